@@ -1,0 +1,87 @@
+//! What can be wrong with a call.
+
+use thiserror::Error;
+
+/// Why a call was refused. Nothing has been written when one is returned.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A buffer does not have the length that the sizes ask for.
+    #[error("{what} holds {found} elements, but the sizes ask for {expected}")]
+    Length {
+        /// The buffer's name.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length that the sizes ask for.
+        expected: usize,
+    },
+    /// A strided view reaches beyond its buffer.
+    #[error("{what} holds {found} elements, but its strides reach element {reach}")]
+    Stride {
+        /// The buffer's name.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The largest offset that the strides reach.
+        reach: usize,
+    },
+    /// A product of sizes does not fit the address space.
+    #[error("the sizes of {what} multiply to more than fits in memory")]
+    Overflow {
+        /// The buffer's name.
+        what: &'static str,
+    },
+    /// A value lies outside its range.
+    #[error("{what} is {found}, outside 0..{limit}")]
+    OutOfRange {
+        /// What the value is.
+        what: &'static str,
+        /// The value.
+        found: i64,
+        /// One more than the largest value allowed.
+        limit: usize,
+    },
+    /// No neuron, surrogate or reset has this name.
+    #[error("there is no {kind} named {name:?}; known: {known}")]
+    UnknownName {
+        /// Neuron, surrogate or reset.
+        kind: &'static str,
+        /// The name given.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// `BITSPIKE_ISA` names no instruction set.
+    #[error("BITSPIKE_ISA is {name:?}; it must be scalar, avx2 or avx512")]
+    UnknownIsa {
+        /// The name given.
+        name: String,
+    },
+    /// `BITSPIKE_ISA` names an instruction set that the CPU lacks.
+    #[error("BITSPIKE_ISA is {name:?}, but this CPU does not have it")]
+    MissingIsa {
+        /// The name given.
+        name: &'static str,
+    },
+}
+
+impl Error {
+    /// Checks that a buffer has the length that the sizes ask for.
+    pub(crate) fn check_length(what: &'static str, found: usize, sizes: &[usize]) -> Result<(), Self> {
+        let expected = Self::checked_product(what, sizes)?;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(Self::Length { what, found, expected })
+        }
+    }
+
+    /// The product of `sizes`, refused where it overflows.
+    pub(crate) fn checked_product(what: &'static str, sizes: &[usize]) -> Result<usize, Self> {
+        sizes
+            .iter()
+            .try_fold(1usize, |product, &size| product.checked_mul(size))
+            .ok_or(Self::Overflow { what })
+    }
+}

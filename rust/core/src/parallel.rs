@@ -1,0 +1,100 @@
+//! The only place that runs work on threads.
+//!
+//! Work is a list of independent items: each is given to one thread, whichever is free, so results
+//! cannot depend on the number of threads. Threads come from an [`Executor`]: the Python package
+//! installs one that borrows torch's own pool (a second pool would fight it for the cores); without
+//! one, work runs on scoped threads of this process.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Work below this many elementary steps (one neuron for one step, one addition of a vector lane)
+/// stays on the calling thread: handing it over would cost more than it saves.
+pub const GRAIN: usize = 32 * 1024;
+
+/// Something that can run a function on several threads at once.
+pub trait Executor: Send + Sync {
+    /// How many threads it would use now.
+    fn threads(&self) -> usize;
+    /// Calls `task` up to `threads` times, at once on different threads, and returns when all
+    /// calls have returned. It must call it at least once.
+    fn run(&self, threads: usize, task: &(dyn Fn() + Sync));
+}
+
+/// Scoped threads, one per core: the executor of programs that install no other.
+#[derive(Debug)]
+struct ScopedThreads;
+
+impl Executor for ScopedThreads {
+    fn threads(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+    fn run(&self, threads: usize, task: &(dyn Fn() + Sync)) {
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(task);
+            }
+            task();
+        });
+    }
+}
+
+static EXECUTOR: OnceLock<Box<dyn Executor>> = OnceLock::new();
+
+/// Makes all later work run on `executor`. Returns false if one is already installed.
+pub fn install(executor: Box<dyn Executor>) -> bool {
+    EXECUTOR.set(executor).is_ok()
+}
+
+/// How many threads large work would use now.
+#[must_use]
+pub fn threads() -> usize {
+    executor().threads().max(1)
+}
+
+fn executor() -> &'static dyn Executor {
+    EXECUTOR.get().map_or(&ScopedThreads, Box::as_ref)
+}
+
+/// Calls `f` once with each item, on several threads if `work` elementary steps are worth it.
+///
+/// # Panics
+/// If `f` panics; the other items may or may not have been worked on.
+pub fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(I) + Sync) {
+    let wanted = items.len().min(work / GRAIN + 1);
+    let threads = if wanted > 1 { wanted.min(threads()) } else { 1 };
+    if threads == 1 {
+        return items.into_iter().for_each(f);
+    }
+    let items: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    let next = AtomicUsize::new(0);
+    executor().run(threads, &|| {
+        while let Some(slot) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let item = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            item.into_iter().for_each(&f);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GRAIN, for_each};
+    use std::sync::Mutex;
+
+    #[test]
+    fn every_item_is_worked_on_once() {
+        for work in [0, 100 * GRAIN] {
+            let seen = Mutex::new(Vec::new());
+            for_each((0..1000).collect(), work, |i| seen.lock().expect("no panic").push(i));
+            let mut seen = seen.into_inner().expect("no panic");
+            seen.sort_unstable();
+            assert_eq!(seen, (0..1000).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "scoped thread panicked")]
+    fn a_panic_reaches_the_caller() {
+        for_each((0..100).collect(), 100 * GRAIN, |i| assert!(i != 99, "item 99"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Eight lanes of AVX2.
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+/// Proof that the CPU has AVX2, BMI1, BMI2, LZCNT and POPCNT.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The token, if the CPU has the instructions.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt"))
+        .then_some(Self(()))
+    }
+
+    /// Lane masks for partial loads and stores: the first `count` lanes.
+    #[inline(always)]
+    fn first_lanes(self, count: usize) -> __m256i {
+        // SAFETY: the token proves AVX2.
+        unsafe {
+            let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(8) as i32), lane)
+        }
+    }
+}
+
+impl Simd for Avx2 {
+    const LANES: usize = 8;
+    type F32 = __m256;
+    type Mask = __m256;
+
+    #[inline(always)]
+    fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        fn enabled<R>(kernel: impl FnOnce() -> R) -> R {
+            kernel()
+        }
+        // SAFETY: the token proves that the CPU has these features.
+        unsafe { enabled(kernel) }
+    }
+
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> __m256 {
+        let src = &src[..8];
+        // SAFETY: the token proves AVX2; `src` has 8 readable floats.
+        unsafe { _mm256_loadu_ps(src.as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_partial(self, src: &[f32]) -> __m256 {
+        // SAFETY: the token proves AVX2; only lanes below `src.len()` are read.
+        unsafe { _mm256_maskload_ps(src.as_ptr(), self.first_lanes(src.len())) }
+    }
+    #[inline(always)]
+    fn store(self, dst: &mut [f32], v: __m256) {
+        let dst = &mut dst[..8];
+        // SAFETY: the token proves AVX2; `dst` has room for 8 floats.
+        unsafe { _mm256_storeu_ps(dst.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn store_partial(self, dst: &mut [f32], v: __m256) {
+        // SAFETY: the token proves AVX2; only lanes below `dst.len()` are written.
+        unsafe { _mm256_maskstore_ps(dst.as_mut_ptr(), self.first_lanes(dst.len()), v) }
+    }
+
+    registers! {
+        splat(x: f32) -> __m256 = _mm256_set1_ps(x);
+        add(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
+        sub(a: __m256, b: __m256) -> __m256 = _mm256_sub_ps(a, b);
+        mul(a: __m256, b: __m256) -> __m256 = _mm256_mul_ps(a, b);
+        div(a: __m256, b: __m256) -> __m256 = _mm256_div_ps(a, b);
+        abs(a: __m256) -> __m256 = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
+        exp2_integer(n: __m256) -> __m256 = {
+            let exponent = _mm256_add_epi32(_mm256_cvttps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        };
+        gt(a: __m256, b: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_GT_OQ>(a, b);
+        select(mask: __m256, if_true: __m256, if_false: __m256) -> __m256 =
+            _mm256_blendv_ps(if_false, if_true, mask);
+        to_bits(mask: __m256) -> u64 = _mm256_movemask_ps(mask) as u64;
+        from_bits(bits: u64) -> __m256 = {
+            let lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let set = _mm256_and_si256(_mm256_set1_epi32((bits & 0xff) as i32), lane_bit);
+            _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane_bit))
+        };
+    }
+}

@@ -1,0 +1,91 @@
+//! Sixteen lanes of AVX-512.
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL, and what [`super::Avx2`] proves.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The token, if the CPU has the instructions.
+    #[must_use]
+    pub fn detect() -> Option<Self> {
+        (super::Avx2::detect().is_some()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl"))
+        .then_some(Self(()))
+    }
+}
+
+/// The first `count` lanes.
+#[inline(always)]
+fn first_lanes(count: usize) -> __mmask16 {
+    ((1u32 << count.min(16)) - 1) as __mmask16
+}
+
+impl Simd for Avx512 {
+    const LANES: usize = 16;
+    type F32 = __m512;
+    type Mask = __mmask16;
+
+    #[inline(always)]
+    fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
+        fn enabled<R>(kernel: impl FnOnce() -> R) -> R {
+            kernel()
+        }
+        // SAFETY: the token proves that the CPU has these features.
+        unsafe { enabled(kernel) }
+    }
+
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> __m512 {
+        let src = &src[..16];
+        // SAFETY: the token proves AVX-512; `src` has 16 readable floats.
+        unsafe { _mm512_loadu_ps(src.as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_partial(self, src: &[f32]) -> __m512 {
+        // SAFETY: the token proves AVX-512; only lanes below `src.len()` are read.
+        unsafe { _mm512_maskz_loadu_ps(first_lanes(src.len()), src.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store(self, dst: &mut [f32], v: __m512) {
+        let dst = &mut dst[..16];
+        // SAFETY: the token proves AVX-512; `dst` has room for 16 floats.
+        unsafe { _mm512_storeu_ps(dst.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn store_partial(self, dst: &mut [f32], v: __m512) {
+        // SAFETY: the token proves AVX-512; only lanes below `dst.len()` are written.
+        unsafe { _mm512_mask_storeu_ps(dst.as_mut_ptr(), first_lanes(dst.len()), v) }
+    }
+
+    registers! {
+        splat(x: f32) -> __m512 = _mm512_set1_ps(x);
+        add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
+        sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
+        mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
+        div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b);
+        abs(a: __m512) -> __m512 = _mm512_abs_ps(a);
+        exp2_integer(n: __m512) -> __m512 = {
+            let exponent = _mm512_add_epi32(_mm512_cvttps_epi32(n), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+        };
+        gt(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b);
+        select(mask: __mmask16, if_true: __m512, if_false: __m512) -> __m512 =
+            _mm512_mask_blend_ps(mask, if_false, if_true);
+    }
+
+    #[inline(always)]
+    fn to_bits(self, mask: __mmask16) -> u64 {
+        u64::from(mask)
+    }
+    #[inline(always)]
+    fn from_bits(self, bits: u64) -> __mmask16 {
+        bits as __mmask16
+    }
+}

@@ -1,0 +1,60 @@
+//! The lane trait.
+
+use std::fmt::Debug;
+
+/// `LANES` single-precision numbers processed together, and masks over them.
+///
+/// Lane 0 is the lowest memory address and the lowest bit of a mask.
+pub trait Simd: Copy + Debug + Send + Sync + 'static {
+    /// Numbers per vector.
+    const LANES: usize;
+    /// `LANES` floats.
+    type F32: Copy + Debug;
+    /// `LANES` truth values.
+    type Mask: Copy + Debug;
+
+    /// Runs `kernel` compiled for this instruction set.
+    ///
+    /// `kernel` and what it calls must be `#[inline(always)]`, or they are compiled for the
+    /// baseline CPU.
+    fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R;
+
+    /// Every lane set to `x`.
+    fn splat(self, x: f32) -> Self::F32;
+    /// The first `LANES` numbers of `src`.
+    ///
+    /// # Panics
+    /// If `src` is shorter than that.
+    fn load(self, src: &[f32]) -> Self::F32;
+    /// As [`load`](Self::load), from a slice that may be shorter; missing lanes are 0.
+    fn load_partial(self, src: &[f32]) -> Self::F32;
+    /// Writes all lanes to the start of `dst`.
+    ///
+    /// # Panics
+    /// If `dst` is shorter than `LANES`.
+    fn store(self, dst: &mut [f32], v: Self::F32);
+    /// Writes as many lanes as `dst` has room for.
+    fn store_partial(self, dst: &mut [f32], v: Self::F32);
+
+    /// `a + b`
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a - b`
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b`
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`, correctly rounded.
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `|a|`
+    fn abs(self, a: Self::F32) -> Self::F32;
+    /// `2^n` for lanes that hold an integer in `-126..=127`; other lanes are unspecified.
+    fn exp2_integer(self, n: Self::F32) -> Self::F32;
+
+    /// `a > b`; false where either is NaN.
+    fn gt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
+    /// `if_true` where `mask` is set, else `if_false`.
+    fn select(self, mask: Self::Mask, if_true: Self::F32, if_false: Self::F32) -> Self::F32;
+    /// The mask as the low `LANES` bits of a word.
+    fn to_bits(self, mask: Self::Mask) -> u64;
+    /// The low `LANES` bits of a word as a mask.
+    fn from_bits(self, bits: u64) -> Self::Mask;
+}

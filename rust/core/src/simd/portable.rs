@@ -1,0 +1,92 @@
+//! Lanes in plain Rust: the definition of what every operation means, and the path of CPUs that
+//! no other token knows.
+
+use super::Simd;
+
+const LANES: usize = 8;
+
+/// The token of the baseline CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+#[inline(always)]
+fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    std::array::from_fn(#[inline(always)] |i| f(a[i], b[i]))
+}
+
+impl Simd for Portable {
+    const LANES: usize = LANES;
+    type F32 = [f32; LANES];
+    type Mask = [bool; LANES];
+
+    #[inline(always)]
+    fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
+        kernel()
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F32 {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> Self::F32 {
+        std::array::from_fn(|i| src[..LANES][i])
+    }
+    #[inline(always)]
+    fn load_partial(self, src: &[f32]) -> Self::F32 {
+        std::array::from_fn(|i| src.get(i).copied().unwrap_or(0.0))
+    }
+    #[inline(always)]
+    fn store(self, dst: &mut [f32], v: Self::F32) {
+        dst[..LANES].copy_from_slice(&v);
+    }
+    #[inline(always)]
+    fn store_partial(self, dst: &mut [f32], v: Self::F32) {
+        for (d, x) in dst.iter_mut().zip(v) {
+            *d = x;
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn abs(self, a: Self::F32) -> Self::F32 {
+        a.map(f32::abs)
+    }
+    #[inline(always)]
+    fn exp2_integer(self, n: Self::F32) -> Self::F32 {
+        // `n + 127` is the biased exponent; the cast saturates, so no lane can overflow.
+        n.map(|n| f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23))
+    }
+
+    #[inline(always)]
+    fn gt(self, a: Self::F32, b: Self::F32) -> Self::Mask {
+        std::array::from_fn(|i| a[i] > b[i])
+    }
+    #[inline(always)]
+    fn select(self, mask: Self::Mask, if_true: Self::F32, if_false: Self::F32) -> Self::F32 {
+        std::array::from_fn(|i| if mask[i] { if_true[i] } else { if_false[i] })
+    }
+    #[inline(always)]
+    fn to_bits(self, mask: Self::Mask) -> u64 {
+        mask.iter().rev().fold(0, |bits, &lane| bits << 1 | u64::from(lane))
+    }
+    #[inline(always)]
+    fn from_bits(self, bits: u64) -> Self::Mask {
+        std::array::from_fn(|i| bits >> i & 1 == 1)
+    }
+}
