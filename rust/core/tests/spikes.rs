@@ -4,7 +4,8 @@ use bitspike::Error;
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::{padding_is_zero, words};
 use bitspike::spikes::{
-    Bf16, Element, F16, count, count_axis, count_rows, from_indices, pack, to_indices, unpack,
+    Bf16, Element, F16, Stream, bernoulli, count, count_axis, count_rows, from_events,
+    from_indices, pack, to_events, to_indices, transpose, unpack,
 };
 use proptest::prelude::*;
 use std::fmt::Debug;
@@ -60,9 +61,9 @@ fn round_trip<T: Element + Debug>(dense: &[bool], rows: usize, neurons: usize) {
         let mut words = vec![u64::MAX; expected.len()];
         assert_eq!(pack(isa, &numbers, rows, neurons, &mut words), Ok(0));
         assert_eq!(words, expected, "{isa:?}");
-        assert!(padding_is_zero(&words, rows, neurons).unwrap());
+        assert!(padding_is_zero(&words, rows, neurons).expect("the lengths fit"));
         let mut unpacked: Vec<T> = numbers.iter().rev().copied().collect();
-        unpack(isa, &words, rows, neurons, &mut unpacked).unwrap();
+        unpack(isa, &words, rows, neurons, &mut unpacked).expect("the lengths fit");
         assert_eq!(unpacked, numbers, "{isa:?}");
     }
 }
@@ -206,7 +207,7 @@ fn counts_match(dense: &[bool], rows: usize, neurons: usize) {
     for &isa in Isa::available() {
         assert_eq!(count(isa, &words), by_row.iter().sum::<u64>());
         let mut counts = vec![9; rows];
-        count_rows(isa, &words, rows, neurons, &mut counts).unwrap();
+        count_rows(isa, &words, rows, neurons, &mut counts).expect("the lengths fit");
         assert_eq!(counts, by_row);
     }
 }
@@ -221,7 +222,7 @@ fn axis_counts_match(dense: &[bool], [outer, axis, inner]: [usize; 3], neurons: 
     }
     for &isa in Isa::available() {
         let mut counts = vec![9.0; expected.len()];
-        count_axis(isa, &words, outer, axis, inner, neurons, &mut counts).unwrap();
+        count_axis(isa, &words, outer, axis, inner, neurons, &mut counts).expect("the lengths fit");
         assert_eq!(counts, expected, "{isa:?}");
     }
 }
@@ -257,11 +258,12 @@ fn indices_match(dense: &[bool], rows: usize, neurons: usize) {
                 &mut found_starts,
                 &mut found,
             )
-            .unwrap();
+            .expect("the lengths fit");
             assert_eq!((found_starts, found), (starts.clone(), indices.clone()));
         }
         let mut back = vec![u64::MAX; words.len()];
-        from_indices(&starts, &indices, rows, neurons, base == 1, &mut back).unwrap();
+        from_indices(&starts, &indices, rows, neurons, base == 1, &mut back)
+            .expect("the lengths fit");
         assert_eq!(back, words);
     }
 }
@@ -313,12 +315,252 @@ fn bad_indices_are_refused_and_nothing_is_written() {
     assert!(from(&[0, 2], &[1, 2], false).is_err());
 }
 
+fn transposes(dense: &[bool], rows: usize, columns: usize) {
+    let matrix = packed(dense, rows, columns);
+    let across: Vec<bool> = (0..columns * rows)
+        .map(|i| dense[i % rows * columns + i / rows])
+        .collect();
+    let expected = packed(&across, columns, rows);
+    for &isa in Isa::available() {
+        let mut transposed = vec![u64::MAX; expected.len()];
+        transpose(isa, &matrix, rows, columns, &mut transposed).expect("the lengths fit");
+        assert_eq!(transposed, expected, "{isa:?}");
+    }
+}
+
+#[test]
+fn sizes_around_words_transpose() {
+    for rows in SIZES {
+        for columns in SIZES {
+            transposes(&dense(rows * columns), rows, columns);
+        }
+    }
+    let (rows, columns) = LARGE;
+    transposes(&dense(rows * columns), rows, columns);
+}
+
+fn events_match(dense: &[bool], shape: [usize; 3]) {
+    let [steps, samples, neurons] = shape;
+    let words = packed(dense, steps * samples, neurons);
+    let fired = || {
+        dense
+            .iter()
+            .enumerate()
+            .filter(|(_, spike)| **spike)
+            .map(|(i, _)| i)
+    };
+    let of = |f: &dyn Fn(usize) -> usize| fired().map(|i| f(i) as i64).collect::<Vec<_>>();
+    let t = of(&|i| i / neurons / samples);
+    let b = of(&|i| i / neurons % samples);
+    let n = of(&|i| i % neurons);
+    for &isa in Isa::available() {
+        let (mut found_t, mut found_b, mut found_n) =
+            (vec![9; t.len()], vec![9; t.len()], vec![9; t.len()]);
+        to_events(isa, &words, shape, &mut found_t, &mut found_b, &mut found_n)
+            .expect("the lengths fit");
+        assert_eq!((&found_t, &found_b, &found_n), (&t, &b, &n));
+    }
+    // Backwards, and each twice.
+    let twice = |v: &[i64]| v.iter().rev().flat_map(|&x| [x, x]).collect::<Vec<_>>();
+    let mut back = vec![u64::MAX; words.len()];
+    from_events(&twice(&t), &twice(&b), &twice(&n), shape, &mut back).expect("the lengths fit");
+    assert_eq!(back, words);
+}
+
+#[test]
+fn events_outside_the_shape_are_refused_and_nothing_is_written() {
+    let mut words = [5; 6];
+    let mut from = |t, b, n| {
+        let result = from_events(&[0, t], &[0, b], &[0, n], [2, 3, 4], &mut words);
+        assert!(words == [5; 6] || result.is_ok());
+        result
+    };
+    let out_of_range = |what, found, limit| Err(Error::OutOfRange { what, found, limit });
+    assert_eq!(from(2, 0, 0), out_of_range("t of an event", 2, 2));
+    assert_eq!(from(0, 3, 0), out_of_range("b of an event", 3, 3));
+    assert_eq!(from(0, 0, 4), out_of_range("n of an event", 4, 4));
+    assert_eq!(
+        from(i64::MIN, 0, 0),
+        out_of_range("t of an event", i64::MIN, 2)
+    );
+    assert_eq!(from(0, -1, 0), out_of_range("b of an event", -1, 3));
+    assert_eq!(
+        from(0, 0, i64::MAX),
+        out_of_range("n of an event", i64::MAX, 4)
+    );
+    assert_eq!(from(1, 2, 3), Ok(()));
+    assert_eq!(words, [1, 0, 0, 0, 0, 8]);
+    let short = Err(Error::Length {
+        what: "n",
+        found: 1,
+        expected: 2,
+    });
+    assert_eq!(
+        from_events(&[0, 0], &[0, 0], &[0], [2, 3, 4], &mut words),
+        short
+    );
+    let many = Err(Error::Length {
+        what: "t",
+        found: 1,
+        expected: 2,
+    });
+    assert_eq!(
+        to_events(Isa::Scalar, &words, [2, 3, 4], &mut [0], &mut [0], &mut [0]),
+        many
+    );
+}
+
+fn draw(
+    isa: Isa,
+    stream: Stream,
+    p: &[f32],
+    period: usize,
+    rows: usize,
+    neurons: usize,
+) -> Vec<u64> {
+    let mut drawn = vec![u64::MAX; rows * words(neurons)];
+    bernoulli(isa, stream, p, period, rows, neurons, &mut drawn).expect("the lengths fit");
+    assert!(padding_is_zero(&drawn, rows, neurons).expect("the lengths fit"));
+    drawn
+}
+
+fn unpacked(words: &[u64], rows: usize, neurons: usize) -> Vec<bool> {
+    (0..rows * neurons)
+        .map(|i| bit(words, neurons, i / neurons, i % neurons))
+        .collect()
+}
+
+#[test]
+fn random_spikes_depend_on_their_place_in_the_stream_only() {
+    let seed = 0x0123_4567_89ab_cdef;
+    // As if the stream were one long row of one sample.
+    let (total, first) = (40_000, u64::from(u32::MAX) - 500);
+    let start = Stream { seed, first };
+    let long = draw(Isa::Scalar, start, &vec![0.3; total], 1, 1, total);
+    let long = unpacked(&long, 1, total);
+    for &isa in Isa::available() {
+        for neurons in [1, 3, 64, 65, 130, 1030] {
+            let rows = total / neurons;
+            let drawn = draw(isa, start, &vec![0.3; neurons], 1, rows, neurons);
+            assert_eq!(
+                unpacked(&drawn, rows, neurons),
+                long[..rows * neurons],
+                "{isa:?} {neurons}"
+            );
+            for skipped in [1, 2, 3, 4, 29] {
+                let later = Stream {
+                    seed,
+                    first: first + skipped as u64,
+                };
+                let drawn = draw(isa, later, &vec![0.3; neurons], 1, 5, neurons);
+                let expected = &long[skipped..skipped + 5 * neurons];
+                assert_eq!(unpacked(&drawn, 5, neurons), expected, "{isa:?} {neurons}");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_draws_are_the_same_on_every_isa() {
+    let (rows, neurons) = LARGE;
+    let stream = Stream { seed: 5, first: 2 };
+    let p: Vec<f32> = (0..neurons * 7)
+        .map(|i| i as f32 / (neurons * 7) as f32)
+        .collect();
+    let drawn = draw(Isa::Scalar, stream, &p, 7, rows, neurons);
+    for &isa in Isa::available() {
+        assert_eq!(draw(isa, stream, &p, 7, rows, neurons), drawn, "{isa:?}");
+    }
+    // Row by row, as one thread would without blocks of rows.
+    for (row, expected) in drawn.chunks(words(neurons)).enumerate() {
+        let stream = Stream {
+            seed: 5,
+            first: 2 + (row * neurons) as u64,
+        };
+        let p = &p[row % 7 * neurons..][..neurons];
+        assert_eq!(draw(Isa::Scalar, stream, p, 1, 1, neurons), expected);
+    }
+    assert_ne!(
+        draw(
+            Isa::Scalar,
+            Stream { seed: 6, first: 2 },
+            &p,
+            7,
+            rows,
+            neurons
+        ),
+        drawn
+    );
+}
+
+/// The mean of a million draws lies within five standard deviations.
+#[test]
+fn random_spikes_have_their_probability() {
+    for p in [0.001f32, 0.1, 0.5, 0.9, 0.999] {
+        let (rows, neurons) = (1000, 1000);
+        let stream = Stream {
+            seed: u64::from(p.to_bits()),
+            first: 0,
+        };
+        let drawn = draw(Isa::Scalar, stream, &vec![p; neurons], 1, rows, neurons);
+        let total = (rows * neurons) as f64;
+        let rate = count(Isa::Scalar, &drawn) as f64 / total;
+        let p = f64::from(p);
+        assert!(
+            (rate - p).abs() < 5.0 * (p * (1.0 - p) / total).sqrt(),
+            "{rate} for {p}"
+        );
+        // Neighbours are independent: both fire with probability p². Pairs that share an element
+        // are not, hence the second term of the variance.
+        let spikes = unpacked(&drawn, rows, neurons);
+        for apart in [1, 4, neurons] {
+            let both = spikes
+                .iter()
+                .zip(&spikes[apart..])
+                .filter(|(a, b)| **a && **b)
+                .count() as f64;
+            let pairs = total - apart as f64;
+            let variance = pairs * (p * p * (1.0 - p * p) + 2.0 * p.powi(3) * (1.0 - p));
+            assert!(
+                (both - p * p * pairs).abs() < 5.0 * variance.sqrt(),
+                "{both} for {p}"
+            );
+        }
+    }
+}
+
+#[test]
+fn impossible_and_certain_spikes() {
+    let never = [0.0, -0.0, -1.0, f32::NEG_INFINITY, f32::NAN];
+    let always = [1.0, 1.5, f32::INFINITY];
+    let stream = Stream { seed: 3, first: 1 };
+    for &isa in Isa::available() {
+        for p in never {
+            let drawn = draw(isa, stream, &[p; 77], 1, 500, 77);
+            assert_eq!(count(isa, &drawn), 0, "{p}");
+        }
+        for p in always {
+            let drawn = draw(isa, stream, &[p; 77], 1, 500, 77);
+            assert_eq!(count(isa, &drawn), 500 * 77, "{p}");
+        }
+        let nothing = Err(Error::Length {
+            what: "probabilities",
+            found: 0,
+            expected: 3,
+        });
+        assert_eq!(bernoulli(isa, stream, &[], 0, 2, 3, &mut [0; 2]), nothing);
+        assert_eq!(bernoulli(isa, stream, &[], 0, 0, 3, &mut []), Ok(()));
+        assert_eq!(bernoulli(isa, stream, &[], 4, 9, 0, &mut []), Ok(()));
+    }
+}
+
 proptest! {
     #[test]
     fn random_spikes_round_trip((rows, neurons, dense) in spikes()) {
         round_trips(&dense, rows, neurons);
         counts_match(&dense, rows, neurons);
         indices_match(&dense, rows, neurons);
+        transposes(&dense, rows, neurons);
     }
 
     #[test]
@@ -347,5 +589,6 @@ proptest! {
         )
     ) {
         axis_counts_match(&dense, shape, neurons);
+        events_match(&dense, [shape[0] * shape[1], shape[2], neurons]);
     }
 }

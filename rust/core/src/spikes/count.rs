@@ -7,9 +7,12 @@ use crate::parallel;
 use crate::simd::Isa;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Words that one thread counts at a time, and that one vertical counter spans: a cache line.
+/// Words that one thread counts at a time.
 const BLOCK: usize = 16 * 1024;
+/// Words that are counted vertically together: a cache line.
 const LINE: usize = 8;
+/// Counting a word vertically takes that many of the elementary steps of [`parallel::GRAIN`].
+const STEPS: usize = 8;
 
 /// How many bits are set.
 ///
@@ -117,7 +120,7 @@ pub fn count_axis(
             items.push((&words[first + line * LINE..], counts));
         }
     }
-    parallel::for_each(items, words.len(), |(words, counts)| {
+    parallel::for_each(items, words.len() * STEPS, |(words, counts)| {
         compiled_for(
             isa,
             #[inline(always)]

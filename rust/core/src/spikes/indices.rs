@@ -9,6 +9,9 @@ use crate::simd::Isa;
 /// How much room [`append`] needs behind the last index that it appends.
 pub(crate) const SLACK: usize = WORD_BITS;
 
+/// Listing a word takes that many of the elementary steps of [`parallel::GRAIN`].
+const STEPS: usize = 16;
+
 /// Writes the positions of the set bits of a row into `buffer`, ascending, from `position` on, and
 /// returns the position behind the last. What lies behind that is overwritten with rubbish.
 ///
@@ -85,9 +88,7 @@ pub fn to_indices(
         .checked_add(1)
         .ok_or(Error::Overflow { what: "starts" })?;
     Error::check_length("starts", starts.len(), &[starts_len])?;
-    if u32::try_from(neurons).is_err() {
-        return Err(Error::Overflow { what: "indices" });
-    }
+    layout::check_indexable(neurons)?;
     let mut counts = vec![0; rows];
     count_rows(isa, words, rows, neurons, &mut counts)?;
     let total: u64 = counts.iter().sum();
@@ -108,7 +109,7 @@ pub fn to_indices(
         start += count;
     }
     let base = u32::from(one_based);
-    parallel::for_each(items, words.len(), |(words, indices)| {
+    parallel::for_each(items, words.len() * STEPS, |(words, indices)| {
         compiled_for(
             isa,
             #[inline(always)]

@@ -50,6 +50,14 @@ pub(crate) fn check(words: &[u64], rows: usize, neurons: usize) -> Result<(), Er
     Error::check_length("words", words.len(), &[rows, self::words(neurons)])
 }
 
+/// Checks that the positions of `neurons` fit `u32`.
+pub(crate) fn check_indexable(neurons: usize) -> Result<(), Error> {
+    match u32::try_from(neurons) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Overflow { what: "indices" }),
+    }
+}
+
 /// How many rows of `neurons` one thread takes at a time.
 pub(crate) fn rows_per_block(neurons: usize) -> usize {
     (GRAIN / neurons.max(1)).max(1)

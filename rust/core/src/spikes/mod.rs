@@ -8,17 +8,26 @@
 //! |---|---|---|
 //! | numbers | bits | [`pack`](fn@pack) |
 //! | bits | numbers | [`unpack`] |
+//! | `[R, K]` bits | `[K, R]` bits | [`transpose`](fn@transpose) |
 //! | bits | how many are set | [`count`](fn@count), [`count_rows`], [`count_axis`] |
 //! | bits | positions of the set ones, and back | [`to_indices`], [`from_indices`] |
+//! | bits | `(t, b, n)` of each spike, and back | [`to_events`], [`from_events`] |
+//! | probabilities | random bits | [`bernoulli`] |
 
 mod count;
+mod events;
 pub(crate) mod indices;
 pub mod layout;
 mod pack;
+mod random;
+mod transpose;
 
 pub use count::{count, count_axis, count_rows};
+pub use events::{from_events, to_events};
 pub use indices::{from_indices, to_indices};
 pub use pack::{Bf16, Element, F16, pack, unpack};
+pub use random::{Stream, bernoulli};
+pub use transpose::transpose;
 
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 

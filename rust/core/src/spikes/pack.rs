@@ -6,8 +6,8 @@ use crate::parallel;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Converting one element is that much cheaper than the elementary step of [`parallel::GRAIN`].
-const CHEAPER: usize = 8;
+/// So many numbers are converted in the time of an elementary step of [`parallel::GRAIN`].
+const PER_STEP: usize = 2;
 
 /// A number that can stand for a spike: 0 or 1.
 pub trait Element: Copy + PartialEq + Send + Sync + 'static {
@@ -179,7 +179,7 @@ pub fn pack<T: Element>(
         .zip(words.chunks_mut(block * layout::words(neurons)))
         .collect();
     let others = AtomicUsize::new(0);
-    parallel::for_each(items, numbers.len() / CHEAPER, |(numbers, words)| {
+    parallel::for_each(items, numbers.len() / PER_STEP, |(numbers, words)| {
         let found = dispatch(
             isa,
             PackRows {
@@ -249,7 +249,7 @@ pub fn unpack<T: Element>(
         return Ok(());
     }
     let block = rows_per_block(neurons);
-    let work = numbers.len() / CHEAPER;
+    let work = numbers.len() / PER_STEP;
     let items = words
         .chunks(block * layout::words(neurons))
         .zip(numbers.chunks_mut(block * neurons))

@@ -1,0 +1,118 @@
+//! Bits of a matrix, rows for columns.
+
+use super::compiled_for;
+use super::layout::{self, WORD_BITS};
+use crate::Error;
+use crate::parallel;
+use crate::simd::Isa;
+
+/// Blocks that are transposed together, so that a cache line of the result is written at once.
+const LINE: usize = 8;
+
+/// Transposing a word takes that many of the elementary steps of [`parallel::GRAIN`].
+const STEPS: usize = 8;
+
+/// 64 rows of 64 bits.
+type Block = [u64; WORD_BITS];
+
+/// Transposes `rows` rows of `columns` bits: bit `c` of row `r` becomes bit `r` of row `c`.
+///
+/// # Errors
+/// [`Error::Length`] if `words` is not `rows` rows of `columns`, or `transposed` not `columns` rows
+/// of `rows`.
+///
+/// ```
+/// use bitspike::{simd::Isa, spikes::transpose};
+/// let mut transposed = [0; 3];
+/// transpose(Isa::active()?, &[0b110, 0b010], 2, 3, &mut transposed)?;
+/// assert_eq!(transposed, [0b00, 0b11, 0b01]);
+/// # Ok::<(), bitspike::Error>(())
+/// ```
+pub fn transpose(
+    isa: Isa,
+    words: &[u64],
+    rows: usize,
+    columns: usize,
+    transposed: &mut [u64],
+) -> Result<(), Error> {
+    layout::check(words, rows, columns)?;
+    Error::check_length(
+        "transposed",
+        transposed.len(),
+        &[columns, layout::words(rows)],
+    )?;
+    if transposed.is_empty() {
+        return Ok(());
+    }
+    let row_len = layout::words(columns);
+    let transposed_len = layout::words(rows);
+    // The rows of the result that come from one word of each row.
+    let items = transposed
+        .chunks_mut(WORD_BITS * transposed_len)
+        .enumerate()
+        .collect();
+    parallel::for_each(
+        items,
+        words.len() * STEPS,
+        |(word, transposed): (usize, &mut [u64])| {
+            compiled_for(
+                isa,
+                #[inline(always)]
+                || {
+                    let column = words[word..].iter().step_by(row_len);
+                    transpose_column(column, transposed, transposed_len);
+                },
+            );
+        },
+    );
+    Ok(())
+}
+
+/// Transposes a column of words to up to 64 rows of `row_len` words.
+#[inline(always)]
+fn transpose_column<'a>(
+    mut column: impl Iterator<Item = &'a u64>,
+    transposed: &mut [u64],
+    row_len: usize,
+) {
+    for first in (0..row_len).step_by(LINE) {
+        let width = LINE.min(row_len - first);
+        let mut blocks = [[0; WORD_BITS]; LINE];
+        for block in &mut blocks[..width] {
+            for (row, &word) in block.iter_mut().zip(&mut column) {
+                *row = word;
+            }
+            transpose_block(block);
+        }
+        for (i, row) in transposed.chunks_exact_mut(row_len).enumerate() {
+            for (word, block) in row[first..first + width].iter_mut().zip(&blocks) {
+                *word = block[i];
+            }
+        }
+    }
+}
+
+/// Swaps the off-diagonal quarters of the block, then of each quarter, and so on down to bits.
+#[inline(always)]
+fn transpose_block(block: &mut Block) {
+    swap_quarters::<32>(block, 0x0000_0000_ffff_ffff);
+    swap_quarters::<16>(block, 0x0000_ffff_0000_ffff);
+    swap_quarters::<8>(block, 0x00ff_00ff_00ff_00ff);
+    swap_quarters::<4>(block, 0x0f0f_0f0f_0f0f_0f0f);
+    swap_quarters::<2>(block, 0x3333_3333_3333_3333);
+    swap_quarters::<1>(block, 0x5555_5555_5555_5555);
+}
+
+/// In every square of `2·SIZE` bits: the upper half of its first `SIZE` rows for the lower half
+/// (`mask`) of its last.
+#[inline(always)]
+fn swap_quarters<const SIZE: usize>(block: &mut Block, mask: u64) {
+    for square in block.chunks_exact_mut(2 * SIZE) {
+        let (first, last) = square.split_at_mut(SIZE);
+        for (a, b) in first.iter_mut().zip(last) {
+            let differing = (*a >> SIZE ^ *b) & mask;
+            *a ^= differing << SIZE;
+            *b ^= differing;
+        }
+    }
+}
