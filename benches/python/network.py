@@ -1,0 +1,57 @@
+"""The network of examples/mnist.py as an ordinary snnTorch program, with only the import changed.
+
+This is what a user gets who changes nothing else: one step at a time, dense inputs. The digits are
+replaced by random spikes of the same density, because the time of a step does not depend on them.
+"""
+
+from types import ModuleType
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import bitspike
+from timing import Times, interleaved
+
+STEPS, BATCH, BATCHES = 25, 128, 32
+DENSITY = 0.13
+
+
+class Epoch:
+    """A network, its optimizer and the loop over 32 batches of 25 steps."""
+
+    def __init__(self, library: ModuleType) -> None:
+        """Builds 784-512-10 from the neurons of ``library``."""
+        torch.manual_seed(0)
+        self.first, self.second = nn.Linear(784, 512), nn.Linear(512, 10)
+        self.hidden, self.output = library.Leaky(beta=0.95), library.Leaky(beta=0.95)
+        parameters = [*self.first.parameters(), *self.second.parameters()]
+        self.optimizer = torch.optim.Adam(parameters, lr=1e-3)
+        self.spikes = (torch.rand(STEPS, BATCH, 784) < DENSITY).float()
+        self.labels = torch.randint(10, (BATCH,))
+        self.losses: list[float] = []
+
+    def __call__(self) -> None:
+        """Trains for one epoch."""
+        for _ in range(BATCHES):
+            hidden, output = self.hidden.reset_mem(), self.output.reset_mem()
+            counts = 0
+            for step in self.spikes:
+                spikes, hidden = self.hidden(self.first(step), hidden)
+                spikes, output = self.output(self.second(spikes), output)
+                counts = counts + spikes
+            loss = F.cross_entropy(counts, self.labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.losses.append(loss.item())
+
+
+def epoch_times(rounds: int) -> dict[str, Times]:
+    """Times an epoch with both imports; both must have learned the same."""
+    import snntorch
+
+    epochs = {"bitspike": Epoch(bitspike), "snnTorch": Epoch(snntorch)}
+    times = interleaved(epochs, rounds)
+    torch.testing.assert_close(*(epoch.losses for epoch in epochs.values()), rtol=1e-3, atol=1e-3)
+    return times
