@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Words that one thread counts at a time.
 const BLOCK: usize = 16 * 1024;
+/// So many words are counted in the time of an elementary step of [`parallel::GRAIN`].
+const PER_STEP: usize = 4;
 /// Words that are counted vertically together: a cache line.
 const LINE: usize = 8;
 /// Counting a word vertically takes that many of the elementary steps of [`parallel::GRAIN`].
@@ -24,14 +26,18 @@ const STEPS: usize = 8;
 #[must_use]
 pub fn count(isa: Isa, words: &[u64]) -> u64 {
     let total = AtomicU64::new(0);
-    parallel::for_each(words.chunks(BLOCK).collect(), words.len(), |words| {
-        let ones = compiled_for(
-            isa,
-            #[inline(always)]
-            || count_words(words),
-        );
-        total.fetch_add(ones, Ordering::Relaxed);
-    });
+    parallel::for_each(
+        words.chunks(BLOCK).collect(),
+        words.len() / PER_STEP,
+        |words| {
+            let ones = compiled_for(
+                isa,
+                #[inline(always)]
+                || count_words(words),
+            );
+            total.fetch_add(ones, Ordering::Relaxed);
+        },
+    );
     total.into_inner()
 }
 
@@ -63,7 +69,7 @@ pub fn count_rows(
         .chunks(block * row_len)
         .zip(counts.chunks_mut(block))
         .collect();
-    parallel::for_each(items, words.len(), |(words, counts)| {
+    parallel::for_each(items, words.len() / PER_STEP, |(words, counts)| {
         compiled_for(
             isa,
             #[inline(always)]

@@ -62,8 +62,8 @@ impl Element for f32 {
     #[inline(always)]
     fn pack_word<S: Simd>(simd: S, src: &[f32]) -> (u64, usize) {
         let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
-        // x·(x − 1) is zero for 0 and 1 only, and NaN for NaN: no other difference is zero, and no
-        // such product underflows to zero. The sum of its absolute values cannot cancel.
+        // x·(x − 1) is zero for 0 and 1 only: distinct numbers differ by more than zero, and no such
+        // product underflows. For NaN it is NaN. Absolute values cannot cancel when they are added.
         let mut surprise = zero;
         let mut word = 0;
         for (i, src) in src.chunks(S::LANES).enumerate() {

@@ -6,14 +6,15 @@ use crate::Error;
 use crate::parallel;
 use crate::simd::Isa;
 
-/// Blocks that are transposed together, so that a cache line of the result is written at once.
+/// Blocks of 64 × 64 bits that are transposed together: as many as fill a vector and, in the
+/// result, a cache line.
 const LINE: usize = 8;
 
 /// Transposing a word takes that many of the elementary steps of [`parallel::GRAIN`].
 const STEPS: usize = 8;
 
-/// 64 rows of 64 bits.
-type Block = [u64; WORD_BITS];
+/// The rows of such blocks, side by side.
+type Blocks = [[u64; LINE]; WORD_BITS];
 
 /// Transposes `rows` rows of `columns` bits: bit `c` of row `r` becomes bit `r` of row `c`.
 ///
@@ -77,39 +78,38 @@ fn transpose_column<'a>(
 ) {
     for first in (0..row_len).step_by(LINE) {
         let width = LINE.min(row_len - first);
-        let mut blocks = [[0; WORD_BITS]; LINE];
-        for block in &mut blocks[..width] {
-            for (row, &word) in block.iter_mut().zip(&mut column) {
-                *row = word;
+        let mut blocks = [[0; LINE]; WORD_BITS];
+        for block in 0..width {
+            for (row, &word) in blocks.iter_mut().zip(&mut column) {
+                row[block] = word;
             }
-            transpose_block(block);
         }
-        for (i, row) in transposed.chunks_exact_mut(row_len).enumerate() {
-            for (word, block) in row[first..first + width].iter_mut().zip(&blocks) {
-                *word = block[i];
-            }
+        transpose_blocks(&mut blocks);
+        for (row, block_row) in transposed.chunks_exact_mut(row_len).zip(&blocks) {
+            row[first..first + width].copy_from_slice(&block_row[..width]);
         }
     }
 }
 
-/// Swaps the off-diagonal quarters of the block, then of each quarter, and so on down to bits.
+/// Swaps the off-diagonal quarters of each block, then of each quarter, and so on down to bits.
 #[inline(always)]
-fn transpose_block(block: &mut Block) {
-    swap_quarters::<32>(block, 0x0000_0000_ffff_ffff);
-    swap_quarters::<16>(block, 0x0000_ffff_0000_ffff);
-    swap_quarters::<8>(block, 0x00ff_00ff_00ff_00ff);
-    swap_quarters::<4>(block, 0x0f0f_0f0f_0f0f_0f0f);
-    swap_quarters::<2>(block, 0x3333_3333_3333_3333);
-    swap_quarters::<1>(block, 0x5555_5555_5555_5555);
+fn transpose_blocks(blocks: &mut Blocks) {
+    swap_quarters::<32>(blocks, 0x0000_0000_ffff_ffff);
+    swap_quarters::<16>(blocks, 0x0000_ffff_0000_ffff);
+    swap_quarters::<8>(blocks, 0x00ff_00ff_00ff_00ff);
+    swap_quarters::<4>(blocks, 0x0f0f_0f0f_0f0f_0f0f);
+    swap_quarters::<2>(blocks, 0x3333_3333_3333_3333);
+    swap_quarters::<1>(blocks, 0x5555_5555_5555_5555);
 }
 
 /// In every square of `2·SIZE` bits: the upper half of its first `SIZE` rows for the lower half
 /// (`mask`) of its last.
 #[inline(always)]
-fn swap_quarters<const SIZE: usize>(block: &mut Block, mask: u64) {
-    for square in block.chunks_exact_mut(2 * SIZE) {
+fn swap_quarters<const SIZE: usize>(blocks: &mut Blocks, mask: u64) {
+    for square in blocks.chunks_exact_mut(2 * SIZE) {
         let (first, last) = square.split_at_mut(SIZE);
-        for (a, b) in first.iter_mut().zip(last) {
+        let first = first.as_flattened_mut();
+        for (a, b) in first.iter_mut().zip(last.as_flattened_mut()) {
             let differing = (*a >> SIZE ^ *b) & mask;
             *a ^= differing << SIZE;
             *b ^= differing;
