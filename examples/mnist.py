@@ -188,7 +188,7 @@ def compare(net: nn.Sequential, training: Digits, rounds: int) -> tuple[float, f
     theirs = build(snntorch)
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in tqdm(range(rounds), "timing against snnTorch", ncols=110):
-        # The time depends on the density of the spikes: every round starts from the trained weights.
+        # Times depend on the density of the spikes: every round starts from the trained weights.
         ours.load_state_dict(net.state_dict())
         theirs.load_state_dict(net.state_dict())
         seconds[0].append(epoch_seconds(ours, bitspike_run(ours), training))

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from torch import Tensor
 
 BLUE, ORANGE, GREY = "#2f6db3", "#d9702b", "#7b818a"
@@ -76,8 +76,9 @@ def learning_curve(history: History) -> Figure:
     _tidy(accuracy, f"accuracy: {history.test_accuracy[-1]:.1%} in the test")
     loss.plot(epochs, history.loss, color=BLUE, **LINE)
     loss.set_yscale("log")
-    for axis_format in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
-        axis_format(ScalarFormatter())
+    loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    loss.yaxis.set_major_formatter("{x:g}")
+    loss.yaxis.set_minor_formatter(NullFormatter())
     _tidy(loss, "training loss")
     rates.plot(epochs, history.hidden_rate, color=BLUE, label="hidden", **LINE)
     rates.plot(epochs, history.output_rate, color=ORANGE, label="output", **LINE)
