@@ -1,0 +1,187 @@
+//! The kernel: sums of those rows of a matrix that the spikes select.
+
+use super::active::Active;
+use super::matrix::Matrix;
+use super::plan::{Plan, Tile, WIDEST, cut};
+use crate::simd::{Columns, Kernel, Simd};
+use std::cell::Cell;
+use std::ops::Range;
+
+/// The sums of some rows of spikes, for one tile of the weights.
+#[derive(Debug)]
+pub(super) struct Gather<'a> {
+    pub(super) weights: Matrix<'a>,
+    pub(super) tile: &'a Tile,
+    pub(super) active: &'a [Active],
+    pub(super) plan: &'a Plan,
+    /// Added last, padded like the tile.
+    pub(super) bias: [f32; WIDEST],
+    pub(super) target: Target<'a>,
+}
+
+/// Where finished sums go.
+#[derive(Debug)]
+pub(super) enum Target<'a> {
+    /// To the same row.
+    Rows(Columns<'a, f32>),
+    /// To the same column, of rows that are the tile's columns.
+    Transposed(Columns<'a, f32>),
+}
+
+/// A thread's memory, kept from call to call: fresh pages would cost as much as the arithmetic.
+#[derive(Default)]
+struct Scratch {
+    weights: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+/// The first `len` numbers of a buffer that start on a cache line: reading a vector that lies in
+/// two lines takes twice as long.
+fn lines(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    const LINE: usize = 64;
+    let needed = len + LINE / size_of::<f32>();
+    if buffer.len() < needed {
+        buffer.resize(needed, 0.0);
+    }
+    let start = buffer.as_ptr().align_offset(LINE);
+    &mut buffer[start..][..len]
+}
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        match self.tile.width / S::LANES {
+            1 => self.sum::<S, 1>(simd),
+            2 => self.sum::<S, 2>(simd),
+            4 => self.sum::<S, 4>(simd),
+            8 => self.sum::<S, 8>(simd),
+            vectors => unreachable!("no tile is {vectors} vectors wide"),
+        }
+    }
+}
+
+impl Gather<'_> {
+    /// `V` vectors make the tile's width.
+    #[inline(always)]
+    fn sum<S: Simd, const V: usize>(mut self, simd: S) {
+        // Taken and put back, because a closure given to `with_borrow_mut` would not be inlined,
+        // and so not be compiled for this instruction set.
+        let mut scratch = SCRATCH.take();
+        let width = V * S::LANES;
+        let [inputs, _] = self.weights.shape();
+        let rows = self.active.iter().map(|active| active.rows).sum::<usize>();
+        let sums = lines(&mut scratch.sums, rows * width);
+        for slab in cut(0..inputs, self.plan.slab) {
+            let weights = lines(&mut scratch.weights, slab.len() * width);
+            self.weights
+                .pack(slab.clone(), self.tile.columns.clone(), width, weights);
+            let mut first_row = 0;
+            for active in self.active {
+                let sums = &mut sums[first_row * width..][..active.rows * width];
+                for block in cut(slab.clone(), self.plan.block) {
+                    let weights =
+                        &weights[(block.start - slab.start) * width..][..block.len() * width];
+                    self.add_block::<S, V>(simd, block, weights, active, first_row, sums);
+                }
+                first_row += active.rows;
+            }
+        }
+        if let Target::Transposed(out) = &mut self.target {
+            transpose(sums, width, self.tile.columns.len(), out);
+        }
+        SCRATCH.set(scratch);
+    }
+
+    /// Adds the weights of a block of inputs to the sums of a chunk of rows. The first block starts
+    /// the sums and the last one finishes them.
+    #[inline(always)]
+    fn add_block<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        block: Range<usize>,
+        weights: &[f32],
+        active: &Active,
+        first_row: usize,
+        sums: &mut [f32],
+    ) {
+        let width = V * S::LANES;
+        let is_first = block.start == 0;
+        let is_last = block.end == self.weights.shape()[0];
+        let list = block.start / self.plan.block;
+        for (row, kept) in sums.chunks_exact_mut(width).enumerate() {
+            let mut sum = if is_first {
+                [simd.splat(0.0); V]
+            } else {
+                load(simd, kept)
+            };
+            for &input in active.inputs(list, row) {
+                sum = add(simd, sum, &weights[input as usize * width..][..width]);
+            }
+            match &mut self.target {
+                Target::Rows(out) if is_last => {
+                    store_partial(
+                        simd,
+                        out.row(first_row + row),
+                        add(simd, sum, &self.bias[..width]),
+                    );
+                }
+                _ => store(simd, kept, sum),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::F32; V] {
+    std::array::from_fn(
+        #[inline(always)]
+        |v| simd.load(&from[v * S::LANES..]),
+    )
+}
+
+#[inline(always)]
+fn add<S: Simd, const V: usize>(simd: S, mut sum: [S::F32; V], row: &[f32]) -> [S::F32; V] {
+    for (v, sum) in sum.iter_mut().enumerate() {
+        *sum = simd.add(*sum, simd.load(&row[v * S::LANES..]));
+    }
+    sum
+}
+
+#[inline(always)]
+fn store<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
+    for (v, sum) in sum.into_iter().enumerate() {
+        simd.store(&mut to[v * S::LANES..], sum);
+    }
+}
+
+/// As [`store`], to a row that may be narrower than the tile.
+#[inline(always)]
+fn store_partial<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
+    if to.len() == V * S::LANES {
+        return store(simd, to, sum);
+    }
+    for (to, sum) in to.chunks_mut(S::LANES).zip(sum) {
+        simd.store_partial(to, sum);
+    }
+}
+
+/// Writes the first `columns` columns of `sums` to the rows of `out`.
+#[inline(always)]
+fn transpose(sums: &[f32], width: usize, columns: usize, out: &mut Columns<'_, f32>) {
+    /// Rows of the sums that stay in the first-level cache while their columns are read.
+    const ROWS: usize = 64;
+    for (first, sums) in (0..).step_by(ROWS).zip(sums.chunks(ROWS * width)) {
+        for column in 0..columns {
+            let to = &mut out.row(column)[first..];
+            for (to, row) in to.iter_mut().zip(sums.chunks_exact(width)) {
+                *to = row[column];
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Spikes × weights without multiplying, and the weight gradient.
+//!
+//! A spike is 0 or 1, so `spikes × weights` is a sum of those rows of the weights whose input is
+//! active. One kernel (`gather.rs`) computes such sums for both products:
+//!
+//! | | rows that are summed | selected by |
+//! |---|---|---|
+//! | [`product`] | `weights[k]`, one for each input | the spikes of a row |
+//! | [`weight_gradient`] | `grad[r]`, one for each row | the transposed spikes: the rows in which an input was active |
+//!
+//! # Order
+//!
+//! Every sum starts from 0, adds in ascending order of the inputs (of the rows, for the gradient),
+//! and adds the bias last. How the work is cut up (`plan.rs`) changes speed only: the bits are those
+//! of plain loops, on every instruction set and for any number of threads.
+//!
+//! # Speed
+//!
+//! *Read each weight from the cache that can hold it.* Columns are taken in tiles of 64, so that the
+//! sums of a row stay in registers, and the part of the weights that a tile needs is packed: summing
+//! in place would touch another page for every input. *Look at each bit once.* The active inputs of
+//! a row are listed once and read by every tile (`active.rs`). *Stay close.* The denser the spikes,
+//! the fewer inputs are taken at a time, until their weights fit the first-level cache.
+
+mod active;
+mod gather;
+mod matrix;
+mod plan;
+
+use crate::simd::{Columns, Isa, dispatch};
+use crate::spikes::{self, layout};
+use crate::{Error, parallel};
+use active::Active;
+use gather::{Gather, Target};
+use plan::{CHUNK, Plan, WIDEST};
+
+pub use matrix::Matrix;
+pub use plan::prefers_dense;
+
+/// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and
+/// `out` `[rows, outputs]`.
+///
+/// # Errors
+/// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shape of the weights.
+///
+/// ```
+/// use bitspike::matmul::{Matrix, product};
+/// use bitspike::simd::Isa;
+///
+/// let weights = Matrix::new("weights", &[1.0, 2.0, 10.0, 20.0, 100.0, 200.0], [3, 2], [2, 1])?;
+/// let spikes = [0b101, 0b000]; // the first row: inputs 0 and 2
+/// let mut out = [0.0; 4];
+/// product(Isa::active()?, &spikes, 2, weights, Some(&[0.5, 0.0]), &mut out)?;
+/// assert_eq!(out, [101.5, 202.0, 0.5, 0.0]);
+/// # Ok::<(), bitspike::Error>(())
+/// ```
+pub fn product(
+    isa: Isa,
+    spikes: &[u64],
+    rows: usize,
+    weights: Matrix<'_>,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let [inputs, outputs] = weights.shape();
+    Error::check_length("spikes", spikes.len(), &[rows, layout::words(inputs)])?;
+    Error::check_length("out", out.len(), &[rows, outputs])?;
+    if let Some(bias) = bias {
+        Error::check_length("bias", bias.len(), &[outputs])?;
+    }
+    if out.is_empty() {
+        return Ok(());
+    }
+    if inputs == 0 {
+        out.fill(0.0);
+        for row in out.chunks_exact_mut(outputs) {
+            row.iter_mut()
+                .zip(bias.into_iter().flatten())
+                .for_each(|(sum, bias)| *sum += bias);
+        }
+        return Ok(());
+    }
+    let count = spikes::count(isa, spikes) as usize;
+    let plan = Plan::new(count, [rows, inputs, outputs]);
+    let active = Active::lists(isa, spikes, rows, inputs, plan.block);
+    let mut items = Vec::new();
+    for (active, out) in active
+        .chunks(plan.chunks_per_item)
+        .zip(out.chunks_mut(plan.chunks_per_item * CHUNK * outputs))
+    {
+        let bands = Columns::split(
+            out,
+            outputs,
+            plan.tiles.iter().map(|tile| tile.columns.clone()),
+        );
+        for (tile, out) in plan.tiles.iter().zip(bands) {
+            items.push(Gather {
+                weights,
+                tile,
+                active,
+                plan: &plan,
+                bias: bias.map_or([0.0; WIDEST], |bias| tile.padded(bias)),
+                target: Target::Rows(out),
+            });
+        }
+    }
+    parallel::for_each(items, plan.work, |item| dispatch(isa, item));
+    Ok(())
+}
+
+/// `out = gradᵀ × spikes`, the gradient of `nn.Linear`'s weight: `out[n][k]` is the sum of
+/// `grad[r][n]` over the rows `r` in which input `k` was active.
+///
+/// `grad` is `[rows, outputs]`, of any strides (an expanded gradient has stride 0), and `out`
+/// `[outputs, inputs]`.
+///
+/// # Errors
+/// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shapes.
+///
+/// ```
+/// use bitspike::matmul::{Matrix, weight_gradient};
+/// use bitspike::simd::Isa;
+///
+/// let grad = Matrix::new("grad", &[1.0, 10.0], [2, 1], [1, 1])?;
+/// let spikes = [0b101, 0b001]; // row 0: inputs 0 and 2; row 1: input 0
+/// let mut out = [0.0; 3];
+/// weight_gradient(Isa::active()?, &spikes, 3, grad, &mut out)?;
+/// assert_eq!(out, [11.0, 0.0, 1.0]);
+/// # Ok::<(), bitspike::Error>(())
+/// ```
+pub fn weight_gradient(
+    isa: Isa,
+    spikes: &[u64],
+    inputs: usize,
+    grad: Matrix<'_>,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let [rows, outputs] = grad.shape();
+    Error::check_length("spikes", spikes.len(), &[rows, layout::words(inputs)])?;
+    Error::check_length("out", out.len(), &[outputs, inputs])?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    if rows == 0 {
+        out.fill(0.0);
+        return Ok(());
+    }
+    let mut transposed = vec![0; Error::checked_product("spikes", &[inputs, layout::words(rows)])?];
+    spikes::transpose(isa, spikes, rows, inputs, &mut transposed)?;
+    let count = spikes::count(isa, spikes) as usize;
+    let plan = Plan::new(count, [inputs, rows, outputs]);
+    let active = Active::lists(isa, &transposed, inputs, rows, plan.block);
+    let mut items = Vec::new();
+    let mut rest = out;
+    for tile in &plan.tiles {
+        let (tile_rows, others) = rest.split_at_mut(tile.columns.len() * inputs);
+        rest = others;
+        let bands = plan::cut(0..inputs, plan.chunks_per_item * CHUNK);
+        for (active, out) in active
+            .chunks(plan.chunks_per_item)
+            .zip(Columns::split(tile_rows, inputs, bands))
+        {
+            items.push(Gather {
+                weights: grad,
+                tile,
+                active,
+                plan: &plan,
+                bias: [0.0; WIDEST],
+                target: Target::Transposed(out),
+            });
+        }
+    }
+    parallel::for_each(items, plan.work, |item| dispatch(isa, item));
+    Ok(())
+}
