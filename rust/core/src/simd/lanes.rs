@@ -58,3 +58,16 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// The low `LANES` bits of a word as a mask.
     fn from_bits(self, bits: u64) -> Self::Mask;
 }
+
+/// `[f(0), f(1), …]`, for `V ≥ 1`.
+///
+/// The standard library's `array::from_fn` means the same, but is not always inlined, and what is
+/// not inlined is compiled without the instruction set of the kernel around it.
+#[inline(always)]
+pub fn array<T: Copy, const V: usize>(mut f: impl FnMut(usize) -> T) -> [T; V] {
+    let mut out = [f(0); V];
+    for (i, slot) in out.iter_mut().enumerate().skip(1) {
+        *slot = f(i);
+    }
+    out
+}

@@ -39,7 +39,7 @@ mod avx512;
 
 pub use columns::Columns;
 pub use isa::{Isa, Kernel, dispatch};
-pub use lanes::Simd;
+pub use lanes::{Simd, array};
 pub use portable::Portable;
 
 #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
 //! Lanes in plain Rust: the definition of what every operation means, and the path of CPUs that
 //! no other token knows.
 
-use super::Simd;
+use super::{Simd, array};
 
 const LANES: usize = 8;
 
@@ -11,7 +11,7 @@ pub struct Portable;
 
 #[inline(always)]
 fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
-    std::array::from_fn(#[inline(always)] |i| f(a[i], b[i]))
+    array(#[inline(always)] |i| f(a[i], b[i]))
 }
 
 impl Simd for Portable {
@@ -30,11 +30,11 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn load(self, src: &[f32]) -> Self::F32 {
-        std::array::from_fn(|i| src[..LANES][i])
+        array(|i| src[..LANES][i])
     }
     #[inline(always)]
     fn load_partial(self, src: &[f32]) -> Self::F32 {
-        std::array::from_fn(|i| src.get(i).copied().unwrap_or(0.0))
+        array(|i| src.get(i).copied().unwrap_or(0.0))
     }
     #[inline(always)]
     fn store(self, dst: &mut [f32], v: Self::F32) {
@@ -65,21 +65,21 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn abs(self, a: Self::F32) -> Self::F32 {
-        a.map(f32::abs)
+        array(|i| a[i].abs())
     }
     #[inline(always)]
     fn exp2_integer(self, n: Self::F32) -> Self::F32 {
         // `n + 127` is the biased exponent; the cast saturates, so no lane can overflow.
-        n.map(|n| f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23))
+        array(|i| f32::from_bits(((n[i] as i32).wrapping_add(127) as u32) << 23))
     }
 
     #[inline(always)]
     fn gt(self, a: Self::F32, b: Self::F32) -> Self::Mask {
-        std::array::from_fn(|i| a[i] > b[i])
+        array(|i| a[i] > b[i])
     }
     #[inline(always)]
     fn select(self, mask: Self::Mask, if_true: Self::F32, if_false: Self::F32) -> Self::F32 {
-        std::array::from_fn(|i| if mask[i] { if_true[i] } else { if_false[i] })
+        array(|i| if mask[i] { if_true[i] } else { if_false[i] })
     }
     #[inline(always)]
     fn to_bits(self, mask: Self::Mask) -> u64 {
@@ -87,6 +87,6 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn from_bits(self, bits: u64) -> Self::Mask {
-        std::array::from_fn(|i| bits >> i & 1 == 1)
+        array(|i| bits >> i & 1 == 1)
     }
 }

@@ -1,0 +1,8 @@
+"""Neurons: one file each, with snnTorch's names and calling conventions."""
+
+from ._neuron import LIF as LIF
+from ._neuron import SpikingNeuron as SpikingNeuron
+from .leaky import Leaky as Leaky
+
+ALL: tuple[type[SpikingNeuron], ...] = (Leaky,)
+"""Every neuron that has a native form."""

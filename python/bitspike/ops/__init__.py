@@ -1,0 +1,1 @@
+"""The boundary to the native module: everything above it is ordinary torch."""

@@ -1,0 +1,42 @@
+"""Native or not, and why; direct call or torch operator."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+NATIVE_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""Currents of these dtypes run natively, with states in float32."""
+
+
+def is_traced(*tensors: Tensor) -> bool:
+    """Whether torch is looking over our shoulder, so that calls must be operators."""
+    if torch.compiler.is_compiling():
+        return True
+    return any(type(x) is not Tensor and type(x) is not torch.nn.Parameter for x in tensors)
+
+
+def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
+    """Why these tensors cannot run natively, or None if they can."""
+    if torch.compiler.is_exporting():
+        return "a model under torch.export must consist of torch operators"
+    if torch._C._functorch.is_functorch_wrapped_tensor(current):
+        return "a transform of torch.func is looking at the input"
+    for name, x in (("input", current), *(("a parameter", x) for x in constants)):
+        if x.device.type != "cpu":
+            return f"{name} is on {x.device}, and native kernels run on the CPU"
+        if x.dtype not in NATIVE_DTYPES:
+            return f"{name} is {x.dtype}, and native kernels compute in float32"
+    return None
+
+
+def require_native(reason: str) -> None:
+    """Raises if the environment forbids the reference path.
+
+    Raises:
+        RuntimeError: if ``BITSPIKE_STRICT=1``, with the reason.
+    """
+    if os.environ.get("BITSPIKE_STRICT") == "1":
+        raise RuntimeError(f"BITSPIKE_STRICT=1 forbids the reference path, but {reason}")

@@ -1,0 +1,103 @@
+"""The native functions as torch operators: the only file that uses ``torch.library``.
+
+Eager code calls the functions directly, which costs less; what torch traces, compiles or runs on
+fake tensors goes through the operators.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import matmul, sequence, spikes
+
+_LIBRARY = torch.library.Library("bitspike", "DEF")
+_LAYER = "str neuron, str mechanism, bool immediate"
+_TENSORS = "Tensor current, Tensor[] constants, Tensor[] initial"
+
+
+def _operator(schema: str, function, fake) -> None:  # type: ignore[no-untyped-def]
+    name = schema.partition("(")[0]
+    _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    _LIBRARY.impl(name, function, "CPU")
+    torch.library.register_fake(f"bitspike::{name}", fake, lib=_LIBRARY)
+
+
+def _forward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    sequence_: bool,
+    packed: bool,
+    states: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+) -> list[Tensor]:
+    geometry = sequence.Geometry(current.shape, sequence_, constants)
+    if packed:
+        out = current.new_empty(geometry.packed(), dtype=torch.int64)
+    else:
+        out = current.new_empty(current.shape)
+    all_steps = [current.new_empty(current.shape) for _ in initial] if states else []
+    return [out, *all_steps, *(current.new_empty(geometry.step) for _ in initial)]
+
+
+def _backward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence_: bool,
+    need_current: bool,
+    need_initial: bool,
+    need_constants: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    grad_spikes: Tensor | None,
+    grad_states: list[Tensor | None],
+    grad_last: list[Tensor | None],
+) -> list[Tensor]:
+    step = current.shape[1:] if sequence_ else current.shape
+    shapes = [current.shape if need_current else (0,)]
+    shapes += [step if need_initial else (0,) for _ in initial]
+    shapes += [x.shape if need_constants else (0,) for x in constants]
+    return [current.new_empty(shape) for shape in shapes]
+
+
+_operator(
+    f"sequence_forward({_LAYER}, bool sequence, bool packed, bool states, {_TENSORS}) -> Tensor[]",
+    sequence.forward,
+    _forward_fake,
+)
+_operator(
+    f"sequence_backward({_LAYER}, str surrogate, float[] surrogate_parameters, bool sequence, "
+    f"bool need_current, bool need_initial, bool need_constants, {_TENSORS}, "
+    "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
+    sequence.backward,
+    _backward_fake,
+)
+_operator(
+    "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",
+    matmul.product,
+    lambda words, neurons, weights, bias: weights.new_empty(words.shape[0], weights.shape[1]),
+)
+_operator(
+    "weight_gradient(Tensor words, SymInt neurons, Tensor grad) -> Tensor",
+    matmul.weight_gradient,
+    lambda words, neurons, grad: grad.new_empty(grad.shape[1], neurons),
+)
+_operator(
+    "unpack(Tensor words, SymInt neurons, ScalarType dtype) -> Tensor",
+    spikes.unpack,
+    lambda words, neurons, dtype: words.new_empty((*words.shape[:-1], neurons), dtype=dtype),
+)
+_operator(
+    "count_axis(Tensor words, int axis, SymInt neurons) -> Tensor",
+    spikes.count_axis,
+    lambda words, axis, neurons: words.new_empty(
+        (*words.shape[:axis], *words.shape[axis + 1 : -1], neurons), dtype=torch.float32
+    ),
+)

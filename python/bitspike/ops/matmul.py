@@ -1,0 +1,67 @@
+"""Spikes × weights: allocation, the choice of algorithm, and the native calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bitspike import _native
+
+from . import _buffer, _pool, spikes
+
+_BLOCK = 1 << 20
+"""Elements that are unpacked at a time for a dense product: they stay in the cache."""
+
+
+def _prefers_dense(words: Tensor, neurons: int, outputs: int) -> bool:
+    rows = words.shape[0]
+    total = rows * neurons
+    density = spikes.count(words) / total if total else 0.0
+    return _native.prefers_dense(density, rows, outputs)
+
+
+def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -> Tensor:
+    """``spikes @ weights + bias`` for words ``[R, words]`` and float32 weights ``[neurons, N]``."""
+    words = words.contiguous()
+    rows, outputs = words.shape[0], weights.shape[1]
+    out = _buffer.empty((rows, outputs))
+    if _prefers_dense(words, neurons, outputs):
+        with _pool.serial_if_forked():
+            for block, target in _blocks(words, neurons, out):
+                torch.mm(block, weights, out=target)
+        return out if bias is None else out.add_(bias)
+    bias = None if bias is None else bias.contiguous()
+    _native.product(
+        _buffer.buffer(words),
+        rows,
+        _buffer.matrix(weights),
+        None if bias is None else _buffer.buffer(bias),
+        _buffer.buffer(out),
+    )
+    return out
+
+
+def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
+    """``grad.T @ spikes`` for words ``[R, words]`` and a float32 gradient ``[R, N]``: ``[N, neurons]``."""
+    words = words.contiguous()
+    outputs = grad.shape[1]
+    out = _buffer.empty((outputs, neurons))
+    if _prefers_dense(words, neurons, outputs):
+        out.zero_()
+        with _pool.serial_if_forked():
+            for block, rows in _blocks(words, neurons, grad):
+                torch.addmm(out, rows.t(), block, out=out)
+        return out
+    _native.weight_gradient(
+        _buffer.buffer(words), neurons, _buffer.matrix(grad), _buffer.buffer(out)
+    )
+    return out
+
+
+def _blocks(words: Tensor, neurons: int, beside: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Blocks of rows, unpacked one after another, with the same rows of another matrix."""
+    rows = max(1, _BLOCK // max(neurons, 1))
+    for part, other in zip(words.split(rows), beside.split(rows)):
+        yield spikes.unpack(part, neurons, torch.float32), other

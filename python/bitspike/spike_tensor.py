@@ -1,0 +1,317 @@
+"""Spikes as a tensor that costs one bit each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Size, Tensor
+
+from bitspike.ops import spikes as ops
+from bitspike.ops._dispatch import is_traced
+
+
+class SpikeTensor(torch.Tensor):
+    """A tensor of zeros and ones that holds one bit per element.
+
+    It is logically float32 (bfloat16 or float16 under autocast) of shape ``[T, B, *features]``,
+    and any torch operation takes it: ``nn.Linear``, products, sums over time, slices of time and
+    batch work on the bits; every other operation unpacks and gives the dense result
+    (:func:`bitspike.unpacked_operations` counts them). Gradients with respect to it are dense.
+
+    Neuron ``n`` of a row is bit ``n % 64`` of int64 word ``n // 64``; a row is all features of one
+    sample at one step, padded with zeros to whole words.
+
+    Writing into it raises ``RuntimeError``. It lives on the CPU.
+
+    Args:
+        words: int64 ``[*rows, ceil(N / 64)]`` with ``N`` the product of ``features``.
+        features: The shape of one row.
+        dtype: The logical dtype.
+
+    Raises:
+        ValueError: if the words do not fit the features.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> spikes = snn.SpikeTensor.from_dense(torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]))
+        >>> spikes
+        SpikeTensor(shape=(2, 3), density=0.5, 16 bytes)
+        >>> spikes.sum(0)
+        tensor([0., 1., 2.])
+    """
+
+    words: Tensor
+    features: Size
+    is_transposed: bool
+
+    @staticmethod
+    def __new__(  # noqa: D102
+        cls,
+        words: Tensor,
+        features: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+        _transposed: bool = False,
+    ) -> SpikeTensor:
+        features = Size(features)
+        neurons = features.numel()
+        if words.dtype != torch.int64 or words.dim() == 0 or words.shape[-1] != ops.words(neurons):
+            raise ValueError(
+                f"words must be int64 [..., {ops.words(neurons)}] for features {tuple(features)}, "
+                f"not {words.dtype} {tuple(words.shape)}"
+            )
+        shape = (*words.shape[:-1], *features)
+        strides = None
+        if _transposed:
+            shape, strides = shape[::-1], (1, neurons)
+        spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
+            cls, shape, strides=strides, dtype=dtype, device=words.device
+        )
+        spikes.words = words
+        spikes.features = features
+        spikes.is_transposed = _transposed
+        return spikes
+
+    @staticmethod
+    def from_dense(dense: Tensor, features: int | None = None) -> SpikeTensor:
+        """Packs a tensor of zeros and ones.
+
+        Args:
+            dense: ``[T, B, *features]``, or with fewer axes in front; float32, float64, bfloat16,
+                float16, uint8 or bool.
+            features: How many trailing axes are one row of neurons; by default all behind the
+                first two, but at least one.
+
+        Raises:
+            TypeError: if the dtype has no packed form.
+            ValueError: if a value is neither 0 nor 1.
+
+        Example:
+            >>> SpikeTensor.from_dense(torch.eye(3)).density()
+            0.3333333333333333
+        """
+        if features is None:
+            features = max(dense.dim() - 2, min(dense.dim(), 1))
+        if not 0 <= features <= dense.dim():
+            raise ValueError(f"features is {features}, but dense has {dense.dim()} axes")
+        shape = dense.shape[dense.dim() - features :]
+        source = dense.detach()
+        # A row more in front keeps the words of a lone row of neurons two-dimensional.
+        words, others = ops.pack(source.cpu(), features)
+        if others:
+            raise ValueError(f"dense holds {others} values that are neither 0 nor 1")
+        dtype = dense.dtype if dense.dtype in (torch.bfloat16, torch.float16) else torch.float32
+        return SpikeTensor(words, shape, dtype)
+
+    @staticmethod
+    def from_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) -> SpikeTensor:
+        """Spikes ``[T, B, N]`` at the given steps, samples and neurons, in any order.
+
+        Args:
+            t: Steps, integers ``[E]``.
+            b: Samples, likewise.
+            n: Neurons, likewise.
+            shape: ``(T, B, N)``.
+
+        Raises:
+            ValueError: if the lengths differ or a coordinate lies outside the shape.
+
+        Example:
+            >>> SpikeTensor.from_events([0, 2], [0, 0], [4, 9], (3, 1, 10)).count_nonzero()
+            tensor(2)
+        """
+        if len(shape) != 3 or min(shape) < 0:
+            raise ValueError(f"shape must be three sizes (T, B, N), not {tuple(shape)}")
+        columns = [torch.as_tensor(x) for x in (t, b, n)]
+        for name, x in zip("tbn", columns):
+            if x.dim() != 1 or x.is_floating_point() or x.shape != columns[0].shape:
+                raise ValueError(
+                    f"{name} must hold one integer per event, like t {tuple(columns[0].shape)}, "
+                    f"not {x.dtype} {tuple(x.shape)}"
+                )
+        t, b, n = (x.to(torch.int64) for x in columns)
+        return SpikeTensor(ops.from_events(t, b, n, shape), shape[2:])
+
+    def to_events(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Step, sample and neuron of every spike, int64, sorted: the inverse of ``from_events``.
+
+        Raises:
+            ValueError: if the tensor is not ``[T, B, N]``.
+        """
+        if self.dim() != 3 or len(self.features) != 1:
+            raise ValueError(f"events have three coordinates, but the shape is {tuple(self.shape)}")
+        return ops.to_events(self.words, self.neurons)
+
+    def to_indices(self, one_based: bool = False) -> list[Tensor]:
+        """Per row of neurons, in order, the positions of its spikes.
+
+        Example:
+            >>> train = SpikeTensor.from_dense(torch.tensor([0, 0, 0, 0, 1, 0, 0, 0, 0, 1.0]))
+            >>> train.to_indices(one_based=True)
+            [tensor([ 5, 10])]
+        """
+        rows = self.words.reshape(-1, 1, self.words.shape[-1])
+        row, _, neuron = ops.to_events(rows, self.neurons)
+        counts = torch.bincount(row, minlength=rows.shape[0]).tolist()
+        return list((neuron + int(one_based)).split(counts))
+
+    @property
+    def neurons(self) -> int:
+        """How many neurons a row has."""
+        return self.features.numel()
+
+    @property
+    def rows(self) -> int:
+        """How many axes lie in front of the features."""
+        return self.words.dim() - 1
+
+    def dense(self) -> Tensor:
+        """The same values as an ordinary tensor, outside of autograd's sight."""
+        with torch.no_grad():
+            if is_traced(self.words):
+                flat = torch.ops.bitspike.unpack(self.words, self.neurons, self.dtype)
+            else:
+                flat = ops.unpack(self.words, self.neurons, self.dtype)
+            plain: Tensor = flat.view(*self.words.shape[:-1], *self.features)
+            return plain.t() if self.is_transposed else plain
+
+    def density(self) -> float:
+        """The share of ones; 0 for an empty tensor."""
+        return ops.count(self.words) / self.numel() if self.numel() else 0.0
+
+    def like(self, words: Tensor, features: Sequence[int] | None = None) -> SpikeTensor:
+        """Other words under the same logical dtype."""
+        return SpikeTensor(words, self.features if features is None else features, self.dtype)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # noqa: D105
+        gradient = ", requires_grad=True" if self.requires_grad else ""
+        kind = "" if self.dtype == torch.float32 else f", {self.dtype}"
+        if is_traced(self.words):
+            return f"SpikeTensor(shape={tuple(self.shape)}{kind}{gradient})"
+        density = f"density={self.density():.3g}, {self.words.nbytes} bytes"
+        return f"SpikeTensor(shape={tuple(self.shape)}, {density}{kind}{gradient})"
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:  # noqa: D105
+        state = (self.words, tuple(self.features), self.dtype, self.is_transposed)
+        return _rebuild, (*state, self.requires_grad and self.is_leaf)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:  # noqa: D105
+        if not self.is_leaf:
+            raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
+        copy = _rebuild(
+            self.words.clone(), tuple(self.features), self.dtype, self.is_transposed, self.requires_grad
+        )
+        memo[id(self)] = copy
+        return copy
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The dense values as an array."""
+        return self.detach().dense().numpy(force=force)
+
+    def tolist(self) -> Any:
+        """The dense values as nested lists."""
+        return self.dense().tolist()
+
+    def share_memory_(self) -> SpikeTensor:
+        """Moves the bits to shared memory."""
+        self.words.share_memory_()
+        return self
+
+    def __tensor_flatten__(self) -> tuple[list[str], Any]:  # noqa: D105
+        return ["words"], (tuple(self.features), self.dtype, self.is_transposed)
+
+    @staticmethod
+    def __tensor_unflatten__(  # noqa: D105
+        inner: dict[str, Tensor], meta: Any, outer_size: Any, outer_stride: Any
+    ) -> SpikeTensor:
+        return SpikeTensor(inner["words"], *meta)
+
+    def __coerce_tangent_metadata__(self) -> Tensor:  # noqa: D105
+        # What AOTAutograd shall expect as the gradient of a compiled graph's output.
+        return DenseGradient(torch.empty(self.shape, dtype=self.dtype, device=self.device))
+
+    @classmethod
+    def __torch_function__(  # noqa: D105
+        cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        with torch._C.DisableTorchFunctionSubclass():
+            if not torch.compiler.is_compiling():
+                for x in args:
+                    if isinstance(x, SpikeTensor):
+                        _expect_dense_gradient(x)
+            return func(*args, **(kwargs or {}))
+
+    @classmethod
+    def __torch_dispatch__(  # noqa: D105
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        from bitspike._aten import dispatch
+
+        return dispatch(func, args, kwargs or {})
+
+
+def _rebuild(
+    words: Tensor, features: tuple[int, ...], dtype: torch.dtype, transposed: bool, grad: bool
+) -> SpikeTensor:
+    return SpikeTensor(words, features, dtype, transposed).requires_grad_(grad)  # type: ignore[return-value]
+
+
+torch.serialization.add_safe_globals([_rebuild, SpikeTensor])
+
+
+class DenseGradient(torch.Tensor):
+    """A dense gradient in a wrapper of its own type.
+
+    AOTAutograd wants the gradient of a graph's output to be of the type that the output announced
+    (``__coerce_tangent_metadata__``), and refuses a plain tensor for a wrapper subclass. So spike
+    tensors announce this type, and wrap the gradient that reaches them in it.
+    """
+
+    value: Tensor
+
+    @staticmethod
+    def __new__(cls, value: Tensor) -> DenseGradient:  # noqa: D102
+        wrapper: DenseGradient = torch.Tensor._make_wrapper_subclass(
+            cls, value.shape, strides=value.stride(), dtype=value.dtype, device=value.device
+        )
+        wrapper.value = value
+        return wrapper
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:  # noqa: D105
+        return ["value"], None
+
+    @staticmethod
+    def __tensor_unflatten__(  # noqa: D105
+        inner: dict[str, Tensor], meta: None, outer_size: Any, outer_stride: Any
+    ) -> DenseGradient:
+        return DenseGradient(inner["value"])
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @classmethod
+    def __torch_dispatch__(  # noqa: D105
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        args, kwargs = torch.utils._pytree.tree_map_only(
+            DenseGradient, lambda x: x.value, (args, kwargs or {})
+        )
+        return func(*args, **kwargs)
+
+
+def dense_gradient(grad: Tensor) -> Tensor:
+    """A gradient as the native module takes it: plain float32."""
+    if isinstance(grad, DenseGradient):
+        grad = grad.value
+    elif isinstance(grad, SpikeTensor):
+        grad = grad.dense()
+    return grad.float()
+
+
+def _expect_dense_gradient(x: SpikeTensor) -> None:
+    """On first eager use of an output of a compiled graph, announces how its gradient will come."""
+    if x.grad_fn is None or "_hook" in x.__dict__ or "Compiled" not in type(x.grad_fn).__name__:
+        return
+    x._hook = x.register_hook(DenseGradient)  # type: ignore[attr-defined]
+
+

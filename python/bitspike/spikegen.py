@@ -1,0 +1,95 @@
+"""Spikes from data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import spikes as ops
+from bitspike.spike_tensor import SpikeTensor
+
+
+def rate(
+    data: Tensor,
+    num_steps: int | bool = False,
+    gain: float = 1,
+    offset: float = 0,
+    first_spike_time: int = 0,
+    time_var_input: bool = False,
+    *,
+    packed: bool = False,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Rate coding: at every step, each value is the probability of a spike.
+
+    A static value ``x`` fires with probability ``clamp(x·gain + offset, 0, 1)`` at each of
+    ``num_steps`` steps. With ``time_var_input`` the first axis of ``data`` is time already, and
+    ``gain`` and ``offset`` are ignored.
+
+    Args:
+        data: ``[B, *]``, or ``[T, B, *]`` with ``time_var_input``; any real dtype.
+        num_steps: How many steps to draw.
+        gain: Scales the data.
+        offset: Added to the scaled data.
+        first_spike_time: Steps before it are silent; with ``time_var_input`` as many silent steps
+            are put in front.
+        time_var_input: Whether ``data`` has a time axis.
+        packed: Return a `SpikeTensor`, drawn without ever making floats of the spikes. Its spikes
+            depend on the seed alone, not on the number of threads.
+        generator: Where randomness comes from; by default torch's own.
+
+    Returns:
+        Spikes ``[T, B, *]``, in the dtype of the data (float32 for integers).
+
+    Raises:
+        ValueError: for a negative ``first_spike_time``, one beyond ``num_steps``, or ``num_steps``
+            missing or given where the data has a time axis.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> spikes = snn.spikegen.rate(torch.tensor([[0.0, 0.5, 1.0]]), num_steps=100, packed=True)
+        >>> spikes.shape
+        torch.Size([100, 1, 3])
+        >>> spikes.sum((0, 1))[[0, 2]]
+        tensor([  0., 100.])
+    """
+    data = data if data.is_floating_point() else data.to(torch.get_default_dtype())
+    if first_spike_time < 0:
+        raise ValueError(f"first_spike_time must not be negative, but is {first_spike_time}")
+    if time_var_input and num_steps:
+        raise ValueError("num_steps must not be given with time_var_input: data has a time axis")
+    if not time_var_input:
+        if not num_steps or num_steps < 0:
+            raise ValueError(f"num_steps must be positive for static data, but is {num_steps}")
+        if first_spike_time > num_steps - 1:
+            raise ValueError(
+                f"first_spike_time is {first_spike_time}, but there are {num_steps} steps"
+            )
+        data = data * gain + offset
+    probabilities = data.clamp(0, 1)
+    silent = first_spike_time
+    if packed:
+        return _rate_packed(probabilities, None if time_var_input else int(num_steps), silent, generator)
+    if not time_var_input:
+        probabilities = probabilities.expand(int(num_steps), *data.shape)
+    spikes = torch.bernoulli(probabilities, generator=generator)
+    if not time_var_input:
+        spikes[:silent] = 0
+        return spikes
+    return torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes])
+
+
+def _rate_packed(
+    probabilities: Tensor, steps: int | None, silent: int, generator: torch.Generator | None
+) -> SpikeTensor:
+    shape = probabilities.shape
+    lead = 1 if steps is not None else 2
+    features = shape[lead:] if len(shape) > lead else shape[-1:]
+    rows = shape[: len(shape) - len(features)]
+    flat = probabilities.float().reshape(*rows, features.numel())
+    words = ops.bernoulli(flat, steps, generator)
+    if steps is None:
+        words = torch.cat([words.new_zeros(silent, *words.shape[1:]), words])
+    else:
+        words[:silent] = 0
+    return SpikeTensor(words, features)

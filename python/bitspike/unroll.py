@@ -1,0 +1,67 @@
+"""Running a network written for single steps over a whole sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from bitspike.neurons import SpikingNeuron
+
+
+def unroll(net: nn.Module, x: Tensor) -> Any:
+    """Runs ``net`` over all steps of ``x`` at once, whatever its neurons' ``multi_step`` says.
+
+    Neurons run their whole sequence in one call. Modules between them have no time of their own:
+    they see time folded into the batch, ``[T·B, *]``; those in front of the first neuron see one
+    step only, if the input is the same at all steps (``x.expand(T, ...)``, stride 0 in time).
+    Modules that look across the batch, such as batch normalisation, therefore normalise over time
+    as well.
+
+    Args:
+        net: A neuron, or an ``nn.Sequential`` (nested at will) of neurons with ``init_hidden=True``
+            and stateless modules.
+        x: ``[T, B, *]``
+
+    Returns:
+        What the last module returns, over all steps.
+
+    Raises:
+        ValueError: if ``x`` has no time and batch axes.
+        TypeError: if a neuron inside the network returns states, which nothing would take.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> from torch import nn
+        >>> lif = snn.Leaky(beta=0.9, init_hidden=True)
+        >>> net = nn.Sequential(nn.Linear(3, 2), lif)
+        >>> snn.unroll(net, torch.rand(25, 4, 3)).shape
+        torch.Size([25, 4, 2])
+    """
+    if x.dim() < 2:
+        raise ValueError(f"x must be a sequence [T, B, *], not {tuple(x.shape)}")
+    modules = list(_flat(net))
+    steps = x.shape[0]
+    same = steps > 1 and x.stride(0) == 0
+    value: Any = x[0] if same else x
+    for i, module in enumerate(modules):
+        if isinstance(module, SpikingNeuron):
+            if same:
+                value, same = value.expand(steps, *value.shape), False
+            value = module.run_sequence(value)
+            if not isinstance(value, Tensor) and i + 1 < len(modules):
+                raise TypeError(
+                    f"module {i}, {type(module).__name__}, returns its states; inside a network "
+                    "use init_hidden=True without output"
+                )
+        elif same:
+            value = module(value)
+        else:
+            value = module(value.flatten(0, 1)).unflatten(0, (steps, x.shape[1]))
+    return value.expand(steps, *value.shape) if same else value
+
+
+def _flat(net: nn.Module) -> list[nn.Module]:
+    if isinstance(net, nn.Sequential):
+        return [module for child in net for module in _flat(child)]
+    return [net]

@@ -1,0 +1,142 @@
+//! The list of neurons and the list of surrogates.
+//!
+//! Adding one is a file and a line here; everything that names or enumerates them follows.
+
+use crate::Error;
+use crate::neuron::{Leaky, Neuron};
+use crate::simd::Simd;
+use crate::surrogate::*;
+
+/// A function that is generic over the neuron, run on the one chosen by name.
+pub(crate) trait NeuronVisitor {
+    /// What it returns.
+    type Output;
+    /// Does the work for one neuron.
+    fn visit<N: Neuron>(self) -> Self::Output;
+}
+
+macro_rules! neurons {
+    ($($neuron:ident),* $(,)?) => {
+        /// A neuron of the registry.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum NeuronKind {
+            $(#[doc = concat!("[`crate::neuron::", stringify!($neuron), "`]")] $neuron,)*
+        }
+
+        impl NeuronKind {
+            /// Every neuron.
+            pub const ALL: &'static [Self] = &[$(Self::$neuron),*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$neuron => $neuron::NAME,)* }
+            }
+
+            /// The names of its parameters.
+            #[must_use]
+            pub const fn parameters(self) -> &'static [&'static str] {
+                match self { $(Self::$neuron => $neuron::PARAMETERS,)* }
+            }
+
+            /// The names of its states; the last is the membrane.
+            #[must_use]
+            pub const fn states(self) -> &'static [&'static str] {
+                match self { $(Self::$neuron => $neuron::STATES,)* }
+            }
+
+            pub(crate) fn visit<V: NeuronVisitor>(self, visitor: V) -> V::Output {
+                match self { $(Self::$neuron => visitor.visit::<$neuron>(),)* }
+            }
+        }
+    };
+}
+
+macro_rules! surrogates {
+    ($($surrogate:ident),* $(,)?) => {
+        /// A surrogate of the registry, with its parameters.
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum AnySurrogate {
+            $(#[doc = concat!("[`crate::surrogate::", stringify!($surrogate), "`]")]
+              $surrogate($surrogate),)*
+        }
+
+        impl AnySurrogate {
+            /// Name and parameter names of every surrogate.
+            pub const ALL: &'static [(&'static str, &'static [&'static str])] =
+                &[$(($surrogate::NAME, $surrogate::PARAMETERS)),*];
+
+            /// The surrogate of that name.
+            ///
+            /// # Errors
+            /// [`Error::UnknownName`], or [`Error::Length`] if it takes another number of
+            /// parameters.
+            pub fn new(name: &str, parameters: &[f32]) -> Result<Self, Error> {
+                $(if name == $surrogate::NAME {
+                    let sizes = [$surrogate::PARAMETERS.len()];
+                    Error::check_length("surrogate parameters", parameters.len(), &sizes)?;
+                    return Ok(Self::$surrogate($surrogate::new(parameters)));
+                })*
+                Err(unknown("surrogate", name, Self::ALL.iter().map(|(name, _)| *name)))
+            }
+
+            /// The derivative at several vectors of `x = u - θ`; the choice is made once for all.
+            #[inline(always)]
+            pub(crate) fn derivative<S: Simd, const V: usize>(
+                self,
+                simd: S,
+                x: [S::F32; V],
+            ) -> [S::F32; V] {
+                match self {
+                    $(Self::$surrogate(surrogate) => {
+                        let mut slopes = x;
+                        for slope in &mut slopes {
+                            *slope = surrogate.derivative(simd, *slope);
+                        }
+                        slopes
+                    })*
+                }
+            }
+        }
+    };
+}
+
+neurons![Leaky];
+
+surrogates![
+    Atan,
+    FastSigmoid,
+    Sigmoid,
+    StraightThroughEstimator,
+    Triangular,
+    SpikeRateEscape,
+    Heaviside,
+    LeakySpikeOperator,
+    SparseFastSigmoid,
+    Triangle,
+    Boxcar,
+    Gaussian,
+    Disabled,
+];
+
+impl NeuronKind {
+    /// The neuron of that name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`]
+    pub fn parse(name: &str) -> Result<Self, Error> {
+        let names = || Self::ALL.iter().map(|kind| kind.name());
+        let found = Self::ALL.iter().copied().find(|kind| kind.name() == name);
+        found.ok_or_else(|| unknown("neuron", name, names()))
+    }
+}
+
+fn unknown(kind: &'static str, name: &str, known: impl Iterator<Item = &'static str>) -> Error {
+    Error::UnknownName {
+        kind,
+        name: name.to_owned(),
+        known: known.collect::<Vec<_>>().join(", "),
+    }
+}

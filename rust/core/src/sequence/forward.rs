@@ -1,0 +1,251 @@
+//! A whole sequence, forward.
+
+use super::tile::{Tile, bands, store, tiles};
+use super::{Layer, TILE};
+use crate::Error;
+use crate::neuron::{FiringLanes, Neuron, Vectors, step};
+use crate::parallel;
+use crate::registry::NeuronVisitor;
+use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
+use crate::spikes::layout::words;
+
+/// Where the results of [`forward`] go; what is `None` is not computed.
+#[derive(Debug, Default)]
+pub struct Outputs<'a> {
+    /// Spikes as bits, `[T, B, words(N)]`.
+    pub packed: Option<&'a mut [u64]>,
+    /// Spikes as numbers, `γ` or 0, `[T, B, N]`.
+    pub dense: Option<&'a mut [f32]>,
+    /// Per state: its value after each step, `[T, B, N]`.
+    pub states: Vec<Option<&'a mut [f32]>>,
+    /// Per state: its value after the last step, `[B, N]`.
+    pub last: Vec<Option<&'a mut [f32]>>,
+}
+
+/// Runs the layer over the whole sequence.
+///
+/// # Errors
+/// If a view reaches beyond its buffer, or an output is not as long as the shape asks for.
+///
+/// # Example
+/// ```
+/// use bitspike::neuron::{Mechanism, Reset};
+/// use bitspike::registry::NeuronKind;
+/// use bitspike::sequence::{Layer, Outputs, Shape, Strided, forward};
+/// use bitspike::simd::Isa;
+///
+/// let layer = Layer {
+///     neuron: NeuronKind::Leaky,
+///     reset: Reset { mechanism: Mechanism::Subtract, immediate: false },
+///     shape: Shape { steps: 4, samples: 1, neurons: 1 },
+///     current: Strided::constant(&0.75),
+///     parameters: vec![Strided::constant(&0.5)],
+///     threshold: Strided::constant(&1.0),
+///     graded_factor: Strided::constant(&1.0),
+///     initial: vec![Strided::constant(&0.0)],
+/// };
+/// let (mut spikes, mut membrane) = ([0u64; 4], [0.0f32; 4]);
+/// let outputs = Outputs {
+///     packed: Some(&mut spikes),
+///     states: vec![Some(&mut membrane)],
+///     last: vec![None],
+///     ..Outputs::default()
+/// };
+/// forward(Isa::active()?, &layer, outputs)?;
+/// assert_eq!(membrane, [0.75, 1.125, 0.3125, 0.90625]);
+/// assert_eq!(spikes, [0, 1, 0, 0]);
+/// # Ok::<(), bitspike::Error>(())
+/// ```
+pub fn forward(isa: Isa, layer: &Layer<'_>, outputs: Outputs<'_>) -> Result<(), Error> {
+    layer.check()?;
+    let shape = layer.shape;
+    let packed = [shape.steps, shape.samples, words(shape.neurons)];
+    if let Some(out) = &outputs.packed {
+        Error::check_length("packed spikes", out.len(), &packed)?;
+    }
+    if let Some(out) = &outputs.dense {
+        Error::check_length("dense spikes", out.len(), &shape.all())?;
+    }
+    let states = layer.neuron.states().len();
+    Error::check_length("outputs of states", outputs.states.len(), &[states])?;
+    Error::check_length("outputs of last states", outputs.last.len(), &[states])?;
+    for out in outputs.states.iter().flatten() {
+        Error::check_length("a state's sequence", out.len(), &shape.all())?;
+    }
+    for out in outputs.last.iter().flatten() {
+        Error::check_length("a last state", out.len(), &shape.row())?;
+    }
+    if shape.samples != 0 && shape.neurons != 0 {
+        layer.neuron.visit(Forward { isa, layer, outputs });
+    }
+    Ok(())
+}
+
+struct Forward<'a, 'b> {
+    isa: Isa,
+    layer: &'a Layer<'a>,
+    outputs: Outputs<'b>,
+}
+
+impl NeuronVisitor for Forward<'_, '_> {
+    type Output = ();
+
+    fn visit<N: Neuron>(self) {
+        let Self { isa, layer, outputs } = self;
+        let shape = layer.shape;
+        let (row, row_words) = (shape.samples * shape.neurons, shape.samples * words(shape.neurons));
+        let tiles = tiles(isa, shape);
+        let dense_bands = |matrix| bands(matrix, row, &tiles, |tile| tile.columns(shape.neurons));
+        let mut packed = bands(outputs.packed, row_words, &tiles, |tile| tile.words(shape.neurons));
+        let mut dense = dense_bands(outputs.dense);
+        let mut states: Vec<_> = outputs.states.into_iter().map(&dense_bands).collect();
+        let mut last: Vec<_> = outputs.last.into_iter().map(&dense_bands).collect();
+        let jobs = tiles
+            .iter()
+            .map(|&tile| Job {
+                layer,
+                tile,
+                packed: packed.next().flatten(),
+                dense: dense.next().flatten(),
+                states: states.iter_mut().map(|bands| bands.next().flatten()).collect(),
+                last: last.iter_mut().map(|bands| bands.next().flatten()).collect(),
+                neuron: std::marker::PhantomData::<N>,
+            })
+            .collect();
+        parallel::for_each(jobs, shape.work(), |job| dispatch(isa, job));
+    }
+}
+
+/// One tile through all steps.
+struct Job<'a, 'b, N> {
+    layer: &'a Layer<'a>,
+    tile: Tile,
+    packed: Option<Columns<'b, u64>>,
+    dense: Option<Columns<'b, f32>>,
+    states: Vec<Option<Columns<'b, f32>>>,
+    last: Vec<Option<Columns<'b, f32>>>,
+    neuron: std::marker::PhantomData<N>,
+}
+
+impl<N: Neuron> Kernel for Job<'_, '_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        match (self.tile.width == TILE * S::LANES, self.layer.reset.immediate) {
+            (true, false) => self.steps::<S, true, false>(simd),
+            (true, true) => self.steps::<S, true, true>(simd),
+            (false, false) => self.steps::<S, false, false>(simd),
+            (false, true) => self.steps::<S, false, true>(simd),
+        }
+    }
+}
+
+impl<N: Neuron> Job<'_, '_, N> {
+    #[inline(always)]
+    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool>(mut self, simd: S) {
+        let Tile { sample, first, width } = self.tile;
+        let layer = self.layer;
+        let mechanism = layer.reset.mechanism;
+        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL>(simd, layer, self.tile);
+        let graded: [S::F32; TILE] =
+            layer.graded_factor.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        let mut state = initial::<S, N, FULL>(simd, layer, self.tile);
+
+        for t in 0..layer.shape.steps {
+            let current = layer.current.row(t, sample, first, width).load::<S, FULL, TILE>(simd);
+            let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
+            for i in 0..TILE {
+                let result = step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[i], state[i], current[i]);
+                (state[i], fired[i]) = (result.state, result.fired);
+            }
+            if let Some(packed) = &mut self.packed {
+                write_words::<S, FULL>(simd, packed.row(t), width, fired);
+            }
+            if let Some(dense) = &mut self.dense {
+                let mut spikes = graded;
+                for (spike, fired) in spikes.iter_mut().zip(fired) {
+                    *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
+                }
+                store::<S, FULL>(simd, dense.row(t), &spikes);
+            }
+            for (k, sequence) in self.states.iter_mut().enumerate() {
+                if let Some(sequence) = sequence {
+                    store::<S, FULL>(simd, sequence.row(t), &nth::<S, N>(&state, k));
+                }
+            }
+        }
+        for (k, last) in self.last.iter_mut().enumerate() {
+            if let Some(last) = last {
+                store::<S, FULL>(simd, last.row(0), &nth::<S, N>(&state, k));
+            }
+        }
+    }
+}
+
+/// What each vector of a tile needs to fire and reset.
+#[inline(always)]
+pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
+    simd: S,
+    layer: &Layer<'_>,
+    Tile { sample, first, width }: Tile,
+) -> [FiringLanes<S, N>; TILE] {
+    let threshold: [S::F32; TILE] =
+        layer.threshold.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+    let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); TILE];
+    for (k, view) in layer.parameters.iter().enumerate() {
+        let row = view.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        for (parameters, value) in parameters.iter_mut().zip(row) {
+            parameters.as_mut()[k] = value;
+        }
+    }
+    array(
+        #[inline(always)]
+        |i| FiringLanes::new(simd, layer.reset, parameters[i], threshold[i]),
+    )
+}
+
+/// The states of a tile before the first step.
+#[inline(always)]
+pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
+    simd: S,
+    layer: &Layer<'_>,
+    Tile { sample, first, width }: Tile,
+) -> [N::State<S>; TILE] {
+    let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); TILE];
+    for (k, view) in layer.initial.iter().enumerate() {
+        let row = view.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        for (state, value) in state.iter_mut().zip(row) {
+            state.as_mut()[k] = value;
+        }
+    }
+    state
+}
+
+/// State `k` of every vector of a tile.
+#[inline(always)]
+pub(super) fn nth<S: Simd, N: Neuron>(state: &[N::State<S>; TILE], k: usize) -> [S::F32; TILE] {
+    array(#[inline(always)] |i| state[i].as_ref()[k])
+}
+
+/// Writes a tile's spikes as words; bits beyond the tile's width stay 0.
+#[inline(always)]
+fn write_words<S: Simd, const FULL: bool>(
+    simd: S,
+    words: &mut [u64],
+    width: usize,
+    fired: [S::Mask; TILE],
+) {
+    let per_word = 64 / S::LANES;
+    for w in 0..TILE / per_word {
+        if !FULL && w >= words.len() {
+            break;
+        }
+        let mut bits = 0;
+        for i in 0..per_word {
+            bits |= simd.to_bits(fired[w * per_word + i]) << (i * S::LANES);
+        }
+        let beyond = if FULL { 0 } else { (64 * (w + 1)).saturating_sub(width) };
+        words[w] = if beyond == 0 { bits } else { bits & (u64::MAX >> beyond) };
+    }
+}

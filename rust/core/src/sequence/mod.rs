@@ -1,0 +1,88 @@
+//! The two time loops: a layer of neurons over a whole sequence, forward and backward.
+//!
+//! Work is split over tiles of [`TILE`] vectors of neurons of one sample. A tile runs through all
+//! steps with its state in registers. Backward keeps nothing of the forward pass: it recomputes
+//! the membrane from the input current into a scratch that stays in the cache.
+
+mod backward;
+mod forward;
+mod history;
+mod reverse;
+mod strided;
+mod tile;
+
+pub use backward::{Gradients, OutputGradients, backward};
+pub use forward::{Outputs, forward};
+pub use strided::Strided;
+
+use crate::Error;
+use crate::neuron::Reset;
+use crate::registry::NeuronKind;
+
+/// Vectors of neurons per tile: enough independent ones to hide the latency of a step.
+pub(crate) const TILE: usize = 8;
+
+/// The size of a sequence `[T, B, N]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// `T`
+    pub steps: usize,
+    /// `B`
+    pub samples: usize,
+    /// `N`
+    pub neurons: usize,
+}
+
+impl Shape {
+    /// One value per neuron and sample: `B·N`.
+    fn row(self) -> [usize; 2] {
+        [self.samples, self.neurons]
+    }
+
+    /// One value per neuron, sample and step: `T·B·N`.
+    fn all(self) -> [usize; 3] {
+        [self.steps, self.samples, self.neurons]
+    }
+
+    /// Elementary steps, as [`crate::parallel::for_each`] counts work; saturating.
+    fn work(self) -> usize {
+        self.all().into_iter().fold(1, usize::saturating_mul)
+    }
+}
+
+/// A layer of neurons and what drives it.
+#[derive(Clone, Debug)]
+pub struct Layer<'a> {
+    /// Which neuron.
+    pub neuron: NeuronKind,
+    /// How it is reset.
+    pub reset: Reset,
+    /// `[T, B, N]`
+    pub shape: Shape,
+    /// The input current, `[T, B, N]`.
+    pub current: Strided<'a>,
+    /// One view `[B, N]` per parameter of the neuron; time strides are 0.
+    pub parameters: Vec<Strided<'a>>,
+    /// The threshold `θ`, `[B, N]`.
+    pub threshold: Strided<'a>,
+    /// What a spike counts in dense output, `γ`, `[B, N]`.
+    pub graded_factor: Strided<'a>,
+    /// One view `[B, N]` per state: its value before the first step.
+    pub initial: Vec<Strided<'a>>,
+}
+
+impl Layer<'_> {
+    /// Checks every view against the shape.
+    fn check(&self) -> Result<(), Error> {
+        let (parameters, states) = (self.neuron.parameters(), self.neuron.states());
+        Error::check_length("parameters", self.parameters.len(), &[parameters.len()])?;
+        Error::check_length("initial states", self.initial.len(), &[states.len()])?;
+        self.current.check("current", self.shape)?;
+        self.threshold.check("threshold", self.shape)?;
+        self.graded_factor.check("graded_factor", self.shape)?;
+        for (view, name) in self.parameters.iter().zip(parameters) {
+            view.check(name, self.shape)?;
+        }
+        self.initial.iter().try_for_each(|view| view.check("an initial state", self.shape))
+    }
+}

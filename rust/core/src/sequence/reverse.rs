@@ -1,0 +1,294 @@
+//! One tile, backward through time.
+//!
+//! The reset flag of the delayed rule is a constant to the gradient, as in snnTorch; the spike of
+//! the immediate rule is not.
+//!
+//! Notation, per neuron and step: `s̄` and `ū` are the gradients of the spike and of the membrane
+//! that the step leaves, `h` the surrogate's derivative at `V - θ`, where `V` is the membrane as it
+//! was compared with the threshold; `R` and `H` are the flags of the delayed reset and of the spike.
+
+use super::forward::{initial, lanes, nth};
+use super::history::History;
+use super::tile::{Tile, store};
+use super::{Layer, OutputGradients, TILE};
+use crate::neuron::{FiringLanes, Mechanism, Neuron, Vectors, difference, membrane, step};
+use crate::registry::AnySurrogate;
+use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+/// One tile through all steps, backward.
+pub(super) struct Job<'a, 'b, N> {
+    pub(super) layer: &'a Layer<'a>,
+    pub(super) surrogate: AnySurrogate,
+    pub(super) incoming: &'a OutputGradients<'a>,
+    pub(super) tile: Tile,
+    pub(super) current: Option<Columns<'b, f32>>,
+    pub(super) initial: Vec<Option<Columns<'b, f32>>>,
+    /// Row by row: parameters, threshold, graded factor.
+    pub(super) learned: Option<Columns<'b, f32>>,
+    pub(super) neuron: PhantomData<N>,
+}
+
+thread_local! {
+    /// Kept by the thread: fresh pages cost as much as the arithmetic.
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The gradients that a vector of neurons carries from step to step.
+#[derive(Clone, Copy)]
+struct Carry<S: Simd, N: Neuron> {
+    state: N::State<S>,
+    parameters: N::Parameters<S>,
+    threshold: S::F32,
+    graded_factor: S::F32,
+}
+
+/// A job and the buffer for its history.
+struct WithScratch<'s, J>(J, &'s mut Vec<f32>);
+
+impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self(job, scratch) = self;
+        let full = job.tile.width == TILE * S::LANES;
+        match (full, job.layer.reset.immediate, job.learned.is_some()) {
+            (true, false, false) => job.steps::<S, true, false, false>(simd, scratch),
+            (true, false, true) => job.steps::<S, true, false, true>(simd, scratch),
+            (true, true, _) => job.steps::<S, true, true, true>(simd, scratch),
+            // A tile that is not full is rare or small: one copy of the loop serves all.
+            (false, false, _) => job.steps::<S, false, false, true>(simd, scratch),
+            (false, true, _) => job.steps::<S, false, true, true>(simd, scratch),
+        }
+    }
+}
+
+impl<N: Neuron> Job<'_, '_, N> {
+    /// Runs the tile on the calling thread.
+    pub(super) fn run(self, isa: Isa) {
+        SCRATCH.with_borrow_mut(|scratch| dispatch(isa, WithScratch(self, scratch)));
+    }
+
+    #[inline(always)]
+    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
+        mut self,
+        simd: S,
+        scratch: &mut Vec<f32>,
+    ) {
+        let lanes = lanes::<S, N, FULL>(simd, self.layer, self.tile);
+        let zero = simd.splat(0.0);
+        let mut carry = [Carry::<S, N> {
+            state: N::State::<S>::from_fn(|_| zero),
+            parameters: N::Parameters::<S>::from_fn(|_| zero),
+            threshold: zero,
+            graded_factor: zero,
+        }; TILE];
+        let Tile { sample, first, width } = self.tile;
+        for (k, view) in self.incoming.last.iter().enumerate() {
+            let row = view.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+            for (carry, value) in carry.iter_mut().zip(row) {
+                carry.state.as_mut()[k] = value;
+            }
+        }
+
+        let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
+        let mut state = initial::<S, N, FULL>(simd, self.layer, self.tile);
+        for chunk in 0..history.chunks() {
+            history.save(simd, chunk, &state);
+            if chunk + 1 < history.chunks() {
+                state = self.recompute::<S, FULL, IMMEDIATE>(simd, &lanes, &mut history, chunk);
+            }
+        }
+        for chunk in (0..history.chunks()).rev() {
+            self.recompute::<S, FULL, IMMEDIATE>(simd, &lanes, &mut history, chunk);
+            self.reverse::<S, FULL, IMMEDIATE, LEARN>(simd, &lanes, &mut history, chunk, &mut carry);
+        }
+        self.finish::<S, FULL>(simd, &carry);
+    }
+
+    /// Runs a chunk forward from its saved states, records it, and returns the states after it.
+    #[inline(always)]
+    fn recompute<S: Simd, const FULL: bool, const IMMEDIATE: bool>(
+        &self,
+        simd: S,
+        lanes: &[FiringLanes<S, N>; TILE],
+        history: &mut History<'_, S, N, IMMEDIATE>,
+        chunk: usize,
+    ) -> [N::State<S>; TILE] {
+        let Tile { sample, first, width } = self.tile;
+        let mechanism = self.layer.reset.mechanism;
+        let mut state = history.restore(simd, chunk);
+        let steps = history.steps_of(chunk);
+        let count = steps.len();
+        for (i, t) in steps.enumerate() {
+            history.enter(simd, i, &state);
+            let current = self.layer.current.row(t, sample, first, width);
+            let current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
+            let mut compared = current;
+            for k in 0..TILE {
+                let mut result =
+                    step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[k], state[k], current[k]);
+                state[k] = result.state;
+                compared[k] = *membrane::<S, N>(&mut result.fired_from);
+            }
+            history.compare(simd, i, compared);
+        }
+        history.enter(simd, count, &state);
+        state
+    }
+
+    /// Sends the gradients back through a chunk.
+    #[inline(always)]
+    fn reverse<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
+        &mut self,
+        simd: S,
+        lanes: &[FiringLanes<S, N>; TILE],
+        history: &mut History<'_, S, N, IMMEDIATE>,
+        chunk: usize,
+        carry: &mut [Carry<S, N>; TILE],
+    ) {
+        let Tile { sample, first, width } = self.tile;
+        let graded: [S::F32; TILE] =
+            self.layer.graded_factor.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        let mechanism = self.layer.reset.mechanism;
+        for (i, t) in history.steps_of(chunk).enumerate().rev() {
+            let spikes = self.incoming.spikes.row(t, sample, first, width);
+            let spikes: [S::F32; TILE] = spikes.load::<S, FULL, TILE>(simd);
+            for (k, view) in self.incoming.states.iter().enumerate() {
+                let row = view.row(t, sample, first, width).load::<S, FULL, TILE>(simd);
+                for (carry, value) in carry.iter_mut().zip(row) {
+                    let state = &mut carry.state.as_mut()[k];
+                    *state = simd.add(*state, value);
+                }
+            }
+            let (entered, compared) = history.recall(simd, i);
+            let mut above = compared;
+            for (x, lanes) in above.iter_mut().zip(lanes) {
+                *x = simd.sub(*x, lanes.threshold);
+            }
+            let slopes = self.surrogate.derivative(simd, above);
+            let mut current = above;
+            for k in 0..TILE {
+                let spike = Spike { gradient: spikes[k], graded: graded[k], slope: slopes[k] };
+                current[k] = carry[k].through::<IMMEDIATE, LEARN>(
+                    simd, mechanism, &lanes[k], entered[k], compared[k], spike,
+                );
+            }
+            if let Some(out) = &mut self.current {
+                store::<S, FULL>(simd, out.row(t), &current);
+            }
+        }
+    }
+
+    /// Writes what is left after the first step.
+    #[inline(always)]
+    fn finish<S: Simd, const FULL: bool>(&mut self, simd: S, carry: &[Carry<S, N>; TILE]) {
+        let states: [_; TILE] = array(#[inline(always)] |i| carry[i].state);
+        for (k, out) in self.initial.iter_mut().enumerate() {
+            if let Some(out) = out {
+                store::<S, FULL>(simd, out.row(0), &nth::<S, N>(&states, k));
+            }
+        }
+        if let Some(learned) = &mut self.learned {
+            let parameters = N::PARAMETERS.len();
+            for k in 0..parameters {
+                let sums = array(#[inline(always)] |i| carry[i].parameters.as_ref()[k]);
+                store::<S, FULL>(simd, learned.row(k), &sums);
+            }
+            let sums = array(#[inline(always)] |i| carry[i].threshold);
+            store::<S, FULL>(simd, learned.row(parameters), &sums);
+            let sums = array(#[inline(always)] |i| carry[i].graded_factor);
+            store::<S, FULL>(simd, learned.row(parameters + 1), &sums);
+        }
+    }
+}
+
+/// What reaches a spike from above.
+#[derive(Clone, Copy)]
+struct Spike<S: Simd> {
+    /// `s̄`
+    gradient: S::F32,
+    /// `γ`
+    graded: S::F32,
+    /// `h`
+    slope: S::F32,
+}
+
+impl<S: Simd, N: Neuron> Carry<S, N> {
+    /// Sends the carried gradients through one step, and returns the gradient of its current.
+    ///
+    /// The order is that of [`step`], reversed: immediate reset, spike, delayed reset, integration.
+    #[inline(always)]
+    fn through<const IMMEDIATE: bool, const LEARN: bool>(
+        &mut self,
+        simd: S,
+        mechanism: Mechanism,
+        lanes: &FiringLanes<S, N>,
+        mut entered: N::State<S>,
+        compared: S::F32,
+        spike: Spike<S>,
+    ) -> S::F32 {
+        let theta = lanes.threshold;
+        let zero = simd.splat(0.0);
+        let reset = simd.gt(*membrane::<S, N>(&mut entered), theta);
+        let fired = simd.gt(compared, theta);
+        let mut delta = self.state;
+        let u = membrane::<S, N>(&mut delta);
+
+        let mut spike_gradient = simd.mul(spike.graded, spike.gradient);
+        if IMMEDIATE {
+            let again = difference(simd, mechanism, fired, reset);
+            match mechanism {
+                Mechanism::Subtract | Mechanism::SubtractBeta => {
+                    spike_gradient = simd.sub(spike_gradient, simd.mul(theta, *u));
+                    self.threshold = simd.sub(self.threshold, simd.mul(again, *u));
+                }
+                Mechanism::Zero => {
+                    spike_gradient = simd.sub(spike_gradient, simd.mul(compared, *u));
+                    *u = simd.sub(*u, simd.mul(again, *u));
+                }
+                Mechanism::None => {}
+            }
+        }
+        let through_spike = simd.mul(spike_gradient, spike.slope);
+        *u = simd.add(*u, through_spike);
+        if LEARN {
+            self.threshold = simd.sub(self.threshold, through_spike);
+            let counted = simd.select(fired, spike.gradient, zero);
+            self.graded_factor = simd.add(self.graded_factor, counted);
+            let subtracted = simd.select(reset, *u, zero);
+            match mechanism {
+                Mechanism::Subtract => self.threshold = simd.sub(self.threshold, subtracted),
+                Mechanism::SubtractBeta => {
+                    let decay = &mut self.parameters.as_mut()[N::DECAY];
+                    *decay = simd.sub(*decay, simd.mul(theta, subtracted));
+                    let scaled = simd.mul(N::decay(lanes.parameters), subtracted);
+                    self.threshold = simd.sub(self.threshold, scaled);
+                }
+                Mechanism::Zero | Mechanism::None => {}
+            }
+        }
+
+        let kept_before = membrane::<S, N>(&mut entered);
+        if N::ZERO_KEEPS_INPUT {
+            *kept_before = lanes.kept(simd, reset, *kept_before);
+        } else {
+            *u = lanes.kept(simd, reset, *u);
+        }
+        let adjoint = N::adjoint(simd, lanes.parameters, entered, delta);
+        self.state = adjoint.state;
+        if N::ZERO_KEEPS_INPUT {
+            let u = membrane::<S, N>(&mut self.state);
+            *u = lanes.kept(simd, reset, *u);
+        }
+        if LEARN {
+            let shares = adjoint.parameters.as_ref().iter();
+            for (sum, &share) in self.parameters.as_mut().iter_mut().zip(shares) {
+                *sum = simd.add(*sum, share);
+            }
+        }
+        adjoint.current
+    }
+}

@@ -1,0 +1,88 @@
+//! Read-only views of sequences, with strides: expanded tensors are read in place, not copied.
+
+use super::Shape;
+use crate::Error;
+use crate::simd::{Simd, array};
+
+/// A view `[T, B, N]` of a buffer. A stride of 0 repeats a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<'a> {
+    /// The buffer, from the first element of the view on.
+    pub data: &'a [f32],
+    /// Elements from a step to the next.
+    pub time: usize,
+    /// Elements from a sample to the next.
+    pub sample: usize,
+    /// Whether neighbouring neurons lie side by side; otherwise all share one value.
+    pub per_neuron: bool,
+}
+
+/// One step of one tile of a view.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Row<'a> {
+    /// One value for all neurons.
+    Same(f32),
+    /// A value for each.
+    Each(&'a [f32]),
+}
+
+impl<'a> Strided<'a> {
+    /// The view that holds `value` everywhere.
+    #[must_use]
+    pub fn constant(value: &'a f32) -> Self {
+        Self { data: std::slice::from_ref(value), time: 0, sample: 0, per_neuron: false }
+    }
+
+    /// Checks that no index of `shape` leaves the buffer.
+    pub(super) fn check(&self, what: &'static str, shape: Shape) -> Result<(), Error> {
+        if shape.all().contains(&0) {
+            return Ok(());
+        }
+        let overflow = || Error::Overflow { what };
+        let along = |size: usize, stride: usize| (size - 1).checked_mul(stride).ok_or_else(overflow);
+        let reach = along(shape.steps, self.time)?
+            .checked_add(along(shape.samples, self.sample)?)
+            .and_then(|reach| reach.checked_add(if self.per_neuron { shape.neurons - 1 } else { 0 }))
+            .ok_or_else(overflow)?;
+        if reach < self.data.len() {
+            Ok(())
+        } else {
+            Err(Error::Stride { what, found: self.data.len(), reach })
+        }
+    }
+
+    /// Neurons `first..first + width` of a sample at a step.
+    #[inline(always)]
+    pub(super) fn row(&self, step: usize, sample: usize, first: usize, width: usize) -> Row<'a> {
+        let start = step * self.time + sample * self.sample;
+        if self.per_neuron {
+            Row::Each(&self.data[start + first..][..width])
+        } else {
+            Row::Same(self.data[start])
+        }
+    }
+
+    /// Where `(sample, neuron)` lies in a buffer with these strides.
+    pub(super) fn offset(&self, sample: usize, neuron: usize) -> usize {
+        sample * self.sample + if self.per_neuron { neuron } else { 0 }
+    }
+}
+
+impl Row<'_> {
+    /// The row as vectors. `FULL`: it fills all of them; else lanes beyond its end are 0, or
+    /// arbitrary if all neurons share a value.
+    #[inline(always)]
+    pub(super) fn load<S: Simd, const FULL: bool, const V: usize>(self, simd: S) -> [S::F32; V] {
+        match self {
+            Self::Same(value) => [simd.splat(value); V],
+            Self::Each(row) if FULL => {
+                let row = &row[..V * S::LANES];
+                array(#[inline(always)] |i| simd.load(&row[i * S::LANES..]))
+            }
+            Self::Each(row) => array(
+                #[inline(always)]
+                |i| simd.load_partial(row.get(i * S::LANES..).unwrap_or(&[])),
+            ),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `bitspike._native`: the Rust crate `bitspike` as Python sees it.
+//!
+//! Only numbers, short strings and `(address, length)` pairs cross. Python allocates every tensor
+//! and checks what only it knows (device, dtype, layout, autograd); the crate checks lengths and
+//! strides. Functions carry the names that they have in the crate. `buffer.rs` holds all the
+//! unsafe code.
+
+#![deny(unsafe_code)]
+
+mod buffer;
+mod call;
+mod config;
+mod matmul;
+mod sequence;
+mod spikes;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::config::{describe, force_isa, install_torch_pool};
+    #[pymodule_export]
+    use super::matmul::{prefers_dense, product, weight_gradient};
+    #[pymodule_export]
+    use super::sequence::{sequence_backward, sequence_forward};
+    #[pymodule_export]
+    use super::spikes::{bernoulli, count, count_axis, from_events, pack, to_events, transpose, unpack};
+}
