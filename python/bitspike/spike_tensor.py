@@ -299,8 +299,10 @@ class DenseGradient(torch.Tensor):
         return func(*args, **kwargs)
 
 
-def dense_gradient(grad: Tensor) -> Tensor:
-    """A gradient as the native module takes it: plain float32."""
+def dense_gradient(grad: Tensor | None) -> Tensor | None:
+    """A gradient as the native module takes it: plain float32, or None for zero."""
+    if grad is None:
+        return None
     if isinstance(grad, DenseGradient):
         grad = grad.value
     elif isinstance(grad, SpikeTensor):

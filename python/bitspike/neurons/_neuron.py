@@ -342,9 +342,9 @@ class SpikingNeuron(nn.Module):
         sequence: bool,
         states: bool,
     ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        constants = [x.float() for x in constants]
-        constants[: len(self.PARAMETERS)] = [
-            x.clamp(0, 1) for x in constants[: len(self.PARAMETERS)]
+        decays = len(self.PARAMETERS)
+        constants = [
+            x.float().clamp(0, 1) if i < decays else x.float() for i, x in enumerate(constants)
         ]
         packed = sequence and self._spikes_are_bits()
         name, parameters = self.spike_grad.native()  # type: ignore[attr-defined]

@@ -22,7 +22,8 @@ def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
     """Why these tensors cannot run natively, or None if they can."""
     if torch.compiler.is_exporting():
         return "a model under torch.export must consist of torch operators"
-    if torch._C._functorch.is_functorch_wrapped_tensor(current):
+    tracing = torch.compiler.is_compiling()
+    if not tracing and torch._C._functorch.is_functorch_wrapped_tensor(current):
         return "a transform of torch.func is looking at the input"
     for name, x in (("input", current), *(("a parameter", x) for x in constants)):
         if x.device.type != "cpu":

@@ -59,13 +59,13 @@ class Layer(torch.autograd.Function):
         run = (
             torch.ops.bitspike.sequence_forward if is_traced(current, *tensors) else sequence.forward
         )
-        results = run(
+        spikes, *others = run(
             neuron, mechanism, immediate, sequence_, packed, states, current, constants, initial
         )
         if packed:
             features = current.shape[2:] if current.dim() > 2 else current.shape[1:]
-            results[0] = SpikeTensor(results[0], features)
-        return tuple(results)
+            spikes = SpikeTensor(spikes, features)
+        return (spikes, *others)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: D102
@@ -79,16 +79,14 @@ class Layer(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
         current, *tensors = ctx.saved_tensors
         constants, initial = tensors[: ctx.split], tensors[ctx.split :]
-        spikes, *others = [None if grad is None else dense_gradient(grad) for grad in grads]
+        traced = is_traced(current, *tensors)
+        # While tracing, torch does not know yet of which type a gradient will be; the operator copes.
+        spikes, *others = grads if traced else map(dense_gradient, grads)
         count = len(initial)
         by_step: list[Tensor | None] = others[:count] if ctx.states else [None] * count
         needed = ctx.needs_input_grad[9:]
         first_initial = 1 + ctx.split
-        run = (
-            torch.ops.bitspike.sequence_backward
-            if is_traced(current, *tensors)
-            else sequence.backward
-        )
+        run = torch.ops.bitspike.sequence_backward if traced else sequence.backward
         results = run(
             *ctx.kind,
             ctx.sequence,
