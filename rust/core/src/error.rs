@@ -68,12 +68,20 @@ pub enum Error {
 
 impl Error {
     /// Checks that a buffer has the length that the sizes ask for.
-    pub(crate) fn check_length(what: &'static str, found: usize, sizes: &[usize]) -> Result<(), Self> {
+    pub(crate) fn check_length(
+        what: &'static str,
+        found: usize,
+        sizes: &[usize],
+    ) -> Result<(), Self> {
         let expected = Self::checked_product(what, sizes)?;
         if found == expected {
             Ok(())
         } else {
-            Err(Self::Length { what, found, expected })
+            Err(Self::Length {
+                what,
+                found,
+                expected,
+            })
         }
     }
 

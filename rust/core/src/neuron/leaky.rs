@@ -34,7 +34,11 @@ impl Neuron for Leaky {
         [u]: [S::F32; 1],
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
-        Adjoint { current: delta, state: [simd.mul(beta, delta)], parameters: [simd.mul(delta, u)] }
+        Adjoint {
+            current: delta,
+            state: [simd.mul(beta, delta)],
+            parameters: [simd.mul(delta, u)],
+        }
     }
 
     #[inline(always)]

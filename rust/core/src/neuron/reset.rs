@@ -46,12 +46,13 @@ impl Mechanism {
     /// # Errors
     /// [`Error::UnknownName`]
     pub fn parse(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|mechanism| mechanism.name() == name).ok_or_else(|| {
-            Error::UnknownName {
+        Self::ALL
+            .into_iter()
+            .find(|mechanism| mechanism.name() == name)
+            .ok_or_else(|| Error::UnknownName {
                 kind: "reset mechanism",
                 name: name.to_owned(),
                 known: Self::ALL.map(Self::name).join(", "),
-            }
-        })
+            })
     }
 }

@@ -23,15 +23,30 @@ pub(crate) struct FiringLanes<S: Simd, N: Neuron> {
 
 impl<S: Simd, N: Neuron> FiringLanes<S, N> {
     #[inline(always)]
-    pub(crate) fn new(simd: S, reset: Reset, parameters: N::Parameters<S>, threshold: S::F32) -> Self {
+    pub(crate) fn new(
+        simd: S,
+        reset: Reset,
+        parameters: N::Parameters<S>,
+        threshold: S::F32,
+    ) -> Self {
         let amount = match reset.mechanism {
             Mechanism::Subtract => threshold,
             Mechanism::SubtractBeta => simd.mul(N::decay(parameters), threshold),
             Mechanism::Zero | Mechanism::None => simd.splat(0.0),
         };
-        let keep = simd.splat(if reset.mechanism == Mechanism::Zero { 0.0 } else { 1.0 });
+        let keep = simd.splat(if reset.mechanism == Mechanism::Zero {
+            0.0
+        } else {
+            1.0
+        });
         let no_amount = simd.mul(simd.splat(0.0), amount);
-        Self { parameters, threshold, amount, no_amount, keep }
+        Self {
+            parameters,
+            threshold,
+            amount,
+            no_amount,
+            keep,
+        }
     }
 
     /// `keep` where a reset acts, else 1, times `x`.
@@ -92,7 +107,11 @@ pub(crate) fn step<S: Simd, N: Neuron, const IMMEDIATE: bool>(
             Mechanism::None => *u,
         };
     }
-    Step { fired_from: integrated, fired, state }
+    Step {
+        fired_from: integrated,
+        fired,
+        state,
+    }
 }
 
 /// `D = S - R`: what an immediate reset still has to do, given that the delayed rule has acted on

@@ -59,10 +59,17 @@ pub fn backward(
     let states = layer.neuron.states().len();
     Error::check_length("gradients of states", incoming.states.len(), &[states])?;
     Error::check_length("gradients of last states", incoming.last.len(), &[states])?;
-    Error::check_length("gradients of initial states", gradients.initial.len(), &[states])?;
+    Error::check_length(
+        "gradients of initial states",
+        gradients.initial.len(),
+        &[states],
+    )?;
     incoming.spikes.check("gradient of spikes", shape)?;
-    for view in incoming.states.iter().chain(&incoming.last) {
+    for view in &incoming.states {
         view.check("gradient of a state", shape)?;
+    }
+    for view in &incoming.last {
+        view.check("gradient of a last state", shape.once())?;
     }
     if let Some(out) = &gradients.current {
         Error::check_length("gradient of current", out.len(), &shape.all())?;
@@ -72,7 +79,11 @@ pub fn backward(
     }
     if gradients.learnable {
         let parameters = layer.parameters.len();
-        Error::check_length("gradients of parameters", gradients.parameters.len(), &[parameters])?;
+        Error::check_length(
+            "gradients of parameters",
+            gradients.parameters.len(),
+            &[parameters],
+        )?;
         let of_parameters = layer.parameters.iter().zip(&gradients.parameters);
         for (view, out) in of_parameters.map(|(view, out)| (view, out.len())).chain([
             (&layer.threshold, gradients.threshold.len()),
@@ -82,8 +93,14 @@ pub fn backward(
         }
     }
     if shape.samples != 0 && shape.neurons != 0 {
-        layer.neuron.visit(Backward { isa, layer, surrogate, incoming, gradients });
-    } else {
+        layer.neuron.visit(Backward {
+            isa,
+            layer,
+            surrogate,
+            incoming,
+            gradients,
+        });
+    } else if gradients.learnable {
         clear(gradients);
     }
     Ok(())
@@ -109,19 +126,34 @@ impl NeuronVisitor for Backward<'_, '_> {
     type Output = ();
 
     fn visit<N: Neuron>(self) {
-        let Self { isa, layer, surrogate, incoming, gradients } = self;
+        let Self {
+            isa,
+            layer,
+            surrogate,
+            incoming,
+            gradients,
+        } = self;
         let shape = layer.shape;
         let row = shape.samples * shape.neurons;
         // One value per parameter, sample and neuron; summed below in a fixed order.
         let learnable = N::PARAMETERS.len() + 2;
-        let mut learned = vec![0.0; if gradients.learnable { learnable * row } else { 0 }];
+        let mut learned = vec![
+            0.0;
+            if gradients.learnable {
+                learnable * row
+            } else {
+                0
+            }
+        ];
 
         let tiles = tiles(isa, shape);
         let columns = |tile: Tile| tile.columns(shape.neurons);
         let jobs: Vec<_> = {
             let mut current = bands(gradients.current, row, &tiles, columns);
             let initial = gradients.initial.into_iter();
-            let mut initial: Vec<_> = initial.map(|out| bands(out, row, &tiles, columns)).collect();
+            let mut initial: Vec<_> = initial
+                .map(|out| bands(out, row, &tiles, columns))
+                .collect();
             let learned = gradients.learnable.then_some(&mut learned[..]);
             let mut learned = bands(learned, row, &tiles, columns);
             let job = |&tile| Job {
@@ -130,7 +162,10 @@ impl NeuronVisitor for Backward<'_, '_> {
                 incoming,
                 tile,
                 current: current.next().flatten(),
-                initial: initial.iter_mut().map(|bands| bands.next().flatten()).collect(),
+                initial: initial
+                    .iter_mut()
+                    .map(|bands| bands.next().flatten())
+                    .collect(),
                 learned: learned.next().flatten(),
                 neuron: PhantomData::<N>,
             };
@@ -139,7 +174,10 @@ impl NeuronVisitor for Backward<'_, '_> {
         parallel::for_each(jobs, 2 * shape.work(), |job| job.run(isa));
 
         if gradients.learnable {
-            let views = layer.parameters.iter().chain([&layer.threshold, &layer.graded_factor]);
+            let views = layer
+                .parameters
+                .iter()
+                .chain([&layer.threshold, &layer.graded_factor]);
             let outputs = gradients.parameters.into_iter();
             let outputs = outputs.chain([gradients.threshold, gradients.graded_factor]);
             for ((view, out), values) in views.zip(outputs).zip(learned.chunks(row)) {

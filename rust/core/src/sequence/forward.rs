@@ -76,7 +76,11 @@ pub fn forward(isa: Isa, layer: &Layer<'_>, outputs: Outputs<'_>) -> Result<(), 
         Error::check_length("a last state", out.len(), &shape.row())?;
     }
     if shape.samples != 0 && shape.neurons != 0 {
-        layer.neuron.visit(Forward { isa, layer, outputs });
+        layer.neuron.visit(Forward {
+            isa,
+            layer,
+            outputs,
+        });
     }
     Ok(())
 }
@@ -91,12 +95,21 @@ impl NeuronVisitor for Forward<'_, '_> {
     type Output = ();
 
     fn visit<N: Neuron>(self) {
-        let Self { isa, layer, outputs } = self;
+        let Self {
+            isa,
+            layer,
+            outputs,
+        } = self;
         let shape = layer.shape;
-        let (row, row_words) = (shape.samples * shape.neurons, shape.samples * words(shape.neurons));
+        let (row, row_words) = (
+            shape.samples * shape.neurons,
+            shape.samples * words(shape.neurons),
+        );
         let tiles = tiles(isa, shape);
         let dense_bands = |matrix| bands(matrix, row, &tiles, |tile| tile.columns(shape.neurons));
-        let mut packed = bands(outputs.packed, row_words, &tiles, |tile| tile.words(shape.neurons));
+        let mut packed = bands(outputs.packed, row_words, &tiles, |tile| {
+            tile.words(shape.neurons)
+        });
         let mut dense = dense_bands(outputs.dense);
         let mut states: Vec<_> = outputs.states.into_iter().map(&dense_bands).collect();
         let mut last: Vec<_> = outputs.last.into_iter().map(&dense_bands).collect();
@@ -107,8 +120,14 @@ impl NeuronVisitor for Forward<'_, '_> {
                 tile,
                 packed: packed.next().flatten(),
                 dense: dense.next().flatten(),
-                states: states.iter_mut().map(|bands| bands.next().flatten()).collect(),
-                last: last.iter_mut().map(|bands| bands.next().flatten()).collect(),
+                states: states
+                    .iter_mut()
+                    .map(|bands| bands.next().flatten())
+                    .collect(),
+                last: last
+                    .iter_mut()
+                    .map(|bands| bands.next().flatten())
+                    .collect(),
                 neuron: std::marker::PhantomData::<N>,
             })
             .collect();
@@ -132,7 +151,10 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        match (self.tile.width == TILE * S::LANES, self.layer.reset.immediate) {
+        match (
+            self.tile.width == TILE * S::LANES,
+            self.layer.reset.immediate,
+        ) {
             (true, false) => self.steps::<S, true, false>(simd),
             (true, true) => self.steps::<S, true, true>(simd),
             (false, false) => self.steps::<S, false, false>(simd),
@@ -144,19 +166,29 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
 impl<N: Neuron> Job<'_, '_, N> {
     #[inline(always)]
     fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool>(mut self, simd: S) {
-        let Tile { sample, first, width } = self.tile;
+        let Tile {
+            sample,
+            first,
+            width,
+        } = self.tile;
         let layer = self.layer;
         let mechanism = layer.reset.mechanism;
         let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL>(simd, layer, self.tile);
-        let graded: [S::F32; TILE] =
-            layer.graded_factor.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        let graded: [S::F32; TILE] = layer
+            .graded_factor
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
         let mut state = initial::<S, N, FULL>(simd, layer, self.tile);
 
         for t in 0..layer.shape.steps {
-            let current = layer.current.row(t, sample, first, width).load::<S, FULL, TILE>(simd);
+            let current = layer
+                .current
+                .row(t, sample, first, width)
+                .load::<S, FULL, TILE>(simd);
             let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
             for i in 0..TILE {
-                let result = step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[i], state[i], current[i]);
+                let result =
+                    step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[i], state[i], current[i]);
                 (state[i], fired[i]) = (result.state, result.fired);
             }
             if let Some(packed) = &mut self.packed {
@@ -188,13 +220,21 @@ impl<N: Neuron> Job<'_, '_, N> {
 pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
     simd: S,
     layer: &Layer<'_>,
-    Tile { sample, first, width }: Tile,
+    Tile {
+        sample,
+        first,
+        width,
+    }: Tile,
 ) -> [FiringLanes<S, N>; TILE] {
-    let threshold: [S::F32; TILE] =
-        layer.threshold.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+    let threshold: [S::F32; TILE] = layer
+        .threshold
+        .row(0, sample, first, width)
+        .load::<S, FULL, TILE>(simd);
     let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); TILE];
     for (k, view) in layer.parameters.iter().enumerate() {
-        let row = view.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        let row = view
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
         for (parameters, value) in parameters.iter_mut().zip(row) {
             parameters.as_mut()[k] = value;
         }
@@ -210,11 +250,17 @@ pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
 pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
     simd: S,
     layer: &Layer<'_>,
-    Tile { sample, first, width }: Tile,
+    Tile {
+        sample,
+        first,
+        width,
+    }: Tile,
 ) -> [N::State<S>; TILE] {
     let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); TILE];
     for (k, view) in layer.initial.iter().enumerate() {
-        let row = view.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        let row = view
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
         for (state, value) in state.iter_mut().zip(row) {
             state.as_mut()[k] = value;
         }
@@ -225,7 +271,10 @@ pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
 /// State `k` of every vector of a tile.
 #[inline(always)]
 pub(super) fn nth<S: Simd, N: Neuron>(state: &[N::State<S>; TILE], k: usize) -> [S::F32; TILE] {
-    array(#[inline(always)] |i| state[i].as_ref()[k])
+    array(
+        #[inline(always)]
+        |i| state[i].as_ref()[k],
+    )
 }
 
 /// Writes a tile's spikes as words; bits beyond the tile's width stay 0.
@@ -245,7 +294,15 @@ fn write_words<S: Simd, const FULL: bool>(
         for i in 0..per_word {
             bits |= simd.to_bits(fired[w * per_word + i]) << (i * S::LANES);
         }
-        let beyond = if FULL { 0 } else { (64 * (w + 1)).saturating_sub(width) };
-        words[w] = if beyond == 0 { bits } else { bits & (u64::MAX >> beyond) };
+        let beyond = if FULL {
+            0
+        } else {
+            (64 * (w + 1)).saturating_sub(width)
+        };
+        words[w] = if beyond == 0 {
+            bits
+        } else {
+            bits & (u64::MAX >> beyond)
+        };
     }
 }

@@ -34,7 +34,11 @@ impl<'a, S: Simd, N: Neuron, const IMMEDIATE: bool> History<'a, S, N, IMMEDIATE>
         if scratch.len() < rows * Self::WIDTH {
             scratch.resize(rows * Self::WIDTH, 0.0);
         }
-        Self { rows: scratch, steps, lanes: PhantomData }
+        Self {
+            rows: scratch,
+            steps,
+            lanes: PhantomData,
+        }
     }
 
     /// How many chunks the sequence has.
@@ -119,8 +123,10 @@ impl<'a, S: Simd, N: Neuron, const IMMEDIATE: bool> History<'a, S, N, IMMEDIATE>
             self.entry(i + 1) + N::STATES.len() - 1
         };
         let row = self.row(compared);
-        let membrane =
-            array(#[inline(always)] |i| simd.load(&row[i * S::LANES..]));
+        let membrane = array(
+            #[inline(always)]
+            |i| simd.load(&row[i * S::LANES..]),
+        );
         (self.get(simd, self.entry(i)), membrane)
     }
 }

@@ -1,8 +1,8 @@
 //! The two time loops: a layer of neurons over a whole sequence, forward and backward.
 //!
-//! Work is split over tiles of [`TILE`] vectors of neurons of one sample. A tile runs through all
-//! steps with its state in registers. Backward keeps nothing of the forward pass: it recomputes
-//! the membrane from the input current into a scratch that stays in the cache.
+//! Work is split over tiles: eight vectors of neurons of one sample. A tile runs through all steps
+//! with its state in registers. Backward keeps nothing of the forward pass: it recomputes the
+//! membrane from the input current into a scratch that stays in the cache.
 
 mod backward;
 mod forward;
@@ -44,6 +44,11 @@ impl Shape {
         [self.steps, self.samples, self.neurons]
     }
 
+    /// The shape of views that time leaves alone: parameters, thresholds, first and last states.
+    fn once(self) -> Self {
+        Self { steps: 1, ..self }
+    }
+
     /// Elementary steps, as [`crate::parallel::for_each`] counts work; saturating.
     fn work(self) -> usize {
         self.all().into_iter().fold(1, usize::saturating_mul)
@@ -77,12 +82,16 @@ impl Layer<'_> {
         let (parameters, states) = (self.neuron.parameters(), self.neuron.states());
         Error::check_length("parameters", self.parameters.len(), &[parameters.len()])?;
         Error::check_length("initial states", self.initial.len(), &[states.len()])?;
+        Error::checked_product("current", &self.shape.all())?;
         self.current.check("current", self.shape)?;
-        self.threshold.check("threshold", self.shape)?;
-        self.graded_factor.check("graded_factor", self.shape)?;
+        let once = self.shape.once();
+        self.threshold.check("threshold", once)?;
+        self.graded_factor.check("graded_factor", once)?;
         for (view, name) in self.parameters.iter().zip(parameters) {
-            view.check(name, self.shape)?;
+            view.check(name, once)?;
         }
-        self.initial.iter().try_for_each(|view| view.check("an initial state", self.shape))
+        self.initial
+            .iter()
+            .try_for_each(|view| view.check("an initial state", once))
     }
 }

@@ -85,9 +85,15 @@ impl<N: Neuron> Job<'_, '_, N> {
             threshold: zero,
             graded_factor: zero,
         }; TILE];
-        let Tile { sample, first, width } = self.tile;
+        let Tile {
+            sample,
+            first,
+            width,
+        } = self.tile;
         for (k, view) in self.incoming.last.iter().enumerate() {
-            let row = view.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+            let row = view
+                .row(0, sample, first, width)
+                .load::<S, FULL, TILE>(simd);
             for (carry, value) in carry.iter_mut().zip(row) {
                 carry.state.as_mut()[k] = value;
             }
@@ -103,7 +109,13 @@ impl<N: Neuron> Job<'_, '_, N> {
         }
         for chunk in (0..history.chunks()).rev() {
             self.recompute::<S, FULL, IMMEDIATE>(simd, &lanes, &mut history, chunk);
-            self.reverse::<S, FULL, IMMEDIATE, LEARN>(simd, &lanes, &mut history, chunk, &mut carry);
+            self.reverse::<S, FULL, IMMEDIATE, LEARN>(
+                simd,
+                &lanes,
+                &mut history,
+                chunk,
+                &mut carry,
+            );
         }
         self.finish::<S, FULL>(simd, &carry);
     }
@@ -117,7 +129,11 @@ impl<N: Neuron> Job<'_, '_, N> {
         history: &mut History<'_, S, N, IMMEDIATE>,
         chunk: usize,
     ) -> [N::State<S>; TILE] {
-        let Tile { sample, first, width } = self.tile;
+        let Tile {
+            sample,
+            first,
+            width,
+        } = self.tile;
         let mechanism = self.layer.reset.mechanism;
         let mut state = history.restore(simd, chunk);
         let steps = history.steps_of(chunk);
@@ -149,15 +165,24 @@ impl<N: Neuron> Job<'_, '_, N> {
         chunk: usize,
         carry: &mut [Carry<S, N>; TILE],
     ) {
-        let Tile { sample, first, width } = self.tile;
-        let graded: [S::F32; TILE] =
-            self.layer.graded_factor.row(0, sample, first, width).load::<S, FULL, TILE>(simd);
+        let Tile {
+            sample,
+            first,
+            width,
+        } = self.tile;
+        let graded: [S::F32; TILE] = self
+            .layer
+            .graded_factor
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
         let mechanism = self.layer.reset.mechanism;
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
             let spikes = self.incoming.spikes.row(t, sample, first, width);
             let spikes: [S::F32; TILE] = spikes.load::<S, FULL, TILE>(simd);
             for (k, view) in self.incoming.states.iter().enumerate() {
-                let row = view.row(t, sample, first, width).load::<S, FULL, TILE>(simd);
+                let row = view
+                    .row(t, sample, first, width)
+                    .load::<S, FULL, TILE>(simd);
                 for (carry, value) in carry.iter_mut().zip(row) {
                     let state = &mut carry.state.as_mut()[k];
                     *state = simd.add(*state, value);
@@ -171,9 +196,18 @@ impl<N: Neuron> Job<'_, '_, N> {
             let slopes = self.surrogate.derivative(simd, above);
             let mut current = above;
             for k in 0..TILE {
-                let spike = Spike { gradient: spikes[k], graded: graded[k], slope: slopes[k] };
+                let spike = Spike {
+                    gradient: spikes[k],
+                    graded: graded[k],
+                    slope: slopes[k],
+                };
                 current[k] = carry[k].through::<IMMEDIATE, LEARN>(
-                    simd, mechanism, &lanes[k], entered[k], compared[k], spike,
+                    simd,
+                    mechanism,
+                    &lanes[k],
+                    entered[k],
+                    compared[k],
+                    spike,
                 );
             }
             if let Some(out) = &mut self.current {
@@ -185,7 +219,10 @@ impl<N: Neuron> Job<'_, '_, N> {
     /// Writes what is left after the first step.
     #[inline(always)]
     fn finish<S: Simd, const FULL: bool>(&mut self, simd: S, carry: &[Carry<S, N>; TILE]) {
-        let states: [_; TILE] = array(#[inline(always)] |i| carry[i].state);
+        let states: [_; TILE] = array(
+            #[inline(always)]
+            |i| carry[i].state,
+        );
         for (k, out) in self.initial.iter_mut().enumerate() {
             if let Some(out) = out {
                 store::<S, FULL>(simd, out.row(0), &nth::<S, N>(&states, k));
@@ -194,12 +231,21 @@ impl<N: Neuron> Job<'_, '_, N> {
         if let Some(learned) = &mut self.learned {
             let parameters = N::PARAMETERS.len();
             for k in 0..parameters {
-                let sums = array(#[inline(always)] |i| carry[i].parameters.as_ref()[k]);
+                let sums = array(
+                    #[inline(always)]
+                    |i| carry[i].parameters.as_ref()[k],
+                );
                 store::<S, FULL>(simd, learned.row(k), &sums);
             }
-            let sums = array(#[inline(always)] |i| carry[i].threshold);
+            let sums = array(
+                #[inline(always)]
+                |i| carry[i].threshold,
+            );
             store::<S, FULL>(simd, learned.row(parameters), &sums);
-            let sums = array(#[inline(always)] |i| carry[i].graded_factor);
+            let sums = array(
+                #[inline(always)]
+                |i| carry[i].graded_factor,
+            );
             store::<S, FULL>(simd, learned.row(parameters + 1), &sums);
         }
     }

@@ -30,7 +30,12 @@ impl<'a> Strided<'a> {
     /// The view that holds `value` everywhere.
     #[must_use]
     pub fn constant(value: &'a f32) -> Self {
-        Self { data: std::slice::from_ref(value), time: 0, sample: 0, per_neuron: false }
+        Self {
+            data: std::slice::from_ref(value),
+            time: 0,
+            sample: 0,
+            per_neuron: false,
+        }
     }
 
     /// Checks that no index of `shape` leaves the buffer.
@@ -39,15 +44,26 @@ impl<'a> Strided<'a> {
             return Ok(());
         }
         let overflow = || Error::Overflow { what };
-        let along = |size: usize, stride: usize| (size - 1).checked_mul(stride).ok_or_else(overflow);
+        let along =
+            |size: usize, stride: usize| (size - 1).checked_mul(stride).ok_or_else(overflow);
         let reach = along(shape.steps, self.time)?
             .checked_add(along(shape.samples, self.sample)?)
-            .and_then(|reach| reach.checked_add(if self.per_neuron { shape.neurons - 1 } else { 0 }))
+            .and_then(|reach| {
+                reach.checked_add(if self.per_neuron {
+                    shape.neurons - 1
+                } else {
+                    0
+                })
+            })
             .ok_or_else(overflow)?;
         if reach < self.data.len() {
             Ok(())
         } else {
-            Err(Error::Stride { what, found: self.data.len(), reach })
+            Err(Error::Stride {
+                what,
+                found: self.data.len(),
+                reach,
+            })
         }
     }
 
@@ -77,11 +93,20 @@ impl Row<'_> {
             Self::Same(value) => [simd.splat(value); V],
             Self::Each(row) if FULL => {
                 let row = &row[..V * S::LANES];
-                array(#[inline(always)] |i| simd.load(&row[i * S::LANES..]))
+                array(
+                    #[inline(always)]
+                    |i| simd.load(&row[i * S::LANES..]),
+                )
             }
             Self::Each(row) => array(
                 #[inline(always)]
-                |i| simd.load_partial(row.get(i * S::LANES..).unwrap_or(&[])),
+                |i| match row.get(i * S::LANES..) {
+                    Some(part) if part.len() >= S::LANES => simd.load(part),
+                    Some(part) if !part.is_empty() => simd.load_partial(part),
+                    // A masked load of no lanes is correct, but takes a hundred times longer
+                    // where its address is not mapped.
+                    _ => simd.splat(0.0),
+                },
             ),
         }
     }

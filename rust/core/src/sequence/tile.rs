@@ -27,8 +27,16 @@ impl Kernel for Lanes {
 pub(super) fn tiles(isa: Isa, shape: Shape) -> Vec<Tile> {
     let full = TILE * dispatch(isa, Lanes);
     (0..shape.samples)
-        .flat_map(|sample| (0..shape.neurons).step_by(full).map(move |first| (sample, first)))
-        .map(|(sample, first)| Tile { sample, first, width: full.min(shape.neurons - first) })
+        .flat_map(|sample| {
+            (0..shape.neurons)
+                .step_by(full)
+                .map(move |first| (sample, first))
+        })
+        .map(|(sample, first)| Tile {
+            sample,
+            first,
+            width: full.min(shape.neurons - first),
+        })
         .collect()
 }
 
@@ -56,7 +64,10 @@ pub(super) fn bands<'a, T>(
     let bands: Vec<_> = match matrix {
         Some(matrix) => {
             let ranges = tiles.iter().map(|&tile| columns(tile));
-            Columns::split(matrix, row_len, ranges).into_iter().map(Some).collect()
+            Columns::split(matrix, row_len, ranges)
+                .into_iter()
+                .map(Some)
+                .collect()
         }
         None => tiles.iter().map(|_| None).collect(),
     };
@@ -73,7 +84,12 @@ pub(super) fn store<S: Simd, const FULL: bool>(simd: S, row: &mut [f32], vectors
         }
     } else {
         for (part, &v) in row.chunks_mut(S::LANES).zip(vectors) {
-            simd.store_partial(part, v);
+            // Masked stores are slow on some CPUs.
+            if part.len() == S::LANES {
+                simd.store(part, v);
+            } else {
+                simd.store_partial(part, v);
+            }
         }
     }
 }

@@ -83,7 +83,7 @@ impl Simd for Avx2 {
         select(mask: __m256, if_true: __m256, if_false: __m256) -> __m256 =
             _mm256_blendv_ps(if_false, if_true, mask);
         to_bits(mask: __m256) -> u64 = _mm256_movemask_ps(mask) as u64;
-        from_bits(bits: u64) -> __m256 = {
+        to_mask(bits: u64) -> __m256 = {
             let lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
             let set = _mm256_and_si256(_mm256_set1_epi32((bits & 0xff) as i32), lane_bit);
             _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane_bit))

@@ -85,7 +85,7 @@ impl Simd for Avx512 {
         u64::from(mask)
     }
     #[inline(always)]
-    fn from_bits(self, bits: u64) -> __mmask16 {
+    fn to_mask(self, bits: u64) -> __mmask16 {
         bits as __mmask16
     }
 }

@@ -1,8 +1,8 @@
 //! Choosing an instruction set at run time.
 
-use super::{Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2, Avx512};
+use super::{Portable, Simd};
 use crate::Error;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -43,7 +43,12 @@ impl Isa {
     #[must_use]
     pub fn available() -> &'static [Self] {
         static AVAILABLE: OnceLock<Vec<Isa>> = OnceLock::new();
-        AVAILABLE.get_or_init(|| Self::ALL.into_iter().filter(|isa| isa.is_available()).collect())
+        AVAILABLE.get_or_init(|| {
+            Self::ALL
+                .into_iter()
+                .filter(|isa| isa.is_available())
+                .collect()
+        })
     }
 
     fn is_available(self) -> bool {
@@ -89,7 +94,9 @@ impl Isa {
         let isa = Self::ALL
             .into_iter()
             .find(|isa| isa.name() == name)
-            .ok_or_else(|| Error::UnknownIsa { name: name.to_owned() })?;
+            .ok_or_else(|| Error::UnknownIsa {
+                name: name.to_owned(),
+            })?;
         if Self::available().contains(&isa) {
             Ok(isa)
         } else {
@@ -113,14 +120,23 @@ pub fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
         if isa == Isa::Avx512
             && let Some(simd) = Avx512::detect()
         {
-            return simd.vectorize(#[inline(always)] || kernel.run(simd));
+            return simd.vectorize(
+                #[inline(always)]
+                || kernel.run(simd),
+            );
         }
         if isa >= Isa::Avx2
             && let Some(simd) = Avx2::detect()
         {
-            return simd.vectorize(#[inline(always)] || kernel.run(simd));
+            return simd.vectorize(
+                #[inline(always)]
+                || kernel.run(simd),
+            );
         }
     }
     let _ = isa;
-    Portable.vectorize(#[inline(always)] || kernel.run(Portable))
+    Portable.vectorize(
+        #[inline(always)]
+        || kernel.run(Portable),
+    )
 }

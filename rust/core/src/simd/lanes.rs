@@ -55,8 +55,8 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn select(self, mask: Self::Mask, if_true: Self::F32, if_false: Self::F32) -> Self::F32;
     /// The mask as the low `LANES` bits of a word.
     fn to_bits(self, mask: Self::Mask) -> u64;
-    /// The low `LANES` bits of a word as a mask.
-    fn from_bits(self, bits: u64) -> Self::Mask;
+    /// The low `LANES` bits of a word as a mask: what [`to_bits`](Self::to_bits) undoes.
+    fn to_mask(self, bits: u64) -> Self::Mask;
 }
 
 /// `[f(0), f(1), …]`, for `V ≥ 1`.

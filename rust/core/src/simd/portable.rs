@@ -11,7 +11,10 @@ pub struct Portable;
 
 #[inline(always)]
 fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
-    array(#[inline(always)] |i| f(a[i], b[i]))
+    array(
+        #[inline(always)]
+        |i| f(a[i], b[i]),
+    )
 }
 
 impl Simd for Portable {
@@ -83,10 +86,12 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn to_bits(self, mask: Self::Mask) -> u64 {
-        mask.iter().rev().fold(0, |bits, &lane| bits << 1 | u64::from(lane))
+        mask.iter()
+            .rev()
+            .fold(0, |bits, &lane| bits << 1 | u64::from(lane))
     }
     #[inline(always)]
-    fn from_bits(self, bits: u64) -> Self::Mask {
+    fn to_mask(self, bits: u64) -> Self::Mask {
         array(|i| bits >> i & 1 == 1)
     }
 }

@@ -88,7 +88,7 @@ impl Element for f32 {
     fn unpack_word<S: Simd>(simd: S, word: u64, dst: &mut [f32]) {
         let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
         for (i, dst) in dst.chunks_mut(S::LANES).enumerate() {
-            let numbers = simd.select(simd.from_bits(word >> (i * S::LANES)), one, zero);
+            let numbers = simd.select(simd.to_mask(word >> (i * S::LANES)), one, zero);
             if dst.len() == S::LANES {
                 simd.store(dst, numbers);
             } else {

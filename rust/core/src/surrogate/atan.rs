@@ -15,7 +15,9 @@ impl Surrogate for Atan {
     const PARAMETERS: &'static [&'static str] = &["alpha"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { alpha: parameters[0] }
+        Self {
+            alpha: parameters[0],
+        }
     }
 
     #[inline(always)]

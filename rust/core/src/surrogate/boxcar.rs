@@ -14,7 +14,9 @@ impl Surrogate for Boxcar {
     const PARAMETERS: &'static [&'static str] = &["width"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { width: parameters[0] }
+        Self {
+            width: parameters[0],
+        }
     }
 
     #[inline(always)]

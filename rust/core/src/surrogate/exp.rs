@@ -22,12 +22,24 @@ pub(super) fn exp_negative<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let n = simd.sub(simd.add(scaled, simd.splat(ROUND)), simd.splat(ROUND));
     let r = simd.sub(x, simd.mul(n, simd.splat(LN_2_HIGH)));
     let r = simd.sub(r, simd.mul(n, simd.splat(LN_2_LOW)));
-    let series = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
+    let series = [
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ];
     let mut sum = simd.splat(1.0 / 5040.0);
     for coefficient in series {
         sum = simd.add(simd.mul(sum, r), simd.splat(coefficient));
     }
-    simd.select(underflow, simd.splat(0.0), simd.mul(sum, simd.exp2_integer(n)))
+    simd.select(
+        underflow,
+        simd.splat(0.0),
+        simd.mul(sum, simd.exp2_integer(n)),
+    )
 }
 
 #[cfg(test)]
@@ -54,7 +66,10 @@ mod tests {
             dispatch(isa, Exp(&x, &mut y));
             for (&x, &y) in x.iter().zip(&y) {
                 let exact = f64::from(x).exp();
-                assert!((f64::from(y) / exact - 1.0).abs() < 2.5e-7, "{isa:?}: e^{x} = {y}, not {exact}");
+                assert!(
+                    (f64::from(y) / exact - 1.0).abs() < 2.5e-7,
+                    "{isa:?}: e^{x} = {y}, not {exact}"
+                );
             }
         }
     }
@@ -63,7 +78,10 @@ mod tests {
     fn limits() {
         for &isa in Isa::available() {
             let mut y = [1.0; 4];
-            dispatch(isa, Exp(&[f32::NEG_INFINITY, -100.0, -0.0, f32::NAN], &mut y));
+            dispatch(
+                isa,
+                Exp(&[f32::NEG_INFINITY, -100.0, -0.0, f32::NAN], &mut y),
+            );
             assert_eq!(y[..3], [0.0, 0.0, 1.0]);
             assert!(y[3].is_nan());
         }

@@ -14,12 +14,17 @@ impl Surrogate for FastSigmoid {
     const PARAMETERS: &'static [&'static str] = &["slope"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { slope: parameters[0] }
+        Self {
+            slope: parameters[0],
+        }
     }
 
     #[inline(always)]
     fn derivative<S: Simd>(self, simd: S, x: S::F32) -> S::F32 {
-        let root = simd.add(simd.mul(simd.abs(x), simd.splat(self.slope)), simd.splat(1.0));
+        let root = simd.add(
+            simd.mul(simd.abs(x), simd.splat(self.slope)),
+            simd.splat(1.0),
+        );
         simd.div(simd.splat(1.0), simd.mul(root, root))
     }
 }

@@ -14,7 +14,9 @@ impl Surrogate for Gaussian {
     const PARAMETERS: &'static [&'static str] = &["sigma"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { sigma: parameters[0] }
+        Self {
+            sigma: parameters[0],
+        }
     }
 
     #[inline(always)]

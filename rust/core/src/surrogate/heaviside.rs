@@ -17,6 +17,10 @@ impl Surrogate for Heaviside {
 
     #[inline(always)]
     fn derivative<S: Simd>(self, simd: S, x: S::F32) -> S::F32 {
-        simd.select(simd.gt(x, simd.splat(0.0)), simd.splat(1.0), simd.splat(0.0))
+        simd.select(
+            simd.gt(x, simd.splat(0.0)),
+            simd.splat(1.0),
+            simd.splat(0.0),
+        )
     }
 }

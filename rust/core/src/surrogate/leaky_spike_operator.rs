@@ -14,11 +14,17 @@ impl Surrogate for LeakySpikeOperator {
     const PARAMETERS: &'static [&'static str] = &["slope"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { slope: parameters[0] }
+        Self {
+            slope: parameters[0],
+        }
     }
 
     #[inline(always)]
     fn derivative<S: Simd>(self, simd: S, x: S::F32) -> S::F32 {
-        simd.select(simd.gt(x, simd.splat(0.0)), simd.splat(1.0), simd.splat(self.slope))
+        simd.select(
+            simd.gt(x, simd.splat(0.0)),
+            simd.splat(1.0),
+            simd.splat(self.slope),
+        )
     }
 }

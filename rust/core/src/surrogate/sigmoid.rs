@@ -14,7 +14,9 @@ impl Surrogate for Sigmoid {
     const PARAMETERS: &'static [&'static str] = &["slope"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { slope: parameters[0] }
+        Self {
+            slope: parameters[0],
+        }
     }
 
     #[inline(always)]

@@ -15,7 +15,10 @@ impl Surrogate for SparseFastSigmoid {
     const PARAMETERS: &'static [&'static str] = &["slope", "B"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { inside: FastSigmoid::new(&parameters[..1]), window: parameters[1] }
+        Self {
+            inside: FastSigmoid::new(&parameters[..1]),
+            window: parameters[1],
+        }
     }
 
     #[inline(always)]

@@ -15,7 +15,10 @@ impl Surrogate for SpikeRateEscape {
     const PARAMETERS: &'static [&'static str] = &["beta", "slope"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { beta: parameters[0], slope: parameters[1] }
+        Self {
+            beta: parameters[0],
+            slope: parameters[1],
+        }
     }
 
     #[inline(always)]

@@ -14,13 +14,18 @@ impl Surrogate for Triangle {
     const PARAMETERS: &'static [&'static str] = &["width"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { width: parameters[0] }
+        Self {
+            width: parameters[0],
+        }
     }
 
     #[inline(always)]
     fn derivative<S: Simd>(self, simd: S, x: S::F32) -> S::F32 {
         let width = simd.splat(self.width);
-        let height = simd.div(simd.sub(simd.splat(1.0), simd.div(simd.abs(x), width)), width);
+        let height = simd.div(
+            simd.sub(simd.splat(1.0), simd.div(simd.abs(x), width)),
+            width,
+        );
         simd.select(simd.gt(width, simd.abs(x)), height, simd.splat(0.0))
     }
 }

@@ -14,12 +14,18 @@ impl Surrogate for Triangular {
     const PARAMETERS: &'static [&'static str] = &["threshold"];
 
     fn new(parameters: &[f32]) -> Self {
-        Self { threshold: parameters[0] }
+        Self {
+            threshold: parameters[0],
+        }
     }
 
     #[inline(always)]
     fn derivative<S: Simd>(self, simd: S, x: S::F32) -> S::F32 {
         let below = simd.gt(simd.splat(0.0), x);
-        simd.select(below, simd.splat(self.threshold), simd.splat(-self.threshold))
+        simd.select(
+            below,
+            simd.splat(self.threshold),
+            simd.splat(-self.threshold),
+        )
     }
 }
