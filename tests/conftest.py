@@ -1,0 +1,55 @@
+"""Fixtures that every test may use."""
+
+import pytest
+import torch
+
+from bitspike import _native
+from bitspike.ops import _buffer
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Each test draws the same random numbers, in whatever order tests run."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def threads():
+    """``torch.set_num_threads``, undone after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def force_isa():
+    """``_native.force_isa``, undone after the test."""
+    before = _native.describe()["isa"]
+    yield _native.force_isa
+    _native.force_isa(before)
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """Leaving the native kernels raises."""
+    monkeypatch.setenv("BITSPIKE_STRICT", "1")
+
+
+@pytest.fixture(scope="module")
+def poisoned():
+    """Uninitialised memory holds NaN, or ones in every bit, so that a forgotten output shows."""
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in ((_buffer, "empty"), (torch, "empty"), (torch, "empty_like")):
+            patch.setattr(owner, name, _poisoning(getattr(owner, name)))
+        yield
+
+
+def _poisoning(allocate):
+    def allocate_poisoned(*args, **kwargs):
+        memory = allocate(*args, **kwargs)
+        if memory.device.type == "cpu" and type(memory) is torch.Tensor:
+            with torch.no_grad():
+                memory.fill_(float("nan") if memory.is_floating_point() else -1)
+        return memory
+
+    return allocate_poisoned
