@@ -92,9 +92,9 @@ $(STAMPS)/venv: | cargo
 	$(PIP) install --upgrade 'pip>=25.1'
 	@mkdir -p $(STAMPS) && touch $@
 
-# A dependency group of pyproject.toml.
+# A dependency group of pyproject.toml. The warning would be about what mlxtend lacks on purpose.
 $(STAMPS)/%: pyproject.toml $(STAMPS)/venv
-	$(PIP) install --group $*
+	$(PIP) install --no-warn-conflicts --group $*
 	@touch $@
 
 $(STAMPS)/data: pyproject.toml $(STAMPS)/venv
@@ -105,6 +105,6 @@ $(STAMPS)/data: pyproject.toml $(STAMPS)/venv
 $(STAMPS)/wheel: $(SOURCES) pyproject.toml $(STAMPS)/build
 	rm -f dist/bitspike-*.whl
 	$(BIN)/maturin build --release --locked --out dist
-	$(PIP) install dist/bitspike-*.whl
+	$(PIP) install --no-warn-conflicts dist/bitspike-*.whl
 	$(PIP) install --no-deps --force-reinstall dist/bitspike-*.whl
 	@touch $@
