@@ -250,7 +250,11 @@ def _mean(
 
 
 def _count_nonzero(x: SpikeTensor, axis: int | None = None) -> Any:
-    total = _sum(x, None if axis is None else [axis])
+    if axis is None and not is_traced(x.words):
+        return torch.tensor(ops.count(x.words))
+    if x.is_transposed:
+        return NotImplemented
+    total = _count(x, [axis % x.dim()] if axis is not None else list(range(x.dim())))
     return NotImplemented if total is NotImplemented else total.to(torch.int64)
 
 

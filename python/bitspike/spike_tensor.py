@@ -32,6 +32,7 @@ class SpikeTensor(torch.Tensor):
 
     Raises:
         ValueError: if the words do not fit the features.
+        TypeError: for another logical dtype.
 
     Example:
         >>> import torch, bitspike as snn
@@ -54,6 +55,8 @@ class SpikeTensor(torch.Tensor):
         dtype: torch.dtype = torch.float32,
         _transposed: bool = False,
     ) -> SpikeTensor:
+        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise TypeError(f"dtype must be float32, bfloat16 or float16, not {dtype}")
         features = Size(features)
         neurons = features.numel()
         if words.dtype != torch.int64 or words.dim() == 0 or words.shape[-1] != ops.words(neurons):
@@ -96,7 +99,7 @@ class SpikeTensor(torch.Tensor):
         if not 0 <= features <= dense.dim():
             raise ValueError(f"features is {features}, but dense has {dense.dim()} axes")
         shape = dense.shape[dense.dim() - features :]
-        source = dense.detach()
+        source = dense.dense() if isinstance(dense, SpikeTensor) else dense.detach()
         # A row more in front keeps the words of a lone row of neurons two-dimensional.
         words, others = ops.pack(source.cpu(), features)
         if others:
@@ -125,7 +128,8 @@ class SpikeTensor(torch.Tensor):
             raise ValueError(f"shape must be three sizes (T, B, N), not {tuple(shape)}")
         columns = [torch.as_tensor(x) for x in (t, b, n)]
         for name, x in zip("tbn", columns):
-            if x.dim() != 1 or x.is_floating_point() or x.shape != columns[0].shape:
+            inexact = x.numel() and (x.is_floating_point() or x.is_complex())
+            if x.dim() != 1 or inexact or x.shape != columns[0].shape:
                 raise ValueError(
                     f"{name} must hold one integer per event, like t {tuple(columns[0].shape)}, "
                     f"not {x.dtype} {tuple(x.shape)}"
@@ -151,7 +155,7 @@ class SpikeTensor(torch.Tensor):
             >>> train.to_indices(one_based=True)
             [tensor([ 5, 10])]
         """
-        rows = self.words.reshape(-1, 1, self.words.shape[-1])
+        rows = self.words.flatten(0, -2).unsqueeze(1) if self.rows else self.words.view(1, 1, -1)
         row, _, neuron = ops.to_events(rows, self.neurons)
         counts = torch.bincount(row, minlength=rows.shape[0]).tolist()
         return list((neuron + int(one_based)).split(counts))
@@ -191,6 +195,10 @@ class SpikeTensor(torch.Tensor):
             return f"SpikeTensor(shape={tuple(self.shape)}{kind}{gradient})"
         density = f"density={self.density():.3g}, {self.words.nbytes} bytes"
         return f"SpikeTensor(shape={tuple(self.shape)}, {density}{kind}{gradient})"
+
+    def __setitem__(self, index: Any, value: Any) -> None:  # noqa: D105
+        # Some indices would select from an unpacked copy, and the value be lost.
+        raise RuntimeError("a SpikeTensor cannot be written; write into its .dense() instead")
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:  # noqa: D105
         state = (self.words, tuple(self.features), self.dtype, self.is_transposed)

@@ -83,9 +83,10 @@ def _rate_packed(
     probabilities: Tensor, steps: int | None, silent: int, generator: torch.Generator | None
 ) -> SpikeTensor:
     shape = probabilities.shape
-    lead = 1 if steps is not None else 2
-    features = shape[lead:] if len(shape) > lead else shape[-1:]
-    rows = shape[: len(shape) - len(features)]
+    time = int(steps is None)
+    # The axis of samples, unless there are only neurons.
+    split = time + (len(shape) > time + 1)
+    rows, features = shape[:split], shape[split:]
     flat = probabilities.float().reshape(*rows, features.numel())
     words = ops.bernoulli(flat, steps, generator)
     if steps is None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from bitspike import _native
 from bitspike.ops._function import Fire
 
 
@@ -28,6 +29,8 @@ class Surrogate:
 
     NAME: ClassVar[str] = ""
     """Its name in the native module, or empty if it runs in torch only."""
+    parameters: ClassVar[list[float]]
+    """The parameters of the native form, in its order."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spikes, in the dtype of ``x``, with this surrogate's gradient."""
@@ -46,11 +49,15 @@ class Surrogate:
         """The smooth function that :meth:`derivative` derives."""
         raise NotImplementedError(f"{type(self).__name__} is the derivative of no function it knows")
 
-    def native(self) -> tuple[str, list[float]] | None:
-        """Name and parameters in the native module, or None if it has no native form."""
-        if not self.NAME:
-            return None
-        return self.NAME, [float(getattr(self, field.name)) for field in fields(self)]
+    def __post_init__(self) -> None:
+        """Reads the parameters once: a neuron asks for them at every step."""
+        if self.NAME:
+            values = [getattr(self, name) for name in _native.describe()["surrogates"][self.NAME]]
+            object.__setattr__(self, "parameters", [float(value) for value in values])
+
+    def is_native(self) -> bool:
+        """Whether there is a native form."""
+        return bool(self.NAME)
 
 
 @dataclass(frozen=True)
@@ -141,8 +148,8 @@ class SpikeRateEscape(Surrogate):
     def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
         return self.slope * torch.exp(-self.beta * (x if self.centered else x - 1).abs())
 
-    def native(self) -> tuple[str, list[float]] | None:  # noqa: D102
-        return None if self.centered else (self.NAME, [self.beta, self.slope])
+    def is_native(self) -> bool:  # noqa: D102
+        return not self.centered
 
 
 @dataclass(frozen=True)
@@ -188,8 +195,8 @@ class SparseFastSigmoid(Surrogate):
         inside = x > self.B if self.legacy else x.abs() < self.B
         return torch.where(inside, FastSigmoid(self.slope).derivative(x), 0.0)
 
-    def native(self) -> tuple[str, list[float]] | None:  # noqa: D102
-        return None if self.legacy else (self.NAME, [self.slope, self.B])
+    def is_native(self) -> bool:  # noqa: D102
+        return not self.legacy
 
 
 @dataclass(frozen=True)

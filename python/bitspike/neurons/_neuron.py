@@ -228,7 +228,7 @@ class SpikingNeuron(nn.Module):
         initial = self._initial(current, given, sequence)
         wanted = sequence and (self.output or not self.init_hidden)
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
-        self._before = initial[-1].detach()
+        object.__setattr__(self, "_before", initial[-1])
         for name, state in zip(self.STATES, last):
             # A sequence that starts from zeros has no use for the graph of the one before.
             keep = self.init_hidden or not sequence
@@ -307,7 +307,7 @@ class SpikingNeuron(nn.Module):
         """
         if not isinstance(self.spike_grad, surrogate.Surrogate):
             return "spike_grad is a function that only torch can call"
-        if self.spike_grad.native() is None:
+        if not self.spike_grad.is_native():
             return f"{self.spike_grad} has no native form"
         if self.inhibition:
             return "inhibition couples the neurons of a layer"
@@ -347,16 +347,10 @@ class SpikingNeuron(nn.Module):
             x.float().clamp(0, 1) if i < decays else x.float() for i, x in enumerate(constants)
         ]
         packed = sequence and self._spikes_are_bits()
-        name, parameters = self.spike_grad.native()  # type: ignore[attr-defined]
         spikes, *results = Layer.apply(
-            self.NAME,
-            self._reset_mechanism,
-            not self.reset_delay,
-            name,
-            parameters,
-            sequence,
-            packed,
-            states,
+            (self.NAME, self._reset_mechanism, not self.reset_delay),
+            (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
+            (sequence, packed, states),
             len(constants),
             current.float(),
             *constants,
@@ -400,7 +394,7 @@ class SpikingNeuron(nn.Module):
     @property
     def reset(self) -> Tensor:
         """The reset flag of the last step."""
-        return self.mem_reset(self._before)
+        return self.mem_reset(self._before.detach())
 
     def _clear_states(self) -> None:
         for name in (*self.STATES, "_before"):

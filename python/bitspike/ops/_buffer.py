@@ -35,7 +35,12 @@ def matrix(x: Tensor) -> Matrix:
     return (x.data_ptr(), reach), (rows, columns), (row, column)
 
 
-def sequence_view(x: Tensor, batched: bool) -> tuple[Tensor, View]:
+def contiguous_view(x: Tensor, time: int, sample: int) -> View:
+    """A view of contiguous ``[T, B, *features]`` or ``[B, *features]``, given its strides."""
+    return (x.data_ptr(), x.numel()), time, sample, True
+
+
+def strided_view(x: Tensor, batched: bool) -> tuple[Tensor, View]:
     """A view of ``x``, ``[T, B, *features]`` or, if not ``batched``, ``[T, *features]``.
 
     Strides of time and sample are free, so an expanded gradient is read in place. Features must lie
@@ -45,15 +50,15 @@ def sequence_view(x: Tensor, batched: bool) -> tuple[Tensor, View]:
         The tensor that holds the memory, which must outlive the view, and the view.
     """
     lead = 2 if batched else 1
-    if not x.is_contiguous() and _feature_stride(x, lead) is None:
-        x = x.contiguous()
-    per_neuron = x.is_contiguous() or _feature_stride(x, lead) == 1
+    step = _feature_stride(x, lead)
+    if step is None:
+        x, step = x.contiguous(), 1
     strides = [0 if size == 1 else stride for size, stride in zip(x.shape, x.stride())][:lead]
     time, sample = strides if batched else (strides[0], 0)
-    features = math.prod(x.shape[lead:]) if per_neuron else 1
-    steps = [(size - 1) * stride for size, stride in zip(x.shape, strides)]
-    reach = sum(steps) + features if x.numel() else 0
-    return x, ((x.data_ptr(), reach), time, sample, per_neuron)
+    features = math.prod(x.shape[lead:]) if step else 1
+    last = sum((size - 1) * stride for size, stride in zip(x.shape, strides))
+    reach = last + features if x.numel() else 0
+    return x, ((x.data_ptr(), reach), time, sample, bool(step))
 
 
 def _feature_stride(x: Tensor, lead: int) -> int | None:

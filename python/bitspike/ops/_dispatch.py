@@ -25,10 +25,11 @@ def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
     tracing = torch.compiler.is_compiling()
     if not tracing and torch._C._functorch.is_functorch_wrapped_tensor(current):
         return "a transform of torch.func is looking at the input"
-    for name, x in (("input", current), *(("a parameter", x) for x in constants)):
-        if x.device.type != "cpu":
-            return f"{name} is on {x.device}, and native kernels run on the CPU"
-        if x.dtype not in NATIVE_DTYPES:
+    for x in (current, *constants):
+        if not x.is_cpu or x.dtype not in NATIVE_DTYPES:
+            name = "input" if x is current else "a parameter"
+            if not x.is_cpu:
+                return f"{name} is on {x.device}, and native kernels run on the CPU"
             return f"{name} is {x.dtype}, and native kernels compute in float32"
     return None
 

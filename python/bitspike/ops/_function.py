@@ -36,31 +36,31 @@ class Fire(torch.autograd.Function):
 
 
 class Layer(torch.autograd.Function):
-    """``(neuron, …, current, constants…, initial…) -> (spikes, states…, last states…)``.
+    """A whole layer: ``(spikes, states…, last states…)``, as `sequence.forward` returns them.
 
-    Saves only what autograd holds anyway: the current, the constants and the initial states.
+    Saves only what autograd holds anyway: the current, the constants and the initial states. It has
+    no ``setup_context``, which would cost more per call than the kernel of a small step; transforms
+    of ``torch.func``, which ask for one, take the reference path.
     """
 
     @staticmethod
-    def forward(  # noqa: D102
-        neuron: str,
-        mechanism: str,
-        immediate: bool,
-        surrogate: str,
-        surrogate_parameters: list[float],
-        sequence_: bool,
-        packed: bool,
-        states: bool,
-        split: int,
+    def forward(  # type: ignore[override]  # noqa: D102
+        ctx: Any,
+        kind: tuple[str, str, bool],
+        surrogate: tuple[str, list[float]],
+        layout: tuple[bool, bool, bool],
+        constants: int,
         current: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        constants, initial = list(tensors[:split]), list(tensors[split:])
-        run = (
-            torch.ops.bitspike.sequence_forward if is_traced(current, *tensors) else sequence.forward
-        )
+        ctx.kind, ctx.surrogate, (ctx.sequence, packed, ctx.states) = kind, surrogate, layout
+        ctx.constants = constants
+        ctx.save_for_backward(current, *tensors)
+        ctx.set_materialize_grads(False)
+        traced = is_traced(current, *tensors)
+        run = torch.ops.bitspike.sequence_forward if traced else sequence.forward
         spikes, *others = run(
-            neuron, mechanism, immediate, sequence_, packed, states, current, constants, initial
+            *kind, *layout, current, list(tensors[:constants]), list(tensors[constants:])
         )
         if packed:
             features = current.shape[2:] if current.dim() > 2 else current.shape[1:]
@@ -68,37 +68,29 @@ class Layer(torch.autograd.Function):
         return (spikes, *others)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: D102
-        *ctx.kind, sequence_, _, states, split, current = inputs[:10]
-        ctx.sequence, ctx.states, ctx.split = sequence_, states, split
-        ctx.save_for_backward(current, *inputs[10:])
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: D102
         current, *tensors = ctx.saved_tensors
-        constants, initial = tensors[: ctx.split], tensors[ctx.split :]
+        constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
         traced = is_traced(current, *tensors)
         # While tracing, torch does not know yet of which type a gradient will be; the operator copes.
         spikes, *others = grads if traced else map(dense_gradient, grads)
         count = len(initial)
-        by_step: list[Tensor | None] = others[:count] if ctx.states else [None] * count
-        needed = ctx.needs_input_grad[9:]
-        first_initial = 1 + ctx.split
+        needed = ctx.needs_input_grad[4:]
         run = torch.ops.bitspike.sequence_backward if traced else sequence.backward
-        results = run(
+        to_current, *results = run(
             *ctx.kind,
+            *ctx.surrogate,
             ctx.sequence,
             needed[0],
-            any(needed[first_initial:]),
-            any(needed[1:first_initial]),
+            any(needed[1 + ctx.constants :]),
+            any(needed[1 : 1 + ctx.constants]),
             current,
             constants,
             initial,
             spikes,
-            by_step,
+            others[:count] if ctx.states else [None] * count,
             others[-count:],
         )
-        ordered = [results[0], *results[1 + count :], *results[1 : 1 + count]]
-        return (*[None] * 9, *(x if need else None for x, need in zip(ordered, needed)))
+        ordered = (to_current, *results[count:], *results[:count])
+        return (*[None] * 4, *(x if need else None for x, need in zip(ordered, needed)))

@@ -81,19 +81,21 @@ class _Layer:
 
     def sequence_view(self, x: Tensor | None) -> _buffer.View:
         """A view of a tensor shaped like the current; None is 0 everywhere."""
-        if x is None:
-            return _buffer.constant_view(_ZERO)
-        return self._view(x if self.sequence else x.unsqueeze(0))
+        return self._view(x, self.sequence)
 
     def step_view(self, x: Tensor | None) -> _buffer.View:
         """A view of a tensor shaped like one step; None is 0 everywhere."""
+        return self._view(x, False)
+
+    def _view(self, x: Tensor | None, has_time: bool) -> _buffer.View:
         if x is None:
             return _buffer.constant_view(_ZERO)
-        return self._view(x.unsqueeze(0))
-
-    def _view(self, x: Tensor) -> _buffer.View:
-        held, view = _buffer.sequence_view(x, self.geometry.batched)
-        self.held.append(held)
+        geometry = self.geometry
+        if x.is_contiguous():
+            time = geometry.samples * geometry.neurons if has_time else 0
+            return _buffer.contiguous_view(x, time, geometry.neurons)
+        x, view = _buffer.strided_view(x if has_time else x.unsqueeze(0), geometry.batched)
+        self.held.append(x)
         return view
 
 
