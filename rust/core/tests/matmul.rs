@@ -34,13 +34,15 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|x| x.to_bits()).collect()
 }
 
-/// Rows, inputs, outputs: small ones, and ones that need several blocks, slabs, chunks and tiles.
+/// Rows, inputs, outputs: small ones, and ones that need several blocks, slabs, chunks, tiles and
+/// items of work.
 fn shape() -> impl Strategy<Value = [usize; 3]> {
     prop_oneof![
         3 => (0usize..70, 0usize..200, 0usize..150).prop_map(|(r, k, n)| [r, k, n]),
         1 => (250usize..600, 0usize..300, 0usize..80).prop_map(|(r, k, n)| [r, k, n]),
         1 => (0usize..10, 1900usize..4500, 0usize..40).prop_map(|(r, k, n)| [r, k, n]),
         1 => (1900usize..4500, 0usize..10, 0usize..40).prop_map(|(r, k, n)| [r, k, n]),
+        1 => prop::sample::select(vec![[17_000, 3, 2], [3, 17_000, 2]]),
     ]
 }
 

@@ -3,7 +3,7 @@
 use super::active::Active;
 use super::matrix::Matrix;
 use super::plan::{Plan, Tile, WIDEST, cut};
-use crate::simd::{Columns, Kernel, Simd};
+use crate::simd::{Columns, Kernel, Simd, array};
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -121,15 +121,12 @@ impl Gather<'_> {
                 load(simd, kept)
             };
             for &input in active.inputs(list, row) {
-                sum = add(simd, sum, &weights[input as usize * width..][..width]);
+                add(simd, &mut sum, &weights[input as usize * width..][..width]);
             }
             match &mut self.target {
                 Target::Rows(out) if is_last => {
-                    store_partial(
-                        simd,
-                        out.row(first_row + row),
-                        add(simd, sum, &self.bias[..width]),
-                    );
+                    add(simd, &mut sum, &self.bias[..width]);
+                    store_partial(simd, out.row(first_row + row), sum);
                 }
                 _ => store(simd, kept, sum),
             }
@@ -139,18 +136,17 @@ impl Gather<'_> {
 
 #[inline(always)]
 fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::F32; V] {
-    std::array::from_fn(
+    array(
         #[inline(always)]
         |v| simd.load(&from[v * S::LANES..]),
     )
 }
 
 #[inline(always)]
-fn add<S: Simd, const V: usize>(simd: S, mut sum: [S::F32; V], row: &[f32]) -> [S::F32; V] {
+fn add<S: Simd, const V: usize>(simd: S, sum: &mut [S::F32; V], row: &[f32]) {
     for (v, sum) in sum.iter_mut().enumerate() {
         *sum = simd.add(*sum, simd.load(&row[v * S::LANES..]));
     }
-    sum
 }
 
 #[inline(always)]

@@ -2,6 +2,7 @@
 
 use super::plan::cut;
 use crate::Error;
+use crate::simd::array;
 use std::ops::Range;
 
 /// A read-only matrix of any strides, checked to lie within its buffer.
@@ -123,28 +124,21 @@ impl<'a> Matrix<'a> {
         width: usize,
         tile: &mut [f32],
     ) -> usize {
-        let columns: [&[f32]; SQUARE] = std::array::from_fn(
+        let columns: [&[f32]; SQUARE] = array(
             #[inline(always)]
             |j| &self.data[self.offset(rows.start, first_column + j)..][..rows.len()],
         );
         let mut row = 0;
         while row + SQUARE <= rows.len() {
-            let square: [[f32; SQUARE]; SQUARE] = std::array::from_fn(
-                #[inline(always)]
-                |j| {
-                    let numbers = &columns[j][row..][..SQUARE];
-                    std::array::from_fn(
-                        #[inline(always)]
-                        |i| numbers[i],
-                    )
-                },
-            );
+            let mut square = [[0.0; SQUARE]; SQUARE];
+            for (to, column) in square.iter_mut().zip(&columns) {
+                to.copy_from_slice(&column[row..][..SQUARE]);
+            }
             for i in 0..SQUARE {
-                let numbers: [f32; SQUARE] = std::array::from_fn(
-                    #[inline(always)]
-                    |j| square[j][i],
-                );
-                tile[(row + i) * width..][..SQUARE].copy_from_slice(&numbers);
+                let to = &mut tile[(row + i) * width..][..SQUARE];
+                for (to, column) in to.iter_mut().zip(&square) {
+                    *to = column[i];
+                }
             }
             row += SQUARE;
         }

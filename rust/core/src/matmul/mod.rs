@@ -16,7 +16,7 @@
 //!
 //! # Speed
 //!
-//! *Read each weight from the cache that can hold it.* Columns are taken in tiles of 64, so that the
+//! *Read each weight from the cache that can hold it.* Columns are taken in tiles, so that the
 //! sums of a row stay in registers, and the part of the weights that a tile needs is packed: summing
 //! in place would touch another page for every input. *Look at each bit once.* The active inputs of
 //! a row are listed once and read by every tile (`active.rs`). *Stay close.* The denser the spikes,
@@ -81,7 +81,7 @@ pub fn product(
         return Ok(());
     }
     let count = spikes::count(isa, spikes) as usize;
-    let plan = Plan::new(count, [rows, inputs, outputs]);
+    let plan = Plan::new(isa, count, [rows, inputs, outputs]);
     let active = Active::lists(isa, spikes, rows, inputs, plan.block);
     let mut items = Vec::new();
     for (active, out) in active
@@ -148,7 +148,7 @@ pub fn weight_gradient(
     let mut transposed = vec![0; Error::checked_product("spikes", &[inputs, layout::words(rows)])?];
     spikes::transpose(isa, spikes, rows, inputs, &mut transposed)?;
     let count = spikes::count(isa, spikes) as usize;
-    let plan = Plan::new(count, [inputs, rows, outputs]);
+    let plan = Plan::new(isa, count, [inputs, rows, outputs]);
     let active = Active::lists(isa, &transposed, inputs, rows, plan.block);
     let mut items = Vec::new();
     let mut rest = out;

@@ -1,4 +1,4 @@
-//! How a product is cut up: a pure function of shape and density.
+//! How a product is cut up, which decides its speed and none of its bits.
 
 use crate::parallel::{self, GRAIN};
 use crate::simd::Isa;
@@ -7,8 +7,7 @@ use std::ops::Range;
 /// Rows of spikes whose lists of active inputs are made together.
 pub(super) const CHUNK: usize = 256;
 
-/// Widest tile: with AVX2 its sums take eight of the sixteen registers, enough to hide the latency
-/// of an addition.
+/// Widest tile of any instruction set.
 pub(super) const WIDEST: usize = 64;
 /// Narrowest tile: one vector of AVX-512.
 const NARROWEST: usize = 16;
@@ -17,12 +16,17 @@ const NARROWEST: usize = 16;
 const LARGEST_BLOCK: usize = 2048;
 /// Fewest inputs of a block: with [`WIDEST`] columns, their weights take 32 KB of the first-level cache.
 const SMALLEST_BLOCK: usize = 128;
-/// A list of active inputs should not be much shorter than half of this: each costs a mispredicted
-/// branch, and a load and a store of the sums.
+/// Most active inputs that a row has in a block, on average, unless the block is the smallest. Larger
+/// blocks leave the caches; smaller ones cost a mispredicted branch, a load and a store of the sums
+/// for too few additions.
 const LIST: f64 = 32.0;
 
-/// Work is cut into at least this many items for each thread, so that none waits long for the last.
+/// Work is cut into about this many items for each thread, so that none waits long for the last.
 const ITEMS_PER_THREAD: usize = 4;
+/// Most chunks of an item: their sums take 4 MB of scratch memory.
+const MOST_CHUNKS: usize = 64;
+/// Additions that take about as long as an elementary step of [`parallel`].
+const ADDITIONS_PER_STEP: usize = 8;
 
 /// Some columns of the weights, and the power of two that they are padded to.
 #[derive(Debug)]
@@ -51,15 +55,18 @@ pub(super) struct Plan {
     pub(super) slab: usize,
     /// Chunks of rows that one item of work covers.
     pub(super) chunks_per_item: usize,
-    /// Additions, for [`parallel::for_each`].
+    /// Elementary steps, for [`parallel::for_each`].
     pub(super) work: usize,
 }
 
 impl Plan {
     /// The plan for `count` spikes in `rows` rows of `inputs`, no size 0.
-    pub(super) fn new(count: usize, [rows, inputs, outputs]: [usize; 3]) -> Self {
-        let tiles: Vec<_> = tiles(outputs).collect();
-        let work = count.saturating_add(rows).saturating_mul(outputs);
+    pub(super) fn new(isa: Isa, count: usize, [rows, inputs, outputs]: [usize; 3]) -> Self {
+        let tiles: Vec<_> = tiles(isa, outputs).collect();
+        let additions = count.saturating_add(rows).saturating_mul(outputs);
+        let work = inputs
+            .saturating_mul(outputs)
+            .saturating_add(additions / ADDITIONS_PER_STEP);
         let items = if work < GRAIN {
             1
         } else {
@@ -67,8 +74,9 @@ impl Plan {
         };
         let chunks = rows.div_ceil(CHUNK);
         let density = count as f64 / (rows as f64 * inputs as f64);
+        let per_item = chunks.div_ceil(items.div_ceil(tiles.len()));
         Self {
-            chunks_per_item: chunks.div_ceil(items.div_ceil(tiles.len())),
+            chunks_per_item: per_item.min(MOST_CHUNKS),
             block: block(density),
             slab: LARGEST_BLOCK,
             tiles,
@@ -77,8 +85,14 @@ impl Plan {
     }
 }
 
-fn tiles(outputs: usize) -> impl Iterator<Item = Tile> {
-    cut(0..outputs, WIDEST).map(|columns| Tile {
+/// Tiles of the width that is best for an instruction set: on AVX2 and on the baseline, the sums of
+/// one row then take half of the sixteen registers, which hides the latency of an addition.
+fn tiles(isa: Isa, outputs: usize) -> impl Iterator<Item = Tile> {
+    let widest = match isa {
+        Isa::Scalar => WIDEST / 2,
+        Isa::Avx2 | Isa::Avx512 => WIDEST,
+    };
+    cut(0..outputs, widest).map(|columns| Tile {
         width: columns.len().next_power_of_two().max(NARROWEST),
         columns,
     })
@@ -106,11 +120,12 @@ pub(super) fn cut(range: Range<usize>, size: usize) -> impl Iterator<Item = Rang
 /// What packing the weights costs, in rows of a dense product.
 const PACKING: f64 = 24.0;
 
-/// Whether a dense product with unpacked spikes would be faster, by this rule of measured constants.
+/// Whether a dense product of unpacked spikes would be faster, judged by the shape, the density and
+/// the instruction set only.
 ///
-/// The dense product does one multiply-add where this one adds the weights of active inputs, at a
-/// cost that is larger by a factor; and this one first packs the weights, which pays only if enough
-/// rows share them.
+/// Adding the weight of an active input costs more than a multiply-add of a dense product, which in
+/// turn has one for every input. And weights are packed first, which pays only if enough rows share
+/// them. The constants were measured against torch on two cores with AVX-512.
 ///
 /// ```
 /// use bitspike::{matmul::prefers_dense, simd::Isa};
@@ -124,7 +139,7 @@ pub fn prefers_dense(isa: Isa, density: f64, rows: usize, outputs: usize) -> boo
         Isa::Scalar => 3.0,
         Isa::Avx2 | Isa::Avx512 => 1.35,
     };
-    let padded: usize = tiles(outputs).map(|tile| tile.width).sum();
+    let padded: usize = tiles(isa, outputs).map(|tile| tile.width).sum();
     let padding = padded as f64 / outputs.max(1) as f64;
     density * cost_of_addition * padding + PACKING / rows.max(1) as f64 > 1.0
 }
