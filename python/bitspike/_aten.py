@@ -57,11 +57,12 @@ def _refuse_writes(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     for position, argument in enumerate(func._schema.arguments):
         value = args[position] if position < len(args) else kwargs.get(argument.name)
         written = argument.alias_info is not None and argument.alias_info.is_write
-        if written and isinstance(value, SpikeTensor):
-            raise RuntimeError(
-                f"{func} would write into a SpikeTensor of shape {tuple(value.shape)}, which "
-                "cannot be written; write into its .dense() instead"
-            )
+        for x in value if isinstance(value, list | tuple) else [value]:
+            if written and isinstance(x, SpikeTensor):
+                raise RuntimeError(
+                    f"{func} would write into a SpikeTensor of shape {tuple(x.shape)}, which "
+                    "cannot be written; write into its .dense() instead"
+                )
 
 
 def _plain_rows(x: Any) -> bool:
@@ -135,7 +136,7 @@ def _permute(x: SpikeTensor, axes: list[int]) -> Any:
 
 def _expand(x: SpikeTensor, size: list[int], *, implicit: bool = False) -> Any:
     split = len(size) - len(x.features)
-    tail = [own if new == -1 else new for new, own in zip(size[split:], x.features)]
+    tail = [own if new == -1 else new for new, own in zip(size[split:], x.features, strict=True)]
     if x.is_transposed or tail != list(x.features):
         return NotImplemented
     return x.like(x.words.expand(*size[:split], -1))
@@ -177,7 +178,9 @@ def _leading(function: Any) -> Callable[..., Any]:
 
 
 def _index(x: SpikeTensor, indices: list[Tensor | None]) -> Any:
-    used = sum(1 if i is None or i.dtype not in (torch.bool, torch.uint8) else i.dim() for i in indices)
+    used = sum(
+        1 if i is None or i.dtype not in (torch.bool, torch.uint8) else i.dim() for i in indices
+    )
     if x.is_transposed or used > x.rows:
         return NotImplemented
     return x.like(aten.index(x.words, indices))
@@ -275,20 +278,21 @@ def _product(first: Any, second: Any, bias: Tensor | None) -> Any:
     # x @ W and (W @ x.T).T multiply by weights; G.T @ x and (x.T @ G).T are weight gradients.
     by_weights = spikes_first != spikes.is_transposed
     other = other.float() if spikes_first else other.float().t()
-    traced = is_traced(spikes.words, other)
+    native = torch.ops.bitspike if is_traced(spikes.words, other) else matmul
+    direct: Tensor
     if by_weights:
-        run = torch.ops.bitspike.product if traced else matmul.product
-        direct = run(spikes.words, spikes.neurons, other, bias if spikes_first else None)
+        direct = native.product(spikes.words, spikes.neurons, other, bias if spikes_first else None)
     else:
-        run = torch.ops.bitspike.weight_gradient if traced else matmul.weight_gradient
-        direct = run(spikes.words, spikes.neurons, other)
+        direct = native.weight_gradient(spikes.words, spikes.neurons, other)
     result = direct if by_weights == spikes_first else direct.t()
     if bias is not None and not (by_weights and spikes_first):
         result = result + bias
     return result.to(spikes.dtype)
 
 
-def _addmm(bias: Tensor, first: Tensor, second: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+def _addmm(
+    bias: Tensor, first: Tensor, second: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Any:
     if isinstance(bias, SpikeTensor) or beta != 1 or alpha != 1:
         return NotImplemented
     if bias.shape != second.shape[1:] or bias.dtype != first.dtype:

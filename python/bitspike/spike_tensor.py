@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Size, Tensor
+from torch.utils.data._utils.collate import default_collate_fn_map
 
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_traced
@@ -127,7 +128,7 @@ class SpikeTensor(torch.Tensor):
         if len(shape) != 3 or min(shape) < 0:
             raise ValueError(f"shape must be three sizes (T, B, N), not {tuple(shape)}")
         columns = [torch.as_tensor(x) for x in (t, b, n)]
-        for name, x in zip("tbn", columns):
+        for name, x in zip("tbn", columns, strict=True):
             inexact = x.numel() and (x.is_floating_point() or x.is_complex())
             if x.dim() != 1 or inexact or x.shape != columns[0].shape:
                 raise ValueError(
@@ -177,7 +178,7 @@ class SpikeTensor(torch.Tensor):
                 flat = torch.ops.bitspike.unpack(self.words, self.neurons, self.dtype)
             else:
                 flat = ops.unpack(self.words, self.neurons, self.dtype)
-            plain: Tensor = flat.view(*self.words.shape[:-1], *self.features)
+            plain: Tensor = flat.view((*self.words.shape[:-1], *self.features))
             return plain.t() if self.is_transposed else plain
 
     def density(self) -> float:
@@ -188,7 +189,7 @@ class SpikeTensor(torch.Tensor):
         """Other words under the same logical dtype."""
         return SpikeTensor(words, self.features if features is None else features, self.dtype)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:  # noqa: D105
+    def __repr__(self, **_: Any) -> str:  # noqa: D105
         gradient = ", requires_grad=True" if self.requires_grad else ""
         kind = "" if self.dtype == torch.float32 else f", {self.dtype}"
         if is_traced(self.words):
@@ -208,14 +209,18 @@ class SpikeTensor(torch.Tensor):
         if not self.is_leaf:
             raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
         copy = _rebuild(
-            self.words.clone(), tuple(self.features), self.dtype, self.is_transposed, self.requires_grad
+            self.words.clone(),
+            tuple(self.features),
+            self.dtype,
+            self.is_transposed,
+            self.requires_grad,
         )
         memo[id(self)] = copy
         return copy
 
     def numpy(self, *, force: bool = False) -> Any:
         """The dense values as an array."""
-        return self.detach().dense().numpy(force=force)
+        return self.dense().numpy(force=force)
 
     def tolist(self) -> Any:
         """The dense values as nested lists."""
@@ -251,7 +256,7 @@ class SpikeTensor(torch.Tensor):
             return func(*args, **(kwargs or {}))
 
     @classmethod
-    def __torch_dispatch__(  # noqa: D105
+    def __torch_dispatch__(  # type: ignore[override]  # noqa: D105
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         from bitspike._aten import dispatch
@@ -265,7 +270,13 @@ def _rebuild(
     return SpikeTensor(words, features, dtype, transposed).requires_grad_(grad)  # type: ignore[return-value]
 
 
+def _collate(batch: list[SpikeTensor], *, collate_fn_map: Any = None) -> Tensor:
+    return torch.stack(batch)  # type: ignore[arg-type]
+
+
 torch.serialization.add_safe_globals([_rebuild, SpikeTensor])
+# A DataLoader's workers would stack into shared dense memory.
+default_collate_fn_map[SpikeTensor] = _collate
 
 
 class DenseGradient(torch.Tensor):
@@ -298,7 +309,7 @@ class DenseGradient(torch.Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(  # noqa: D105
+    def __torch_dispatch__(  # type: ignore[override]  # noqa: D105
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         args, kwargs = torch.utils._pytree.tree_map_only(
@@ -323,5 +334,3 @@ def _expect_dense_gradient(x: SpikeTensor) -> None:
     if x.grad_fn is None or "_hook" in x.__dict__ or "Compiled" not in type(x.grad_fn).__name__:
         return
     x._hook = x.register_hook(DenseGradient)  # type: ignore[attr-defined]
-
-

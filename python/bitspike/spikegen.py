@@ -69,7 +69,9 @@ def rate(
     probabilities = data.clamp(0, 1)
     silent = first_spike_time
     if packed:
-        return _rate_packed(probabilities, None if time_var_input else int(num_steps), silent, generator)
+        return _rate_packed(
+            probabilities, None if time_var_input else int(num_steps), silent, generator
+        )
     if not time_var_input:
         probabilities = probabilities.expand(int(num_steps), *data.shape)
     spikes = torch.bernoulli(probabilities, generator=generator)
