@@ -8,6 +8,7 @@ snnTorch's; pass one as ``spike_grad=`` to a neuron.
 from __future__ import annotations
 
 import math
+from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,11 +21,10 @@ from bitspike.ops._function import Fire
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class Surrogate(ABC):
     """A step forward, a smooth function's derivative backward.
 
-    Subclasses give :meth:`derivative` and, where it is known, :meth:`primitive`, the smooth function
-    itself.
+    Subclasses give :meth:`derivative` and, where it is known, ``primitive``, the smooth function.
     """
 
     NAME: ClassVar[str] = ""
@@ -47,7 +47,9 @@ class Surrogate:
 
     def primitive(self, x: Tensor) -> Tensor:
         """The smooth function that :meth:`derivative` derives."""
-        raise NotImplementedError(f"{type(self).__name__} is the derivative of no function it knows")
+        raise NotImplementedError(
+            f"{type(self).__name__} is the derivative of no function it knows"
+        )
 
     def __post_init__(self) -> None:
         """Reads the parameters once: a neuron asks for them at every step."""
@@ -62,7 +64,7 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class ATan(Surrogate):
-    """``(α/2) / (1 + (π·α·x/2)²)``, the derivative of ``arctan(π·α·x/2) / π`` (Fang et al. 2021)."""
+    """``(α/2) / (1 + (π·α·x/2)²)``, derivative of ``arctan(π·α·x/2) / π`` (Fang et al. 2021)."""
 
     NAME = "atan"
     alpha: float = 2.0
@@ -283,6 +285,9 @@ class CustomSurrogate(Surrogate):
 
     def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:  # noqa: D102
         return self.function(x, grad, spikes)
+
+    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+        return self.function(x, torch.ones_like(x), (x > 0).to(x.dtype))
 
 
 ALL: tuple[type[Surrogate], ...] = (

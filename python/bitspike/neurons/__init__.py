@@ -1,6 +1,6 @@
 """Neurons: one file each, with snnTorch's names and calling conventions."""
 
-from ._neuron import LIF as LIF
+from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
 from .leaky import Leaky as Leaky
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._neuron import LIF, Result
+from ._lif import LIF
+from ._neuron import Result
 
 
 class Leaky(LIF):
@@ -81,4 +82,5 @@ class Leaky(LIF):
 
     def init_leaky(self) -> Tensor:
         """Deprecated alias of :meth:`reset_mem`."""
-        return self.reset_mem()
+        mem: Tensor = self.reset_mem()
+        return mem

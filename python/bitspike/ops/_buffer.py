@@ -53,10 +53,12 @@ def strided_view(x: Tensor, batched: bool) -> tuple[Tensor, View]:
     step = _feature_stride(x, lead)
     if step is None:
         x, step = x.contiguous(), 1
-    strides = [0 if size == 1 else stride for size, stride in zip(x.shape, x.stride())][:lead]
+    strides = [
+        0 if size == 1 else stride for size, stride in zip(x.shape, x.stride(), strict=True)
+    ][:lead]
     time, sample = strides if batched else (strides[0], 0)
     features = math.prod(x.shape[lead:]) if step else 1
-    last = sum((size - 1) * stride for size, stride in zip(x.shape, strides))
+    last = sum((size - 1) * stride for size, stride in zip(x.shape, strides, strict=True))
     reach = last + features if x.numel() else 0
     return x, ((x.data_ptr(), reach), time, sample, bool(step))
 
@@ -65,7 +67,7 @@ def _feature_stride(x: Tensor, lead: int) -> int | None:
     """1 if the features are contiguous, 0 if all share one value, else None."""
     expected = 1
     strides = set()
-    for size, stride in reversed(list(zip(x.shape[lead:], x.stride()[lead:]))):
+    for size, stride in reversed(list(zip(x.shape[lead:], x.stride()[lead:], strict=True))):
         if size != 1:
             strides.add(0 if stride == 0 else 1 if stride == expected else -1)
         expected *= size

@@ -21,7 +21,9 @@ class Fire(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, gradient: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:  # noqa: D102
+    def forward(  # noqa: D102
+        x: Tensor, gradient: Callable[[Tensor, Tensor, Tensor], Tensor]
+    ) -> Tensor:
         return (x > 0).to(x.dtype)
 
     @staticmethod
@@ -30,7 +32,7 @@ class Fire(torch.autograd.Function):
         ctx.save_for_backward(x, output)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]  # noqa: D102
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: D102
         x, spikes = ctx.saved_tensors
         return ctx.gradient(x, grad, spikes), None
 
@@ -44,7 +46,7 @@ class Layer(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]  # noqa: D102
+    def forward(  # noqa: D102
         ctx: Any,
         kind: tuple[str, str, bool],
         surrogate: tuple[str, list[float]],
@@ -58,8 +60,8 @@ class Layer(torch.autograd.Function):
         ctx.save_for_backward(current, *tensors)
         ctx.set_materialize_grads(False)
         traced = is_traced(current, *tensors)
-        run = torch.ops.bitspike.sequence_forward if traced else sequence.forward
-        spikes, *others = run(
+        native: Any = torch.ops.bitspike.sequence_forward if traced else sequence.forward
+        spikes, *others = native(
             *kind, *layout, current, list(tensors[:constants]), list(tensors[constants:])
         )
         if packed:
@@ -69,16 +71,16 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: D102
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
         current, *tensors = ctx.saved_tensors
         constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
         traced = is_traced(current, *tensors)
-        # While tracing, torch does not know yet of which type a gradient will be; the operator copes.
+        # While tracing, torch does not know yet of which type a gradient will be.
         spikes, *others = grads if traced else map(dense_gradient, grads)
         count = len(initial)
         needed = ctx.needs_input_grad[4:]
-        run = torch.ops.bitspike.sequence_backward if traced else sequence.backward
-        to_current, *results = run(
+        native: Any = torch.ops.bitspike.sequence_backward if traced else sequence.backward
+        to_current, *results = native(
             *ctx.kind,
             *ctx.surrogate,
             ctx.sequence,
@@ -93,4 +95,7 @@ class Layer(torch.autograd.Function):
             others[-count:],
         )
         ordered = (to_current, *results[count:], *results[:count])
-        return (*[None] * 4, *(x if need else None for x, need in zip(ordered, needed)))
+        return (
+            *[None] * 4,
+            *(x if need else None for x, need in zip(ordered, needed, strict=True)),
+        )

@@ -47,7 +47,7 @@ def is_forked() -> bool:
 
 @contextmanager
 def serial_if_forked() -> Iterator[None]:
-    """Lets torch compute in a forked child, where its threads are gone and it would wait for them."""
+    """Lets torch compute in a forked child, where it would wait for threads that are gone."""
     threads = torch.get_num_threads()
     if threads == 1 or not is_forked():
         yield

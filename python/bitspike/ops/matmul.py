@@ -44,7 +44,7 @@ def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -
 
 
 def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
-    """``grad.T @ spikes`` for words ``[R, words]`` and a float32 gradient ``[R, N]``: ``[N, neurons]``."""
+    """``grad.T @ spikes``, ``[N, neurons]``, for words ``[R, words]`` and ``grad`` ``[R, N]``."""
     words = words.contiguous()
     outputs = grad.shape[1]
     out = _buffer.empty((outputs, neurons))
@@ -63,5 +63,5 @@ def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
 def _blocks(words: Tensor, neurons: int, beside: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Blocks of rows, unpacked one after another, with the same rows of another matrix."""
     rows = max(1, _BLOCK // max(neurons, 1))
-    for part, other in zip(words.split(rows), beside.split(rows)):
+    for part, other in zip(words.split(rows), beside.split(rows), strict=True):
         yield spikes.unpack(part, neurons, torch.float32), other

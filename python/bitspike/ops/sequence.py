@@ -166,7 +166,13 @@ def backward(
     """Sends gradients back through a layer.
 
     Args:
-        neuron, mechanism, immediate, sequence, current, constants, initial: As in :func:`forward`.
+        neuron: As in :func:`forward`, and so are the following.
+        mechanism: The name of the reset.
+        immediate: Whether it acts within the step that fires.
+        sequence: Whether the first axis of ``current`` is time.
+        current: The input.
+        constants: The neuron's parameters, the threshold and the graded factor.
+        initial: Per state, its value before the first step.
         surrogate: The name of the surrogate.
         surrogate_parameters: Its parameters.
         need_current: Whether the gradient of the current is wanted.
@@ -184,7 +190,9 @@ def backward(
     step = layer.geometry.step
     to_current = _buffer.empty(current.shape) if need_current else torch.empty(0)
     to_initial = [_buffer.empty(step) if need_initial else torch.empty(0) for _ in initial]
-    to_constants = [torch.empty_like(x) if need_constants else torch.empty(0) for x in layer.constants]
+    to_constants = [
+        torch.empty_like(x) if need_constants else torch.empty(0) for x in layer.constants
+    ]
     learned = None
     if need_constants:
         *parameters, threshold, graded_factor = [_buffer.buffer(x) for x in to_constants]
@@ -203,6 +211,6 @@ def backward(
         # What a constant repeats over features, a channel say, the native module has not summed.
         to_constants = [
             grad.sum_to_size(x.shape) if x.numel() != 1 else grad.reshape(x.shape)
-            for grad, x in zip(to_constants, constants)
+            for grad, x in zip(to_constants, constants, strict=True)
         ]
     return [to_current, *to_initial, *to_constants]

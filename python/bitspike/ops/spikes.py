@@ -79,7 +79,9 @@ def count_axis(packed: Tensor, axis: int, neurons: int) -> Tensor:
     return out
 
 
-def bernoulli(probabilities: Tensor, steps: int | None, generator: torch.Generator | None) -> Tensor:
+def bernoulli(
+    probabilities: Tensor, steps: int | None, generator: torch.Generator | None
+) -> Tensor:
     """Random spikes for probabilities ``[B, N]`` over so many steps, or ``[T, B, N]`` for None.
 
     The seed comes from torch's generator; the spikes do not depend on the number of threads.
@@ -99,8 +101,8 @@ def from_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) ->
     """Words of ``[T, B, N]`` spikes at these int64 coordinates."""
     out = _buffer.empty((*shape[:2], words(shape[2])), torch.int64)
     columns = [x.contiguous() for x in (t, b, n)]
-    addresses = [_buffer.buffer(x) for x in columns]
-    _native.from_events(*addresses, shape, _buffer.buffer(out))
+    t_, b_, n_ = (_buffer.buffer(x) for x in columns)
+    _native.from_events(t_, b_, n_, shape, _buffer.buffer(out))
     return out
 
 

@@ -1,0 +1,67 @@
+"""The Rust crate ``bitspike`` as Python sees it; what each function does is said there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+_Buffer = tuple[int, int]
+_View = tuple[_Buffer, int, int, bool]
+_Matrix = tuple[_Buffer, tuple[int, int], tuple[int, int]]
+_Layer = tuple[
+    str,
+    str,
+    bool,
+    tuple[int, int, int],
+    _View,
+    Sequence[_View],
+    _View,
+    _View,
+    Sequence[_View],
+]
+
+def describe() -> dict[str, Any]: ...
+def force_isa(name: str | None) -> str: ...
+def install_torch_pool(parallel_for: int, num_threads: int) -> bool: ...
+def sequence_forward(
+    layer: _Layer,
+    packed: _Buffer | None,
+    dense: _Buffer | None,
+    states: Sequence[_Buffer | None],
+    last: Sequence[_Buffer | None],
+) -> None: ...
+def sequence_backward(
+    layer: _Layer,
+    surrogate: tuple[str, Sequence[float]],
+    spikes: _View,
+    states: Sequence[_View],
+    last: Sequence[_View],
+    current: _Buffer | None,
+    initial: Sequence[_Buffer | None],
+    learned: tuple[Sequence[_Buffer], _Buffer, _Buffer] | None,
+) -> None: ...
+def product(
+    spikes: _Buffer, rows: int, weights: _Matrix, bias: _Buffer | None, out: _Buffer
+) -> None: ...
+def weight_gradient(spikes: _Buffer, inputs: int, grad: _Matrix, out: _Buffer) -> None: ...
+def prefers_dense(density: float, rows: int, outputs: int) -> bool: ...
+def pack(dtype: str, numbers: _Buffer, rows: int, neurons: int, words: _Buffer) -> int: ...
+def unpack(dtype: str, words: _Buffer, rows: int, neurons: int, numbers: _Buffer) -> None: ...
+def transpose(words: _Buffer, rows: int, columns: int, transposed: _Buffer) -> None: ...
+def count(words: _Buffer) -> int: ...
+def count_axis(
+    words: _Buffer, shape: tuple[int, int, int], neurons: int, counts: _Buffer
+) -> None: ...
+def from_events(
+    t: _Buffer, b: _Buffer, n: _Buffer, shape: tuple[int, int, int], words: _Buffer
+) -> None: ...
+def to_events(
+    words: _Buffer, shape: tuple[int, int, int], t: _Buffer, b: _Buffer, n: _Buffer
+) -> None: ...
+def bernoulli(
+    seed: int,
+    first: int,
+    probabilities: _Buffer,
+    period: int,
+    rows: int,
+    neurons: int,
+    words: _Buffer,
+) -> None: ...

@@ -1,0 +1,92 @@
+"""Hidden state: kept beside a module's parameters, but no part of the model."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+class HiddenState(nn.Module):
+    """States as plain attributes, empty before first use.
+
+    They move with ``.to()``. They are not buffers, which distributed training would broadcast, are
+    not in the ``state_dict``, and are neither pickled nor copied.
+    """
+
+    STATES: ClassVar[tuple[str, ...]] = ()
+    """The names of the states, in the order in which calls return them."""
+
+    instances: ClassVar[weakref.WeakSet[HiddenState]] = weakref.WeakSet()
+    """The neurons that are alive."""
+
+    _before: Tensor
+    """The last state before the last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clear_states()
+        HiddenState.instances.add(self)
+
+    def _clear_states(self) -> None:
+        for name in (*self.STATES, "_before"):
+            object.__setattr__(self, name, torch.zeros(0))
+
+    def reset_mem(self) -> Any:
+        """Zeroes the states and returns them."""
+        states = [torch.zeros_like(getattr(self, name).detach()) for name in self.STATES]
+        for name, state in zip(self.STATES, states, strict=True):
+            object.__setattr__(self, name, state)
+        return states[0] if len(states) == 1 else tuple(states)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> HiddenState:
+        super()._apply(fn, recurse)
+        for name in (*self.STATES, "_before"):
+            object.__setattr__(self, name, fn(getattr(self, name)))
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Hidden state belongs to a run, not to a model: it is neither pickled nor copied."""
+        state = self.__dict__.copy()
+        for name in (*self.STATES, "_before"):
+            state[name] = torch.zeros(0)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # noqa: D105
+        super().__setstate__(state)
+        HiddenState.instances.add(self)
+
+    @classmethod
+    def detach_hidden(cls) -> None:
+        """Cuts the hidden states of all living neurons of this class off their graph."""
+        for neuron in list(HiddenState.instances):
+            if isinstance(neuron, cls):
+                for name in neuron.STATES:
+                    object.__setattr__(neuron, name, getattr(neuron, name).detach())
+
+    @classmethod
+    def reset_hidden(cls) -> None:
+        """Zeroes the hidden states of all living neurons of this class."""
+        for neuron in list(HiddenState.instances):
+            if isinstance(neuron, cls):
+                neuron.reset_mem()
+
+    @classmethod
+    def init(cls) -> None:
+        """Forgets all living neurons: `detach_hidden` and `reset_hidden` pass them over."""
+        HiddenState.instances.clear()
+
+    @staticmethod
+    def detach(*states: Tensor) -> None:
+        """Cuts states off their graph, in place."""
+        for state in states:
+            state.detach_()
+
+    @staticmethod
+    def zeros(*states: Tensor) -> None:
+        """Sets states to zero, in place."""
+        for state in states:
+            state.zero_()
