@@ -3,6 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
+__all__ = [
+    "bernoulli",
+    "count",
+    "count_axis",
+    "describe",
+    "force_isa",
+    "from_events",
+    "install_torch_pool",
+    "pack",
+    "prefers_dense",
+    "product",
+    "sequence_backward",
+    "sequence_forward",
+    "to_events",
+    "transpose",
+    "unpack",
+    "weight_gradient",
+]
+
 _Buffer = tuple[int, int]
 _View = tuple[_Buffer, int, int, bool]
 _Matrix = tuple[_Buffer, tuple[int, int], tuple[int, int]]

@@ -189,7 +189,7 @@ class SpikeTensor(torch.Tensor):
         """Other words under the same logical dtype."""
         return SpikeTensor(words, self.features if features is None else features, self.dtype)
 
-    def __repr__(self, **_: Any) -> str:  # noqa: D105
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # noqa: D105
         gradient = ", requires_grad=True" if self.requires_grad else ""
         kind = "" if self.dtype == torch.float32 else f", {self.dtype}"
         if is_traced(self.words):
