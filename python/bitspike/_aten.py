@@ -39,6 +39,14 @@ def unpacked_operations() -> dict[str, int]:
 
 def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Runs an operation some of whose arguments are spikes."""
+    if torch.is_inference_mode_enabled():
+        # Views of ordinary tensors must be ordinary tensors, also if made here and now.
+        with torch.inference_mode(False), torch.no_grad():
+            return _run(func, args, kwargs)
+    return _run(func, args, kwargs)
+
+
+def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     handler = _TABLE.get(func)
     if handler is not None:
         result = handler(*args, **kwargs)
@@ -63,6 +71,11 @@ def _refuse_writes(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
                     f"{func} would write into a SpikeTensor of shape {tuple(x.shape)}, which "
                     "cannot be written; write into its .dense() instead"
                 )
+
+
+def _axis(axis: int, rank: int) -> int:
+    """An axis counted from the front; ``rank`` for one that is not there, which torch shall judge."""
+    return axis % rank if -rank <= axis < rank else rank
 
 
 def _plain_rows(x: Any) -> bool:
@@ -119,7 +132,9 @@ def _t(x: SpikeTensor) -> Any:
 
 
 def _transpose(x: SpikeTensor, first: int, second: int) -> Any:
-    first, second = first % x.dim(), second % x.dim()
+    first, second = _axis(first, x.dim()), _axis(second, x.dim())
+    if x.dim() in (first, second):
+        return NotImplemented
     if x.dim() == 2 and first != second:
         return _t(x)
     if x.is_transposed or max(first, second) >= x.rows:
@@ -128,8 +143,10 @@ def _transpose(x: SpikeTensor, first: int, second: int) -> Any:
 
 
 def _permute(x: SpikeTensor, axes: list[int]) -> Any:
-    axes = [axis % x.dim() for axis in axes]
-    if x.is_transposed or axes[x.rows :] != list(range(x.rows, x.dim())):
+    axes = [_axis(axis, x.dim()) for axis in axes]
+    if axes == [1, 0]:
+        return _t(x)
+    if x.is_transposed or x.dim() in axes or axes[x.rows :] != list(range(x.rows, x.dim())):
         return NotImplemented
     return x.like(x.words.permute(*axes[: x.rows], x.rows))
 
@@ -143,8 +160,8 @@ def _expand(x: SpikeTensor, size: list[int], *, implicit: bool = False) -> Any:
 
 
 def _unsqueeze(x: SpikeTensor, axis: int) -> Any:
-    axis = axis % (x.dim() + 1)
-    if x.is_transposed:
+    axis = _axis(axis, x.dim() + 1)
+    if x.is_transposed or axis > x.dim():
         return NotImplemented
     if axis <= x.rows:
         return x.like(x.words.unsqueeze(axis))
@@ -153,7 +170,7 @@ def _unsqueeze(x: SpikeTensor, axis: int) -> Any:
 
 
 def _squeeze(x: SpikeTensor, axis: int) -> Any:
-    axis = axis % x.dim()
+    axis = _axis(axis, x.dim())
     if x.is_transposed or axis >= x.rows:
         return NotImplemented
     return x.like(x.words.squeeze(axis))
@@ -166,7 +183,7 @@ def _leading(function: Any) -> Callable[..., Any]:
     """Applies an operation ``(x, axis, …)`` to the words if the axis lies in front."""
 
     def handler(x: SpikeTensor, axis: int = 0, *args: Any, **kwargs: Any) -> Any:
-        axis = axis % x.dim()
+        axis = _axis(axis, x.dim())
         if x.is_transposed or axis >= x.rows:
             return NotImplemented
         result = function(x.words, axis, *args, **kwargs)
@@ -175,6 +192,13 @@ def _leading(function: Any) -> Callable[..., Any]:
         return [x.like(words) for words in result]
 
     return handler
+
+
+_split_rows = _leading(lambda words, axis, sizes: words.split(sizes, axis))
+
+
+def _split(x: SpikeTensor, sizes: int | list[int], axis: int = 0) -> Any:
+    return _split_rows(x, axis, sizes)
 
 
 def _index(x: SpikeTensor, indices: list[Tensor | None]) -> Any:
@@ -194,7 +218,7 @@ def _joined(function: Any) -> Callable[..., Any]:
         if not all(_plain_rows(x) and _alike(x, first) for x in tensors):
             return NotImplemented
         rank = first.dim() + (function is aten.stack.default)
-        axis = axis % rank
+        axis = _axis(axis, rank)
         if axis > first.rows or (axis == first.rows and function is not aten.stack.default):
             return NotImplemented
         return first.like(function([x.words for x in tensors], axis))
@@ -230,7 +254,9 @@ def _sum(
 ) -> Any:
     if x.is_transposed or dtype not in (None, x.dtype):
         return NotImplemented
-    normal = sorted({axis % x.dim() for axis in (axes or range(x.dim()))}) if x.dim() else []
+    normal = sorted(_axis(axis, x.dim()) for axis in (axes or range(x.dim())))
+    if x.dim() in normal or len(set(normal)) < len(normal):
+        return NotImplemented
     if len(normal) == x.dim() and not is_traced(x.words):
         counts = torch.tensor(float(ops.count(x.words)))
     else:
@@ -255,9 +281,10 @@ def _mean(
 def _count_nonzero(x: SpikeTensor, axis: int | None = None) -> Any:
     if axis is None and not is_traced(x.words):
         return torch.tensor(ops.count(x.words))
-    if x.is_transposed:
+    axes = list(range(x.dim())) if axis is None else [_axis(axis, x.dim())]
+    if x.is_transposed or x.dim() in axes:
         return NotImplemented
-    total = _count(x, [axis % x.dim()] if axis is not None else list(range(x.dim())))
+    total = _count(x, axes)
     return NotImplemented if total is NotImplemented else total.to(torch.int64)
 
 
@@ -273,7 +300,12 @@ def _product(first: Any, second: Any, bias: Tensor | None) -> Any:
     spikes, other = (first, second) if spikes_first else (second, first)
     if isinstance(other, SpikeTensor) or other.dtype != spikes.dtype or len(spikes.features) != 1:
         return NotImplemented
-    if first.shape[1] != second.shape[0] or other.device.type != "cpu":
+    if (
+        first.dim() != 2
+        or second.dim() != 2
+        or first.shape[1] != second.shape[0]
+        or other.device.type != "cpu"
+    ):
         return NotImplemented
     # x @ W and (W @ x.T).T multiply by weights; G.T @ x and (x.T @ G).T are weight gradients.
     by_weights = spikes_first != spikes.is_transposed
@@ -303,7 +335,7 @@ def _addmm(
 def _linear(x: Any, weight: Any, bias: Tensor | None = None) -> Any:
     if not _plain_rows(x) or isinstance(weight, SpikeTensor) or len(x.features) != 1:
         return NotImplemented
-    flat = x.like(x.words.reshape(-1, x.words.shape[-1]))
+    flat = x.like(x.words.reshape(math.prod(x.shape[:-1]), x.words.shape[-1]))
     out = _mm(flat, weight.t()) if bias is None else _addmm(bias, flat, weight.t())
     if out is NotImplemented:
         return NotImplemented
@@ -328,6 +360,8 @@ _TABLE: dict[Any, Callable[..., Any]] = {
     aten.slice.Tensor: _leading(aten.slice.Tensor),
     aten.narrow.default: _leading(aten.narrow.default),
     aten.index_select.default: _leading(aten.index_select.default),
+    aten.split.Tensor: _split,
+    aten.split_with_sizes.default: _split,
     aten.unbind.int: _leading(aten.unbind.int),
     aten.index.Tensor: _index,
     aten.cat.default: _joined(aten.cat.default),

@@ -129,7 +129,7 @@ class Triangular(Surrogate):
     threshold: float = 1
 
     def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
-        return torch.where(x < 0, self.threshold, -self.threshold).to(x.dtype)
+        return torch.full_like(x, -self.threshold).masked_fill(x < 0, self.threshold)
 
     def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
         return -self.threshold * x.abs()
@@ -175,7 +175,7 @@ class LeakySpikeOperator(Surrogate):
     slope: float = 0.1
 
     def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
-        return torch.where(x > 0, 1.0, self.slope).to(x.dtype)
+        return torch.full_like(x, self.slope).masked_fill(x > 0, 1)
 
     def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
         return torch.where(x > 0, x, self.slope * x)
@@ -224,7 +224,7 @@ class Boxcar(Surrogate):
     width: float = 1
 
     def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
-        return torch.where(x.abs() < self.width, 0.5 / self.width, 0.0).to(x.dtype)
+        return torch.zeros_like(x).masked_fill(x.abs() < self.width, 0.5 / self.width)
 
     def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
         return x.clamp(-self.width, self.width) / (2 * self.width)

@@ -265,6 +265,7 @@ class SpikingNeuron(Firing):
 
 
 def _broadcasts(shape: torch.Size, target: torch.Size) -> bool:
-    if len(shape) > len(target):
-        return False
-    return all(size in (1, wanted) for size, wanted in zip(shape[::-1], target[::-1], strict=True))
+    tail = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(
+        size in (1, wanted) for size, wanted in zip(shape, tail, strict=True)
+    )

@@ -53,12 +53,11 @@ def strided_view(x: Tensor, batched: bool) -> tuple[Tensor, View]:
     step = _feature_stride(x, lead)
     if step is None:
         x, step = x.contiguous(), 1
-    strides = [
-        0 if size == 1 else stride for size, stride in zip(x.shape, x.stride(), strict=True)
-    ][:lead]
+    sizes, strides = x.shape[:lead], x.stride()[:lead]
+    strides = tuple(0 if n == 1 else stride for n, stride in zip(sizes, strides, strict=True))
     time, sample = strides if batched else (strides[0], 0)
     features = math.prod(x.shape[lead:]) if step else 1
-    last = sum((size - 1) * stride for size, stride in zip(x.shape, strides, strict=True))
+    last = sum((n - 1) * stride for n, stride in zip(sizes, strides, strict=True))
     reach = last + features if x.numel() else 0
     return x, ((x.data_ptr(), reach), time, sample, bool(step))
 

@@ -38,10 +38,22 @@ class Geometry:
         """A constant in a layout that the native module reads: one value, ``[N]`` or ``[B, N]``."""
         if x.numel() == 1:
             return x
-        whole = x.expand(self.step)
-        if self.batched and whole.stride(0) == 0:
-            whole = whole[0]
-        return whole.contiguous()
+        if not self.batched:
+            return x.expand(self.step).contiguous()
+        if x.dim() == len(self.step):
+            if x.shape[0] != 1:
+                return x.expand(self.step).contiguous()
+            x = x[0]
+        return x.expand(self.features).contiguous()
+
+    @staticmethod
+    def gather(grad: Tensor, x: Tensor) -> Tensor:
+        """The gradient of a constant, from that of its spread form."""
+        if x.numel() == 1:
+            return grad.reshape(x.shape)
+        # What it repeats over features, a channel say, the native module has not summed.
+        axes = (1,) * (x.dim() - grad.dim())
+        return grad.reshape(*axes, *grad.shape).sum_to_size(x.shape)
 
 
 class _Layer:
@@ -208,9 +220,6 @@ def backward(
         learned,
     )
     if need_constants:
-        # What a constant repeats over features, a channel say, the native module has not summed.
-        to_constants = [
-            grad.sum_to_size(x.shape) if x.numel() != 1 else grad.reshape(x.shape)
-            for grad, x in zip(to_constants, constants, strict=True)
-        ]
+        pairs = zip(to_constants, constants, strict=True)
+        to_constants = [layer.geometry.gather(grad, x) for grad, x in pairs]
     return [to_current, *to_initial, *to_constants]
