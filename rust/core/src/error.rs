@@ -26,6 +26,12 @@ pub enum Error {
         /// The largest offset that the strides reach.
         reach: usize,
     },
+    /// Bits beyond the last neuron of a row are set.
+    #[error("spikes have bits set beyond the {neurons} neurons of a row")]
+    Padding {
+        /// Neurons per row.
+        neurons: usize,
+    },
     /// A product of sizes does not fit the address space.
     #[error("the sizes of {what} multiply to more than fits in memory")]
     Overflow {

@@ -41,7 +41,8 @@ pub use plan::prefers_dense;
 /// `out` `[rows, outputs]`.
 ///
 /// # Errors
-/// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shape of the weights.
+/// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shape of the weights,
+/// [`Error::Padding`] if spikes have padding bits set.
 ///
 /// ```
 /// use bitspike::matmul::{Matrix, product};
@@ -63,7 +64,7 @@ pub fn product(
     out: &mut [f32],
 ) -> Result<(), Error> {
     let [inputs, outputs] = weights.shape();
-    Error::check_length("spikes", spikes.len(), &[rows, layout::words(inputs)])?;
+    layout::check_padded(spikes, rows, inputs)?;
     Error::check_length("out", out.len(), &[rows, outputs])?;
     if let Some(bias) = bias {
         Error::check_length("bias", bias.len(), &[outputs])?;
@@ -115,7 +116,8 @@ pub fn product(
 /// `[outputs, inputs]`.
 ///
 /// # Errors
-/// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shapes.
+/// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shapes, [`Error::Padding`]
+/// if spikes have padding bits set.
 ///
 /// ```
 /// use bitspike::matmul::{Matrix, weight_gradient};
@@ -136,7 +138,7 @@ pub fn weight_gradient(
     out: &mut [f32],
 ) -> Result<(), Error> {
     let [rows, outputs] = grad.shape();
-    Error::check_length("spikes", spikes.len(), &[rows, layout::words(inputs)])?;
+    layout::check_padded(spikes, rows, inputs)?;
     Error::check_length("out", out.len(), &[outputs, inputs])?;
     if out.is_empty() {
         return Ok(());

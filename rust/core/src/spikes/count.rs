@@ -110,7 +110,7 @@ pub fn count_axis(
     neurons: usize,
     counts: &mut [f32],
 ) -> Result<(), Error> {
-    let rows = Error::checked_product("words", &[outer, axis, inner])?;
+    let rows = Error::checked_product("spikes", &[outer, axis, inner])?;
     layout::check(words, rows, neurons)?;
     Error::check_length("counts", counts.len(), &[outer, inner, neurons])?;
     if words.is_empty() {

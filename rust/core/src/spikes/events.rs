@@ -99,7 +99,7 @@ pub fn to_events(
 fn check_words(words: &[u64], [steps, samples, neurons]: [usize; 3]) -> Result<(), Error> {
     layout::check(
         words,
-        Error::checked_product("words", &[steps, samples])?,
+        Error::checked_product("spikes", &[steps, samples])?,
         neurons,
     )
 }

@@ -47,7 +47,7 @@ pub fn padding_is_zero(words: &[u64], rows: usize, neurons: usize) -> Result<boo
 
 /// Checks that `words` is `rows` rows of `neurons`.
 pub(crate) fn check(words: &[u64], rows: usize, neurons: usize) -> Result<(), Error> {
-    Error::check_length("words", words.len(), &[rows, self::words(neurons)])
+    Error::check_length("spikes", words.len(), &[rows, self::words(neurons)])
 }
 
 /// Checks that the positions of `neurons` fit `u32`.
@@ -55,6 +55,15 @@ pub(crate) fn check_indexable(neurons: usize) -> Result<(), Error> {
     match u32::try_from(neurons) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::Overflow { what: "indices" }),
+    }
+}
+
+/// Checks as well that no padding bit is set, for those who take a bit's place for an index.
+pub(crate) fn check_padded(words: &[u64], rows: usize, neurons: usize) -> Result<(), Error> {
+    if padding_is_zero(words, rows, neurons)? {
+        Ok(())
+    } else {
+        Err(Error::Padding { neurons })
     }
 }
 

@@ -62,7 +62,7 @@ fn wrong_lengths_are_named() {
         count_axis(isa, &[0; 2], 1, 2, 1, 3, &mut [0.0; 2]),
         Err(short)
     );
-    let huge = Error::Overflow { what: "words" };
+    let huge = Error::Overflow { what: "spikes" };
     assert_eq!(
         count_axis(isa, &[], usize::MAX, 2, 1, 3, &mut []),
         Err(huge)

@@ -141,7 +141,7 @@ fn wrong_lengths_are_named() {
     };
     assert_eq!(pack(isa, &[0.0f32; 5], 2, 3, &mut [0; 2]), Err(short));
     let long = Error::Length {
-        what: "words",
+        what: "spikes",
         found: 3,
         expected: 2,
     };
