@@ -42,6 +42,11 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if torch.is_inference_mode_enabled():
         # Views of ordinary tensors must be ordinary tensors, also if made here and now.
         with torch.inference_mode(False), torch.no_grad():
+            if func not in _TABLE:
+                # Here alone, composite operations arrive whole.
+                result = func.decompose(*args, **kwargs)
+                if result is not NotImplemented:
+                    return result
             return _run(func, args, kwargs)
     return _run(func, args, kwargs)
 
@@ -74,7 +79,7 @@ def _refuse_writes(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 
 def _axis(axis: int, rank: int) -> int:
-    """An axis counted from the front; ``rank`` for one that is not there, which torch shall judge."""
+    """An axis counted from the front; ``rank`` for one that is not there: torch will complain."""
     return axis % rank if -rank <= axis < rank else rank
 
 
