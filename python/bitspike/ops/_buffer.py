@@ -112,7 +112,8 @@ class _Recycler:
             return torch.empty(0, dtype=dtype).set_(self._take(size), 0, shape)  # type: ignore[call-overload, no-any-return]
 
     def _take(self, size: int) -> torch.UntypedStorage:
-        blocks = self._blocks
+        # A block that went into shared memory, to another process, is not ours any more.
+        self._blocks = blocks = [block for block in self._blocks if not block.is_shared()]
         for i in range(len(blocks)):
             if blocks[i].nbytes() == size and _is_idle(blocks, i):
                 # The most recently used last: the first are what the program has forgotten.
@@ -150,7 +151,8 @@ _IDLE = _references([torch.UntypedStorage(0)], 0)
 
 
 def _is_idle(blocks: list[torch.UntypedStorage], i: int) -> bool:
-    return _references(blocks, i) == _IDLE
+    """Whether nothing refers to a block, in this process or, by shared memory, in another."""
+    return _references(blocks, i) == _IDLE and not blocks[i].is_shared()
 
 
 _recycler = _Recycler()

@@ -9,6 +9,7 @@
 //! | numbers | bits | [`pack`](fn@pack) |
 //! | bits | numbers | [`unpack`] |
 //! | `[R, K]` bits | `[K, R]` bits | [`transpose`](fn@transpose) |
+//! | rows of `B·N` bits | rows of `N` bits | [`cut_rows`] |
 //! | bits | how many are set | [`count`](fn@count), [`count_rows`], [`count_axis`] |
 //! | bits | positions of the set ones, and back | [`to_indices`], [`from_indices`] |
 //! | bits | `(t, b, n)` of each spike, and back | [`to_events`], [`from_events`] |
@@ -20,6 +21,7 @@ pub(crate) mod indices;
 pub mod layout;
 mod pack;
 mod random;
+mod regroup;
 mod transpose;
 
 pub use count::{count, count_axis, count_rows};
@@ -27,6 +29,7 @@ pub use events::{from_events, to_events};
 pub use indices::{from_indices, to_indices};
 pub use pack::{Bf16, Element, F16, pack, unpack};
 pub use random::{Stream, bernoulli};
+pub use regroup::cut_rows;
 pub use transpose::transpose;
 
 use crate::simd::{Isa, Kernel, Simd, dispatch};

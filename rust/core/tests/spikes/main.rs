@@ -4,6 +4,7 @@ mod count;
 mod pack;
 mod positions;
 mod random;
+mod regroup;
 mod transpose;
 
 use bitspike::spikes::layout;
