@@ -42,11 +42,6 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if torch.is_inference_mode_enabled():
         # Views of ordinary tensors must be ordinary tensors, also if made here and now.
         with torch.inference_mode(False), torch.no_grad():
-            if func not in _TABLE:
-                # Here alone, composite operations arrive whole.
-                result = func.decompose(*args, **kwargs)
-                if result is not NotImplemented:
-                    return result
             return _run(func, args, kwargs)
     return _run(func, args, kwargs)
 
@@ -57,6 +52,10 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = handler(*args, **kwargs)
         if result is not NotImplemented:
             return result
+    # Composite operations arrive whole in inference mode and on tensors made there.
+    result = func.decompose(*args, **kwargs)
+    if result is not NotImplemented:
+        return result
     _refuse_writes(func, args, kwargs)
     if not torch.compiler.is_compiling():
         _unpacked[str(func)] += 1
@@ -99,7 +98,9 @@ def _alias(x: SpikeTensor) -> SpikeTensor:
     return _same_bits(x)
 
 
-def _clone(x: SpikeTensor, *, memory_format: Any = None) -> SpikeTensor:
+def _clone(x: SpikeTensor, *, memory_format: Any = None) -> Any:
+    if x.is_transposed and memory_format is torch.contiguous_format:
+        return NotImplemented
     return _same_bits(x, x.words.clone())
 
 
@@ -143,7 +144,7 @@ def _transpose(x: SpikeTensor, first: int, second: int) -> Any:
     if x.dim() == 2 and first != second:
         return _t(x)
     if x.is_transposed or max(first, second) >= x.rows:
-        return x if first == second else NotImplemented
+        return _alias(x) if first == second else NotImplemented
     return x.like(x.words.transpose(first, second))
 
 
@@ -276,11 +277,15 @@ def _sum(
 def _mean(
     x: SpikeTensor, axes: list[int] | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Any:
-    total = _sum(x, axes, keepdim, dtype=dtype)
+    if dtype not in (None, x.dtype):
+        return NotImplemented
+    # The sum is not rounded to half precision before it is divided.
+    wide = SpikeTensor(x.words, x.features, torch.float32, x.is_transposed)
+    total = _sum(wide, axes, keepdim)
     if total is NotImplemented:
         return NotImplemented
     size = math.prod(x.shape[axis] for axis in (axes or range(x.dim())))
-    return total / size
+    return (total / size).to(x.dtype)
 
 
 def _count_nonzero(x: SpikeTensor, axis: int | None = None) -> Any:
