@@ -1,0 +1,188 @@
+"""Forks, workers, threads and signals, each in a process of its own that is killed if it hangs."""
+
+import sys
+
+import pytest
+from program import assert_succeeds
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and signals")
+
+LAYER = """
+import os, sys, threading, time, warnings
+import torch
+from torch import nn
+import bitspike as snn
+
+def results(density, seed=0, size=300):
+    \"\"\"The bits of forward and backward of a layer that is large enough for threads.\"\"\"
+    generator = torch.Generator().manual_seed(seed)
+    x = (torch.rand(20, 32, size, generator=generator) < density).float()
+    net = nn.Sequential(nn.Linear(size, 400), snn.Leaky(beta=0.9, multi_step=True, learn_beta=True))
+    for p in net.parameters():
+        p.data = torch.rand(p.shape, generator=generator) * 0.8
+    spikes, membranes = net(snn.SpikeTensor.from_dense(x))
+    (spikes.sum() + membranes.square().sum()).backward()
+    found = [spikes.dense(), membranes.detach(), *(p.grad for p in net.parameters())]
+    return [y.contiguous().view(torch.int32) for y in found]
+
+def same(a, b):
+    return all(x.equal(y) for x, y in zip(a, b, strict=True))
+"""
+
+
+@unix
+@pytest.mark.parametrize("density", [0.03, 0.9])
+def test_forked_children_compute_the_same(density):
+    assert_succeeds(
+        LAYER
+        + f"""
+torch.set_num_threads(2)
+wanted = results({density})
+child = os.fork()
+if child == 0:
+    try:
+        code = 0 if same(results({density}), wanted) else 3
+    except BaseException as error:
+        print(repr(error), file=sys.stderr)
+        code = 4
+    os._exit(code)
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 0, status
+assert same(results({density}), wanted)
+"""
+    )
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_data_loader_workers(method, tmp_path):
+    if method == "fork" and sys.platform == "win32":
+        pytest.skip("needs fork")
+    program = tmp_path / "program.py"
+    program.write_text(
+        LAYER
+        + f"""
+class Trains(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return torch.cat([y.flatten() for y in results(0.1, seed=i, size=100)])
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    wanted = [Trains()[i] for i in range(4)]
+    loader = torch.utils.data.DataLoader(
+        Trains(), batch_size=None, num_workers=2, multiprocessing_context={method!r}
+    )
+    found = list(loader)
+    assert len(found) == 4
+    assert same(found, wanted)
+"""
+    )
+    assert_succeeds(
+        f"import runpy; runpy.run_path({str(program)!r}, run_name='__main__')", timeout=90
+    )
+
+
+@unix
+def test_encoders_in_workers_give_packed_spikes():
+    assert_succeeds("""
+        import torch, bitspike as snn
+        from bitspike import spikegen
+
+        class Encoded(torch.utils.data.Dataset):
+            def __len__(self):
+                return 3
+            def __getitem__(self, i):
+                torch.manual_seed(i)
+                return spikegen.rate(torch.rand(4, 100), num_steps=10, packed=True).words
+
+        wanted = [Encoded()[i] for i in range(3)]
+        loader = torch.utils.data.DataLoader(
+            Encoded(), batch_size=None, num_workers=1, multiprocessing_context="fork"
+        )
+        for a, b in zip(loader, wanted, strict=True):
+            assert a.equal(b)
+    """)
+
+
+def test_eight_threads_get_equal_bits():
+    assert_succeeds(
+        LAYER
+        + """
+wanted = results(0.1)
+found, failed = [], []
+
+def work():
+    try:
+        found.extend(same(results(0.1), wanted) for _ in range(5))
+    except BaseException as error:
+        failed.append(error)
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not failed, failed
+assert found == [True] * 40, found
+"""
+    )
+
+
+LARGE_KERNEL = """
+import threading, time
+import torch, bitspike as snn
+torch.set_num_threads(1)
+x = torch.rand(1, 32, 2000).expand({steps}, 32, 2000)
+lif = snn.Leaky(beta=0.9, multi_step=True, init_hidden=True)
+lif(x[:10])
+"""
+
+
+def test_other_threads_run_while_a_kernel_does():
+    """The other thread counts during one call, in which it could not move with the GIL held."""
+    assert_succeeds(
+        LARGE_KERNEL.format(steps=20_000)
+        + """
+ticks, done = [], threading.Event()
+
+def tick():
+    while not done.is_set():
+        ticks.append(time.perf_counter())
+        time.sleep(0.001)
+
+thread = threading.Thread(target=tick)
+thread.start()
+time.sleep(0.05)
+start = time.perf_counter()
+lif(x)
+end = time.perf_counter()
+done.set()
+thread.join()
+middle = [t for t in ticks if start + (end - start) * 0.2 < t < start + (end - start) * 0.8]
+assert end - start > 0.02, end - start
+assert len(middle) >= 3, (end - start, len(middle))
+"""
+    )
+
+
+@unix
+def test_interrupts_are_delivered():
+    assert_succeeds(
+        LARGE_KERNEL.format(steps=2_000)
+        + """
+import os, signal
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    deadline = time.perf_counter() + 30
+    while time.perf_counter() < deadline:
+        lif(x)
+except KeyboardInterrupt:
+    pass
+else:
+    raise SystemExit("no KeyboardInterrupt")
+spikes = lif(x[:10])
+assert spikes.shape == (10, 32, 2000)
+"""
+    )
