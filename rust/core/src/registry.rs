@@ -82,20 +82,14 @@ macro_rules! surrogates {
                 Err(unknown("surrogate", name, Self::ALL.iter().map(|(name, _)| *name)))
             }
 
-            /// The derivative at several vectors of `x = u - θ`; the choice is made once for all.
+            /// Replaces each `x = u - θ` by the derivative there; the choice is made once for all.
             #[inline(always)]
-            pub(crate) fn derivative<S: Simd, const V: usize>(
-                self,
-                simd: S,
-                x: [S::F32; V],
-            ) -> [S::F32; V] {
+            pub(crate) fn derivative<S: Simd>(self, simd: S, x: &mut [S::F32]) {
                 match self {
                     $(Self::$surrogate(surrogate) => {
-                        let mut slopes = x;
-                        for slope in &mut slopes {
-                            *slope = surrogate.derivative(simd, *slope);
+                        for x in x {
+                            *x = surrogate.derivative(simd, *x);
                         }
-                        slopes
                     })*
                 }
             }

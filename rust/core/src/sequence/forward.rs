@@ -171,6 +171,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             first,
             width,
         } = self.tile;
+        let vectors = self.tile.vectors::<S, FULL>();
         let layer = self.layer;
         let mechanism = layer.reset.mechanism;
         let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL>(simd, layer, self.tile);
@@ -186,7 +187,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                 .row(t, sample, first, width)
                 .load::<S, FULL, TILE>(simd);
             let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
-            for i in 0..TILE {
+            for i in 0..vectors {
                 let result =
                     step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[i], state[i], current[i]);
                 (state[i], fired[i]) = (result.state, result.fired);

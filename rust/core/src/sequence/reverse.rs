@@ -135,6 +135,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             width,
         } = self.tile;
         let mechanism = self.layer.reset.mechanism;
+        let vectors = self.tile.vectors::<S, FULL>();
         let mut state = history.restore(simd, chunk);
         let steps = history.steps_of(chunk);
         let count = steps.len();
@@ -143,7 +144,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             let current = self.layer.current.row(t, sample, first, width);
             let current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
             let mut compared = current;
-            for k in 0..TILE {
+            for k in 0..vectors {
                 let mut result =
                     step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[k], state[k], current[k]);
                 state[k] = result.state;
@@ -176,6 +177,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             .row(0, sample, first, width)
             .load::<S, FULL, TILE>(simd);
         let mechanism = self.layer.reset.mechanism;
+        let vectors = self.tile.vectors::<S, FULL>();
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
             let spikes = self.incoming.spikes.row(t, sample, first, width);
             let spikes: [S::F32; TILE] = spikes.load::<S, FULL, TILE>(simd);
@@ -193,9 +195,10 @@ impl<N: Neuron> Job<'_, '_, N> {
             for (x, lanes) in above.iter_mut().zip(lanes) {
                 *x = simd.sub(*x, lanes.threshold);
             }
-            let slopes = self.surrogate.derivative(simd, above);
+            let mut slopes = above;
+            self.surrogate.derivative(simd, &mut slopes[..vectors]);
             let mut current = above;
-            for k in 0..TILE {
+            for k in 0..vectors {
                 let spike = Spike {
                     gradient: spikes[k],
                     graded: graded[k],

@@ -41,6 +41,16 @@ pub(super) fn tiles(isa: Isa, shape: Shape) -> Vec<Tile> {
 }
 
 impl Tile {
+    /// How many vectors its neurons take; a number that the compiler knows if the tile is full.
+    #[inline(always)]
+    pub(super) fn vectors<S: Simd, const FULL: bool>(self) -> usize {
+        if FULL {
+            TILE
+        } else {
+            self.width.div_ceil(S::LANES).min(TILE)
+        }
+    }
+
     /// Its columns in a row of one value per sample and neuron.
     pub(super) fn columns(self, neurons: usize) -> Range<usize> {
         let start = self.sample * neurons + self.first;

@@ -1,6 +1,7 @@
 //! The lane trait.
 
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 
 /// `LANES` single-precision numbers processed together, and masks over them.
 ///
@@ -59,15 +60,16 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn to_mask(self, bits: u64) -> Self::Mask;
 }
 
-/// `[f(0), f(1), …]`, for `V ≥ 1`.
+/// `[f(0), f(1), …]`.
 ///
 /// The standard library's `array::from_fn` means the same, but is not always inlined, and what is
 /// not inlined is compiled without the instruction set of the kernel around it.
 #[inline(always)]
 pub fn array<T: Copy, const V: usize>(mut f: impl FnMut(usize) -> T) -> [T; V] {
-    let mut out = [f(0); V];
-    for (i, slot) in out.iter_mut().enumerate().skip(1) {
-        *slot = f(i);
+    let mut out = [const { MaybeUninit::uninit() }; V];
+    for (i, slot) in out.iter_mut().enumerate() {
+        slot.write(f(i));
     }
-    out
+    // SAFETY: every slot has been written, and `MaybeUninit<T>` is laid out as `T`.
+    unsafe { out.as_ptr().cast::<[T; V]>().read() }
 }

@@ -1,7 +1,7 @@
 //! Lanes in plain Rust: the definition of what every operation means, and the path of CPUs that
 //! no other token knows.
 
-use super::{Simd, array};
+use super::Simd;
 
 const LANES: usize = 8;
 
@@ -9,9 +9,20 @@ const LANES: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub struct Portable;
 
+/// `[f(0), f(1), …]`, written so that the compiler makes vectors of it: it does so less often of
+/// an array that begins uninitialised.
+#[inline(always)]
+fn lanes<T: Copy>(f: impl Fn(usize) -> T) -> [T; LANES] {
+    let mut out = [f(0); LANES];
+    for (i, lane) in out.iter_mut().enumerate().skip(1) {
+        *lane = f(i);
+    }
+    out
+}
+
 #[inline(always)]
 fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
-    array(
+    lanes(
         #[inline(always)]
         |i| f(a[i], b[i]),
     )
@@ -33,11 +44,11 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn load(self, src: &[f32]) -> Self::F32 {
-        array(|i| src[..LANES][i])
+        lanes(|i| src[..LANES][i])
     }
     #[inline(always)]
     fn load_partial(self, src: &[f32]) -> Self::F32 {
-        array(|i| src.get(i).copied().unwrap_or(0.0))
+        lanes(|i| src.get(i).copied().unwrap_or(0.0))
     }
     #[inline(always)]
     fn store(self, dst: &mut [f32], v: Self::F32) {
@@ -68,21 +79,21 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn abs(self, a: Self::F32) -> Self::F32 {
-        array(|i| a[i].abs())
+        lanes(|i| a[i].abs())
     }
     #[inline(always)]
     fn exp2_integer(self, n: Self::F32) -> Self::F32 {
         // `n + 127` is the biased exponent; the cast saturates, so no lane can overflow.
-        array(|i| f32::from_bits(((n[i] as i32).wrapping_add(127) as u32) << 23))
+        lanes(|i| f32::from_bits(((n[i] as i32).wrapping_add(127) as u32) << 23))
     }
 
     #[inline(always)]
     fn gt(self, a: Self::F32, b: Self::F32) -> Self::Mask {
-        array(|i| a[i] > b[i])
+        lanes(|i| a[i] > b[i])
     }
     #[inline(always)]
     fn select(self, mask: Self::Mask, if_true: Self::F32, if_false: Self::F32) -> Self::F32 {
-        array(|i| if mask[i] { if_true[i] } else { if_false[i] })
+        lanes(|i| if mask[i] { if_true[i] } else { if_false[i] })
     }
     #[inline(always)]
     fn to_bits(self, mask: Self::Mask) -> u64 {
@@ -92,6 +103,6 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn to_mask(self, bits: u64) -> Self::Mask {
-        array(|i| bits >> i & 1 == 1)
+        lanes(|i| bits >> i & 1 == 1)
     }
 }
