@@ -13,20 +13,25 @@ import torch
 from torch import nn
 import bitspike as snn
 
-def results(density, seed=0, size=300):
-    \"\"\"The bits of forward and backward of a layer that is large enough for threads.\"\"\"
+def case(density, seed=0, size=300):
+    \"\"\"A layer large enough for threads, its input, and gradients of its outputs.\"\"\"
     generator = torch.Generator().manual_seed(seed)
     x = (torch.rand(20, 32, size, generator=generator) < density).float()
-    net = nn.Sequential(nn.Linear(size, 400), snn.Leaky(beta=0.9, multi_step=True, learn_beta=True))
-    for p in net.parameters():
-        p.data = torch.rand(p.shape, generator=generator) * 0.8
-    spikes, membranes = net(snn.SpikeTensor.from_dense(x))
-    (spikes.sum() + membranes.square().sum()).backward()
-    found = [spikes.dense(), membranes.detach(), *(p.grad for p in net.parameters())]
-    return [y.contiguous().view(torch.int32) for y in found]
+    net = nn.Sequential(
+        nn.Linear(size, 400), snn.Leaky(beta=0.9, multi_step=True, learn_beta=True)
+    )
+    net[0].bias.requires_grad_(False).fill_(0.1)  # torch would sum its gradient in threads
+    net[0].weight.data = torch.rand(400, size, generator=generator) * 0.8
+    gradients = [torch.rand(20, 32, 400, generator=generator) for _ in range(2)]
+    return net, x, gradients
 
-def same(a, b):
-    return all(x.equal(y) for x, y in zip(a, b, strict=True))
+def results(net, x, gradients):
+    \"\"\"The bits of forward and backward. torch itself computes nothing large here.\"\"\"
+    net.zero_grad()
+    spikes, membranes = net(snn.SpikeTensor.from_dense(x))
+    torch.autograd.backward([spikes, membranes], gradients)
+    found = [spikes.dense(), membranes.detach(), *(p.grad for p in net.parameters() if p.requires_grad)]
+    return [y.numpy().tobytes() for y in found]
 """
 
 
@@ -37,18 +42,19 @@ def test_forked_children_compute_the_same(density):
         LAYER
         + f"""
 torch.set_num_threads(2)
-wanted = results({density})
+layer = case({density})
+wanted = results(*layer)
 child = os.fork()
 if child == 0:
     try:
-        code = 0 if same(results({density}), wanted) else 3
+        code = 0 if results(*layer) == wanted else 3
     except BaseException as error:
         print(repr(error), file=sys.stderr)
         code = 4
     os._exit(code)
 _, status = os.waitpid(child, 0)
 assert os.waitstatus_to_exitcode(status) == 0, status
-assert same(results({density}), wanted)
+assert results(*layer) == wanted
 """
     )
 
@@ -66,7 +72,7 @@ class Trains(torch.utils.data.Dataset):
         return 4
 
     def __getitem__(self, i):
-        return torch.cat([y.flatten() for y in results(0.1, seed=i, size=100)])
+        return results(*case(0.1, seed=i, size=100))
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
@@ -76,7 +82,7 @@ if __name__ == "__main__":
     )
     found = list(loader)
     assert len(found) == 4
-    assert same(found, wanted)
+    assert found == wanted
 """
     )
     assert_succeeds(
@@ -110,12 +116,12 @@ def test_eight_threads_get_equal_bits():
     assert_succeeds(
         LAYER
         + """
-wanted = results(0.1)
+wanted = results(*case(0.1))
 found, failed = [], []
 
 def work():
     try:
-        found.extend(same(results(0.1), wanted) for _ in range(5))
+        found.extend(results(*case(0.1)) == wanted for _ in range(5))
     except BaseException as error:
         failed.append(error)
 
