@@ -297,6 +297,10 @@ class DenseGradient(torch.Tensor):
         wrapper.value = value
         return wrapper
 
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # noqa: D105
+        # torch's logs print it while it holds no values.
+        return f"DenseGradient(shape={tuple(self.shape)})"
+
     def __tensor_flatten__(self) -> tuple[list[str], None]:  # noqa: D105
         return ["value"], None
 
