@@ -31,7 +31,7 @@ def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -
         with _pool.serial_if_forked():
             for block, target in _blocks(words, neurons, out):
                 torch.mm(block, weights, out=target)
-        return out if bias is None else out.add_(bias)
+            return out if bias is None else out.add_(bias)
     bias = None if bias is None else bias.contiguous()
     _native.product(
         _buffer.buffer(words),
@@ -49,8 +49,8 @@ def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
     outputs = grad.shape[1]
     out = _buffer.empty((outputs, neurons))
     if _prefers_dense(words, neurons, outputs):
-        out.zero_()
         with _pool.serial_if_forked():
+            out.zero_()
             for block, rows in _blocks(words, neurons, grad):
                 torch.addmm(out, rows.t(), block, out=out)
         return out
