@@ -48,8 +48,9 @@ def step(layer, x, upstream):
 
 
 @pytest.mark.parametrize("density", DENSITIES)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "shape, bias", [*((shape, True) for shape in SHAPES), (SHAPES[2], False), (SHAPES[4], False)]
+)
 def test_linear_is_close_to_the_dense_product(shape, density, bias):
     rows, inputs, outputs = shape
     layer = nn.Linear(inputs, outputs, bias=bias)

@@ -45,7 +45,6 @@ NETWORKS = {
         nn.Sequential(nn.Sequential(nn.Linear(N, 10)), nn.Identity(), lif()),
     ),
     "neurons in a row": lambda: nn.Sequential(nn.Linear(K, N), lif(), lif(threshold=0.5)),
-    "multi_step neurons": lambda: nn.Sequential(nn.Linear(K, N), lif(beta=0.25)),
     "empty": lambda: nn.Sequential(),
     "images": lambda: nn.Sequential(
         nn.Unflatten(1, (1, 4, 5)),

@@ -297,7 +297,7 @@ class DenseGradient(torch.Tensor):
         wrapper.value = value
         return wrapper
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:  # noqa: D105
+    def __repr__(self) -> str:  # type: ignore[override]  # noqa: D105
         # torch's logs print it while it holds no values.
         return f"DenseGradient(shape={tuple(self.shape)})"
 
