@@ -4,6 +4,7 @@
 //! with its state in registers. Backward keeps nothing of the forward pass: it recomputes the
 //! membrane from the input current into a scratch that stays in the cache.
 
+mod adjoint;
 mod backward;
 mod forward;
 mod history;

@@ -1,21 +1,20 @@
 //! One tile, backward through time.
-//!
-//! The reset flag of the delayed rule is a constant to the gradient, as in snnTorch; the spike of
-//! the immediate rule is not.
-//!
-//! Notation, per neuron and step: `s̄` and `ū` are the gradients of the spike and of the membrane
-//! that the step leaves, `h` the surrogate's derivative at `V - θ`, where `V` is the membrane as it
-//! was compared with the threshold; `R` and `H` are the flags of the delayed reset and of the spike.
 
+use super::adjoint::{Carry, Spike};
 use super::forward::{initial, lanes, nth};
 use super::history::History;
 use super::tile::{Tile, store};
 use super::{Layer, OutputGradients, TILE};
-use crate::neuron::{FiringLanes, Mechanism, Neuron, Vectors, difference, membrane, step};
+use crate::neuron::{FiringLanes, Neuron, Vectors, membrane, step};
 use crate::registry::AnySurrogate;
 use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
 use std::cell::RefCell;
 use std::marker::PhantomData;
+
+/// How many steps ahead the rows of a sequence are fetched. Neighbouring steps lie `B·N` elements
+/// apart, usually on different pages, where the hardware does not foresee the next, and one step is
+/// about as many instructions as a CPU looks ahead by itself.
+const AHEAD: usize = 4;
 
 /// One tile through all steps, backward.
 pub(super) struct Job<'a, 'b, N> {
@@ -33,15 +32,6 @@ pub(super) struct Job<'a, 'b, N> {
 thread_local! {
     /// Kept by the thread: fresh pages cost as much as the arithmetic.
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The gradients that a vector of neurons carries from step to step.
-#[derive(Clone, Copy)]
-struct Carry<S: Simd, N: Neuron> {
-    state: N::State<S>,
-    parameters: N::Parameters<S>,
-    threshold: S::F32,
-    graded_factor: S::F32,
 }
 
 /// A job and the buffer for its history.
@@ -141,6 +131,9 @@ impl<N: Neuron> Job<'_, '_, N> {
         let count = steps.len();
         for (i, t) in steps.enumerate() {
             history.enter(simd, i, &state);
+            if t + AHEAD < self.layer.shape.steps {
+                self.layer.current.prefetch(simd, t + AHEAD, self.tile);
+            }
             let current = self.layer.current.row(t, sample, first, width);
             let current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
             let mut compared = current;
@@ -179,6 +172,15 @@ impl<N: Neuron> Job<'_, '_, N> {
         let mechanism = self.layer.reset.mechanism;
         let vectors = self.tile.vectors::<S, FULL>();
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
+            if let Some(t) = t.checked_sub(AHEAD) {
+                let views = [&self.incoming.spikes]
+                    .into_iter()
+                    .chain(&self.incoming.states);
+                views.for_each(|view| view.prefetch(simd, t, self.tile));
+                if let Some(out) = &mut self.current {
+                    simd.prefetch(out.row(t));
+                }
+            }
             let spikes = self.incoming.spikes.row(t, sample, first, width);
             let spikes: [S::F32; TILE] = spikes.load::<S, FULL, TILE>(simd);
             for (k, view) in self.incoming.states.iter().enumerate() {
@@ -251,93 +253,5 @@ impl<N: Neuron> Job<'_, '_, N> {
             );
             store::<S, FULL>(simd, learned.row(parameters + 1), &sums);
         }
-    }
-}
-
-/// What reaches a spike from above.
-#[derive(Clone, Copy)]
-struct Spike<S: Simd> {
-    /// `s̄`
-    gradient: S::F32,
-    /// `γ`
-    graded: S::F32,
-    /// `h`
-    slope: S::F32,
-}
-
-impl<S: Simd, N: Neuron> Carry<S, N> {
-    /// Sends the carried gradients through one step, and returns the gradient of its current.
-    ///
-    /// The order is that of [`step`], reversed: immediate reset, spike, delayed reset, integration.
-    #[inline(always)]
-    fn through<const IMMEDIATE: bool, const LEARN: bool>(
-        &mut self,
-        simd: S,
-        mechanism: Mechanism,
-        lanes: &FiringLanes<S, N>,
-        mut entered: N::State<S>,
-        compared: S::F32,
-        spike: Spike<S>,
-    ) -> S::F32 {
-        let theta = lanes.threshold;
-        let zero = simd.splat(0.0);
-        let reset = simd.gt(*membrane::<S, N>(&mut entered), theta);
-        let fired = simd.gt(compared, theta);
-        let mut delta = self.state;
-        let u = membrane::<S, N>(&mut delta);
-
-        let mut spike_gradient = simd.mul(spike.graded, spike.gradient);
-        if IMMEDIATE {
-            let again = difference(simd, mechanism, fired, reset);
-            match mechanism {
-                Mechanism::Subtract | Mechanism::SubtractBeta => {
-                    spike_gradient = simd.sub(spike_gradient, simd.mul(theta, *u));
-                    self.threshold = simd.sub(self.threshold, simd.mul(again, *u));
-                }
-                Mechanism::Zero => {
-                    spike_gradient = simd.sub(spike_gradient, simd.mul(compared, *u));
-                    *u = simd.sub(*u, simd.mul(again, *u));
-                }
-                Mechanism::None => {}
-            }
-        }
-        let through_spike = simd.mul(spike_gradient, spike.slope);
-        *u = simd.add(*u, through_spike);
-        if LEARN {
-            self.threshold = simd.sub(self.threshold, through_spike);
-            let counted = simd.select(fired, spike.gradient, zero);
-            self.graded_factor = simd.add(self.graded_factor, counted);
-            let subtracted = simd.select(reset, *u, zero);
-            match mechanism {
-                Mechanism::Subtract => self.threshold = simd.sub(self.threshold, subtracted),
-                Mechanism::SubtractBeta => {
-                    let decay = &mut self.parameters.as_mut()[N::DECAY];
-                    *decay = simd.sub(*decay, simd.mul(theta, subtracted));
-                    let scaled = simd.mul(N::decay(lanes.parameters), subtracted);
-                    self.threshold = simd.sub(self.threshold, scaled);
-                }
-                Mechanism::Zero | Mechanism::None => {}
-            }
-        }
-
-        let kept_before = membrane::<S, N>(&mut entered);
-        if N::ZERO_KEEPS_INPUT {
-            *kept_before = lanes.kept(simd, reset, *kept_before);
-        } else {
-            *u = lanes.kept(simd, reset, *u);
-        }
-        let adjoint = N::adjoint(simd, lanes.parameters, entered, delta);
-        self.state = adjoint.state;
-        if N::ZERO_KEEPS_INPUT {
-            let u = membrane::<S, N>(&mut self.state);
-            *u = lanes.kept(simd, reset, *u);
-        }
-        if LEARN {
-            let shares = adjoint.parameters.as_ref().iter();
-            for (sum, &share) in self.parameters.as_mut().iter_mut().zip(shares) {
-                *sum = simd.add(*sum, share);
-            }
-        }
-        adjoint.current
     }
 }

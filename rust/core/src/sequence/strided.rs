@@ -1,6 +1,7 @@
 //! Read-only views of sequences, with strides: expanded tensors are read in place, not copied.
 
 use super::Shape;
+use super::tile::Tile;
 use crate::Error;
 use crate::simd::{Simd, array};
 
@@ -75,6 +76,15 @@ impl<'a> Strided<'a> {
             Row::Each(&self.data[start + first..][..width])
         } else {
             Row::Same(self.data[start])
+        }
+    }
+
+    /// Asks for the neurons of a later [`row`](Self::row), if the view differs from step to step.
+    #[inline(always)]
+    pub(super) fn prefetch<S: Simd>(&self, simd: S, step: usize, tile: Tile) {
+        let start = step * self.time + tile.sample * self.sample + tile.first;
+        if self.per_neuron && self.time != 0 {
+            simd.prefetch(&self.data[start..][..tile.width]);
         }
     }
 

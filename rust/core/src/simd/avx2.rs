@@ -1,6 +1,6 @@
 //! Eight lanes of AVX2.
 
-use super::Simd;
+use super::{Simd, prefetch};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX2, BMI1, BMI2, LZCNT and POPCNT.
@@ -55,6 +55,10 @@ impl Simd for Avx2 {
     fn load_partial(self, src: &[f32]) -> __m256 {
         // SAFETY: the token proves AVX2; only lanes below `src.len()` are read.
         unsafe { _mm256_maskload_ps(src.as_ptr(), self.first_lanes(src.len())) }
+    }
+    #[inline(always)]
+    fn prefetch(self, src: &[f32]) {
+        prefetch(src);
     }
     #[inline(always)]
     fn store(self, dst: &mut [f32], v: __m256) {

@@ -1,6 +1,6 @@
 //! Sixteen lanes of AVX-512.
 
-use super::Simd;
+use super::{Simd, prefetch};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL, and what [`super::Avx2`] proves.
@@ -51,6 +51,10 @@ impl Simd for Avx512 {
     fn load_partial(self, src: &[f32]) -> __m512 {
         // SAFETY: the token proves AVX-512; only lanes below `src.len()` are read.
         unsafe { _mm512_maskz_loadu_ps(first_lanes(src.len()), src.as_ptr()) }
+    }
+    #[inline(always)]
+    fn prefetch(self, src: &[f32]) {
+        prefetch(src);
     }
     #[inline(always)]
     fn store(self, dst: &mut [f32], v: __m512) {

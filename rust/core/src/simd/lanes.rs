@@ -29,6 +29,8 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn load(self, src: &[f32]) -> Self::F32;
     /// As [`load`](Self::load), from a slice that may be shorter; missing lanes are 0.
     fn load_partial(self, src: &[f32]) -> Self::F32;
+    /// Hints that `src` will be read soon.
+    fn prefetch(self, src: &[f32]);
     /// Writes all lanes to the start of `dst`.
     ///
     /// # Panics

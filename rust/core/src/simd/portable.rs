@@ -51,6 +51,8 @@ impl Simd for Portable {
         lanes(|i| src.get(i).copied().unwrap_or(0.0))
     }
     #[inline(always)]
+    fn prefetch(self, _: &[f32]) {}
+    #[inline(always)]
     fn store(self, dst: &mut [f32], v: Self::F32) {
         dst[..LANES].copy_from_slice(&v);
     }
