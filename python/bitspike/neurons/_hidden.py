@@ -31,6 +31,14 @@ class HiddenState(nn.Module):
         self._clear_states()
         HiddenState.instances.add(self)
 
+    def _keep(self, before: Tensor, states: tuple[Tensor, ...], detached: bool) -> None:
+        """Stores the states after a call, and the last one before its last step."""
+        if torch.compiler.is_exporting():
+            return  # an exported program is a function, and torch warns of what it leaves behind
+        object.__setattr__(self, "_before", before)
+        for name, state in zip(self.STATES, states, strict=True):
+            object.__setattr__(self, name, state.detach() if detached else state)
+
     def _clear_states(self) -> None:
         for name in (*self.STATES, "_before"):
             object.__setattr__(self, name, torch.zeros(0))

@@ -105,11 +105,8 @@ class SpikingNeuron(Firing):
         initial = self._initial(current, given, sequence)
         wanted = sequence and (self.output or not self.init_hidden)
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
-        object.__setattr__(self, "_before", initial[-1])
-        for name, state in zip(self.STATES, last, strict=True):
-            # A sequence that starts from zeros has no use for the graph of the one before.
-            keep = self.init_hidden or not sequence
-            object.__setattr__(self, name, state if keep else state.detach())
+        # A sequence that starts from zeros has no use for the graph of the one before.
+        self._keep(initial[-1], last, detached=sequence and not self.init_hidden)
         if self.init_hidden and not self.output:
             return spikes
         return (spikes, *(states if sequence else last))

@@ -59,11 +59,13 @@ class Layer(torch.autograd.Function):
         ctx.constants = constants
         ctx.save_for_backward(current, *tensors)
         ctx.set_materialize_grads(False)
-        traced = is_traced(current, *tensors)
-        native: Any = torch.ops.bitspike.sequence_forward if traced else sequence.forward
-        spikes, *others = native(
-            *kind, *layout, current, list(tensors[:constants]), list(tensors[constants:])
-        )
+        numbers, initial = list(tensors[:constants]), list(tensors[constants:])
+        if is_traced(current, *tensors):
+            spikes, *others = torch.ops.bitspike.sequence_forward(
+                *kind, *surrogate, *layout, current, numbers, initial
+            )
+        else:
+            spikes, *others = sequence.forward(*kind, *layout, current, numbers, initial)
         if packed:
             features = current.shape[2:] if current.dim() > 2 else current.shape[1:]
             spikes = SpikeTensor(spikes, features)

@@ -6,27 +6,101 @@ fake tensors goes through the operators.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from . import matmul, sequence, spikes
 
 _LIBRARY = torch.library.Library("bitspike", "DEF")
-_LAYER = "str neuron, str mechanism, bool immediate"
+_LAYER = "str neuron, str mechanism, bool immediate, str surrogate, float[] surrogate_parameters"
 _TENSORS = "Tensor current, Tensor[] constants, Tensor[] initial"
 
 
-def _operator(schema: str, function, fake) -> None:  # type: ignore[no-untyped-def]
+def _operator(
+    schema: str,
+    function: Callable[..., Any],
+    fake: Callable[..., Any],
+    gradient: tuple[Callable[..., None], Callable[..., Any]] | None = None,
+) -> None:
     name = schema.partition("(")[0]
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     _LIBRARY.impl(name, function, "CPU")
     torch.library.register_fake(f"bitspike::{name}", fake, lib=_LIBRARY)
+    if gradient is not None:
+        save, backward = gradient
+        torch.library.register_autograd(
+            f"bitspike::{name}", backward, setup_context=save, lib=_LIBRARY
+        )
+
+
+def _forward(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    *rest: Any,
+) -> list[Tensor]:
+    # The surrogate is there for the gradient.
+    return sequence.forward(neuron, mechanism, immediate, *rest)
+
+
+def _save_layer(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    *ctx.kind, ctx.sequence, _, ctx.states, current, constants, initial = inputs
+    ctx.constants = len(constants)
+    ctx.save_for_backward(current, *constants, *initial)
+
+
+def _layer_gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
+    current, *tensors = ctx.saved_tensors
+    constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
+    count = len(initial)
+    spikes, *others = grads
+    to_current, *results = torch.ops.bitspike.sequence_backward(
+        *ctx.kind,
+        ctx.sequence,
+        *(True, True, True),
+        current,
+        constants,
+        initial,
+        spikes,
+        others[:count] if ctx.states else [None] * count,
+        others[-count:],
+    )
+    return (*[None] * 8, to_current, results[count:], results[:count])
+
+
+def _save_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    words, ctx.neurons, _, bias = inputs
+    ctx.biased = bias is not None
+    ctx.save_for_backward(words)
+
+
+def _product_gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    (words,) = ctx.saved_tensors
+    to_weights = torch.ops.bitspike.weight_gradient(words, ctx.neurons, grad).t()
+    return None, None, to_weights, grad.sum(0) if ctx.biased else None
+
+
+def _save_weight_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    words, ctx.neurons, _ = inputs
+    ctx.save_for_backward(words)
+
+
+def _weight_gradient_gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    (words,) = ctx.saved_tensors
+    return None, None, torch.ops.bitspike.product(words, ctx.neurons, grad.t(), None)
 
 
 def _forward_fake(
     neuron: str,
     mechanism: str,
     immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
     sequence_: bool,
     packed: bool,
     states: bool,
@@ -69,11 +143,12 @@ def _backward_fake(
 
 _operator(
     f"sequence_forward({_LAYER}, bool sequence, bool packed, bool states, {_TENSORS}) -> Tensor[]",
-    sequence.forward,
+    _forward,
     _forward_fake,
+    (_save_layer, _layer_gradient),
 )
 _operator(
-    f"sequence_backward({_LAYER}, str surrogate, float[] surrogate_parameters, bool sequence, "
+    f"sequence_backward({_LAYER}, bool sequence, "
     f"bool need_current, bool need_initial, bool need_constants, {_TENSORS}, "
     "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
     sequence.backward,
@@ -83,11 +158,13 @@ _operator(
     "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",
     matmul.product,
     lambda words, neurons, weights, bias: weights.new_empty(words.shape[0], weights.shape[1]),
+    (_save_product, _product_gradient),
 )
 _operator(
     "weight_gradient(Tensor words, SymInt neurons, Tensor grad) -> Tensor",
     matmul.weight_gradient,
     lambda words, neurons, grad: grad.new_empty(grad.shape[1], neurons),
+    (_save_weight_gradient, _weight_gradient_gradient),
 )
 _operator(
     "unpack(Tensor words, SymInt neurons, ScalarType dtype) -> Tensor",
