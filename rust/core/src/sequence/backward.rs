@@ -4,7 +4,7 @@
 //! in a tile is in `reverse.rs`.
 
 use super::reverse::Job;
-use super::tile::{Tile, bands, tiles};
+use super::tile::{Tile, bands, spans};
 use super::{Layer, Strided};
 use crate::Error;
 use crate::neuron::Neuron;
@@ -93,6 +93,11 @@ pub fn backward(
         }
     }
     if shape.samples != 0 && shape.neurons != 0 {
+        let joined = layer.joined().zip(incoming.joined(shape));
+        let (layer, incoming) = match &joined {
+            Some((layer, incoming)) => (layer, incoming),
+            None => (layer, incoming),
+        };
         layer.neuron.visit(Backward {
             isa,
             layer,
@@ -146,21 +151,21 @@ impl NeuronVisitor for Backward<'_, '_> {
             }
         ];
 
-        let tiles = tiles(isa, shape);
-        let columns = |tile: Tile| tile.columns(shape.neurons);
+        let spans = spans(isa, shape);
+        let columns = |span: Tile| span.columns(shape.neurons);
         let jobs: Vec<_> = {
-            let mut current = bands(gradients.current, row, &tiles, columns);
+            let mut current = bands(gradients.current, row, &spans, columns);
             let initial = gradients.initial.into_iter();
             let mut initial: Vec<_> = initial
-                .map(|out| bands(out, row, &tiles, columns))
+                .map(|out| bands(out, row, &spans, columns))
                 .collect();
             let learned = gradients.learnable.then_some(&mut learned[..]);
-            let mut learned = bands(learned, row, &tiles, columns);
-            let job = |&tile| Job {
+            let mut learned = bands(learned, row, &spans, columns);
+            let job = |&span| Job {
                 layer,
                 surrogate,
                 incoming,
-                tile,
+                span,
                 current: current.next().flatten(),
                 initial: initial
                     .iter_mut()
@@ -169,7 +174,7 @@ impl NeuronVisitor for Backward<'_, '_> {
                 learned: learned.next().flatten(),
                 neuron: PhantomData::<N>,
             };
-            tiles.iter().map(job).collect()
+            spans.iter().map(job).collect()
         };
         parallel::for_each(jobs, 2 * shape.work(), |job| job.run(isa));
 

@@ -1,12 +1,13 @@
 //! A whole sequence, forward.
 
-use super::tile::{Tile, bands, store, tiles};
-use super::{Layer, TILE};
+use super::tile::{Tile, bands, spans, store};
+use super::{Layer, Shape, TILE};
 use crate::Error;
 use crate::neuron::{FiringLanes, Neuron, Vectors, step};
 use crate::parallel;
 use crate::registry::NeuronVisitor;
 use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
+use crate::spikes::cut_rows;
 use crate::spikes::layout::words;
 
 /// Where the results of [`forward`] go; what is `None` is not computed.
@@ -75,14 +76,45 @@ pub fn forward(isa: Isa, layer: &Layer<'_>, outputs: Outputs<'_>) -> Result<(), 
     for out in outputs.last.iter().flatten() {
         Error::check_length("a last state", out.len(), &shape.row())?;
     }
-    if shape.samples != 0 && shape.neurons != 0 {
-        layer.neuron.visit(Forward {
+    let silent = outputs.packed.is_none() && outputs.dense.is_none() || shape.steps == 0;
+    let wanted = |states: &[Option<_>]| states.iter().any(Option::is_some);
+    let nothing =
+        silent && !wanted(&outputs.last) && (shape.steps == 0 || !wanted(&outputs.states));
+    if !nothing && shape.samples != 0 && shape.neurons != 0 {
+        run(isa, layer, outputs);
+    }
+    Ok(())
+}
+
+/// Runs a layer that has been checked.
+fn run(isa: Isa, layer: &Layer<'_>, outputs: Outputs<'_>) {
+    let Some(joined) = layer.joined() else {
+        return layer.neuron.visit(Forward {
             isa,
             layer,
             outputs,
         });
+    };
+    let Shape {
+        steps,
+        samples,
+        neurons,
+    } = layer.shape;
+    let row = words(joined.shape.neurons);
+    let mut bits = vec![0; outputs.packed.as_ref().map_or(0, |_| steps * row)];
+    layer.neuron.visit(Forward {
+        isa,
+        layer: &joined,
+        outputs: Outputs {
+            packed: outputs.packed.is_some().then_some(&mut bits),
+            dense: outputs.dense,
+            states: outputs.states,
+            last: outputs.last,
+        },
+    });
+    if let Some(packed) = outputs.packed {
+        cut_rows(&bits, steps, samples, neurons, packed).expect("lengths follow from the shape");
     }
-    Ok(())
 }
 
 struct Forward<'a, 'b> {
@@ -105,19 +137,19 @@ impl NeuronVisitor for Forward<'_, '_> {
             shape.samples * shape.neurons,
             shape.samples * words(shape.neurons),
         );
-        let tiles = tiles(isa, shape);
-        let dense_bands = |matrix| bands(matrix, row, &tiles, |tile| tile.columns(shape.neurons));
-        let mut packed = bands(outputs.packed, row_words, &tiles, |tile| {
-            tile.words(shape.neurons)
+        let spans = spans(isa, shape);
+        let dense_bands = |matrix| bands(matrix, row, &spans, |span| span.columns(shape.neurons));
+        let mut packed = bands(outputs.packed, row_words, &spans, |span| {
+            span.words(shape.neurons)
         });
         let mut dense = dense_bands(outputs.dense);
         let mut states: Vec<_> = outputs.states.into_iter().map(&dense_bands).collect();
         let mut last: Vec<_> = outputs.last.into_iter().map(&dense_bands).collect();
-        let jobs = tiles
+        let jobs = spans
             .iter()
-            .map(|&tile| Job {
+            .map(|&span| Job {
                 layer,
-                tile,
+                span,
                 packed: packed.next().flatten(),
                 dense: dense.next().flatten(),
                 states: states
@@ -135,10 +167,10 @@ impl NeuronVisitor for Forward<'_, '_> {
     }
 }
 
-/// One tile through all steps.
+/// The tiles of a span, one after another, through all steps.
 struct Job<'a, 'b, N> {
     layer: &'a Layer<'a>,
-    tile: Tile,
+    span: Tile,
     packed: Option<Columns<'b, u64>>,
     dense: Option<Columns<'b, f32>>,
     states: Vec<Option<Columns<'b, f32>>>,
@@ -150,36 +182,36 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        match (
-            self.tile.width == TILE * S::LANES,
-            self.layer.reset.immediate,
-        ) {
-            (true, false) => self.steps::<S, true, false>(simd),
-            (true, true) => self.steps::<S, true, true>(simd),
-            (false, false) => self.steps::<S, false, false>(simd),
-            (false, true) => self.steps::<S, false, true>(simd),
+    fn run<S: Simd>(mut self, simd: S) {
+        for tile in self.span.tiles::<S>() {
+            let full = tile.width == TILE * S::LANES;
+            match (full, self.layer.reset.immediate) {
+                (true, false) => self.steps::<S, true, false>(simd, tile),
+                (true, true) => self.steps::<S, true, true>(simd, tile),
+                (false, false) => self.steps::<S, false, false>(simd, tile),
+                (false, true) => self.steps::<S, false, true>(simd, tile),
+            }
         }
     }
 }
 
 impl<N: Neuron> Job<'_, '_, N> {
     #[inline(always)]
-    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool>(mut self, simd: S) {
+    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool>(&mut self, simd: S, tile: Tile) {
         let Tile {
             sample,
             first,
             width,
-        } = self.tile;
-        let vectors = self.tile.vectors::<S, FULL>();
-        let layer = self.layer;
+        } = tile;
+        let vectors = tile.vectors::<S, FULL>();
+        let (layer, span) = (self.layer, self.span);
         let mechanism = layer.reset.mechanism;
-        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL>(simd, layer, self.tile);
+        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL>(simd, layer, tile);
         let graded: [S::F32; TILE] = layer
             .graded_factor
             .row(0, sample, first, width)
             .load::<S, FULL, TILE>(simd);
-        let mut state = initial::<S, N, FULL>(simd, layer, self.tile);
+        let mut state = initial::<S, N, FULL>(simd, layer, tile);
 
         for t in 0..layer.shape.steps {
             let current = layer
@@ -193,24 +225,27 @@ impl<N: Neuron> Job<'_, '_, N> {
                 (state[i], fired[i]) = (result.state, result.fired);
             }
             if let Some(packed) = &mut self.packed {
-                write_words::<S, FULL>(simd, packed.row(t), width, fired);
+                let words = tile.words_of(span, packed.row(t));
+                write_words::<S, FULL>(simd, words, width, fired);
             }
             if let Some(dense) = &mut self.dense {
                 let mut spikes = graded;
                 for (spike, fired) in spikes.iter_mut().zip(fired) {
                     *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
                 }
-                store::<S, FULL>(simd, dense.row(t), &spikes);
+                store::<S, FULL>(simd, tile.of(span, dense.row(t)), &spikes);
             }
             for (k, sequence) in self.states.iter_mut().enumerate() {
                 if let Some(sequence) = sequence {
-                    store::<S, FULL>(simd, sequence.row(t), &nth::<S, N>(&state, k));
+                    let row = tile.of(span, sequence.row(t));
+                    store::<S, FULL>(simd, row, &nth::<S, N>(&state, k));
                 }
             }
         }
         for (k, last) in self.last.iter_mut().enumerate() {
             if let Some(last) = last {
-                store::<S, FULL>(simd, last.row(0), &nth::<S, N>(&state, k));
+                let row = tile.of(span, last.row(0));
+                store::<S, FULL>(simd, row, &nth::<S, N>(&state, k));
             }
         }
     }

@@ -8,6 +8,7 @@ mod adjoint;
 mod backward;
 mod forward;
 mod history;
+mod joined;
 mod reverse;
 mod strided;
 mod tile;

@@ -1,4 +1,4 @@
-//! One tile, backward through time.
+//! A span of neurons, backward through time, tile by tile.
 
 use super::adjoint::{Carry, Spike};
 use super::forward::{initial, lanes, nth};
@@ -16,12 +16,12 @@ use std::marker::PhantomData;
 /// about as many instructions as a CPU looks ahead by itself.
 const AHEAD: usize = 4;
 
-/// One tile through all steps, backward.
+/// The tiles of a span, one after another, through all steps, backward.
 pub(super) struct Job<'a, 'b, N> {
     pub(super) layer: &'a Layer<'a>,
     pub(super) surrogate: AnySurrogate,
     pub(super) incoming: &'a OutputGradients<'a>,
-    pub(super) tile: Tile,
+    pub(super) span: Tile,
     pub(super) current: Option<Columns<'b, f32>>,
     pub(super) initial: Vec<Option<Columns<'b, f32>>>,
     /// Row by row: parameters, threshold, graded factor.
@@ -42,32 +42,35 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self(job, scratch) = self;
-        let full = job.tile.width == TILE * S::LANES;
-        match (full, job.layer.reset.immediate, job.learned.is_some()) {
-            (true, false, false) => job.steps::<S, true, false, false>(simd, scratch),
-            (true, false, true) => job.steps::<S, true, false, true>(simd, scratch),
-            (true, true, _) => job.steps::<S, true, true, true>(simd, scratch),
-            // A tile that is not full is rare or small: one copy of the loop serves all.
-            (false, false, _) => job.steps::<S, false, false, true>(simd, scratch),
-            (false, true, _) => job.steps::<S, false, true, true>(simd, scratch),
+        let Self(mut job, scratch) = self;
+        for tile in job.span.tiles::<S>() {
+            let full = tile.width == TILE * S::LANES;
+            match (full, job.layer.reset.immediate, job.learned.is_some()) {
+                (true, false, false) => job.steps::<S, true, false, false>(simd, tile, scratch),
+                (true, false, true) => job.steps::<S, true, false, true>(simd, tile, scratch),
+                (true, true, _) => job.steps::<S, true, true, true>(simd, tile, scratch),
+                // A tile that is not full is rare or small: one copy of the loop serves all.
+                (false, false, _) => job.steps::<S, false, false, true>(simd, tile, scratch),
+                (false, true, _) => job.steps::<S, false, true, true>(simd, tile, scratch),
+            }
         }
     }
 }
 
 impl<N: Neuron> Job<'_, '_, N> {
-    /// Runs the tile on the calling thread.
+    /// Runs the span on the calling thread.
     pub(super) fn run(self, isa: Isa) {
         SCRATCH.with_borrow_mut(|scratch| dispatch(isa, WithScratch(self, scratch)));
     }
 
     #[inline(always)]
     fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
-        mut self,
+        &mut self,
         simd: S,
+        tile: Tile,
         scratch: &mut Vec<f32>,
     ) {
-        let lanes = lanes::<S, N, FULL>(simd, self.layer, self.tile);
+        let lanes = lanes::<S, N, FULL>(simd, self.layer, tile);
         let zero = simd.splat(0.0);
         let mut carry = [Carry::<S, N> {
             state: N::State::<S>::from_fn(|_| zero),
@@ -79,7 +82,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             sample,
             first,
             width,
-        } = self.tile;
+        } = tile;
         for (k, view) in self.incoming.last.iter().enumerate() {
             let row = view
                 .row(0, sample, first, width)
@@ -90,24 +93,26 @@ impl<N: Neuron> Job<'_, '_, N> {
         }
 
         let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
-        let mut state = initial::<S, N, FULL>(simd, self.layer, self.tile);
+        let mut state = initial::<S, N, FULL>(simd, self.layer, tile);
         for chunk in 0..history.chunks() {
             history.save(simd, chunk, &state);
             if chunk + 1 < history.chunks() {
-                state = self.recompute::<S, FULL, IMMEDIATE>(simd, &lanes, &mut history, chunk);
+                state =
+                    self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, chunk);
             }
         }
         for chunk in (0..history.chunks()).rev() {
-            self.recompute::<S, FULL, IMMEDIATE>(simd, &lanes, &mut history, chunk);
+            self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, chunk);
             self.reverse::<S, FULL, IMMEDIATE, LEARN>(
                 simd,
+                tile,
                 &lanes,
                 &mut history,
                 chunk,
                 &mut carry,
             );
         }
-        self.finish::<S, FULL>(simd, &carry);
+        self.finish::<S, FULL>(simd, tile, &carry);
     }
 
     /// Runs a chunk forward from its saved states, records it, and returns the states after it.
@@ -115,6 +120,7 @@ impl<N: Neuron> Job<'_, '_, N> {
     fn recompute<S: Simd, const FULL: bool, const IMMEDIATE: bool>(
         &self,
         simd: S,
+        tile: Tile,
         lanes: &[FiringLanes<S, N>; TILE],
         history: &mut History<'_, S, N, IMMEDIATE>,
         chunk: usize,
@@ -123,16 +129,16 @@ impl<N: Neuron> Job<'_, '_, N> {
             sample,
             first,
             width,
-        } = self.tile;
+        } = tile;
         let mechanism = self.layer.reset.mechanism;
-        let vectors = self.tile.vectors::<S, FULL>();
+        let vectors = tile.vectors::<S, FULL>();
         let mut state = history.restore(simd, chunk);
         let steps = history.steps_of(chunk);
         let count = steps.len();
         for (i, t) in steps.enumerate() {
             history.enter(simd, i, &state);
             if t + AHEAD < self.layer.shape.steps {
-                self.layer.current.prefetch(simd, t + AHEAD, self.tile);
+                self.layer.current.prefetch(simd, t + AHEAD, tile);
             }
             let current = self.layer.current.row(t, sample, first, width);
             let current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
@@ -154,6 +160,7 @@ impl<N: Neuron> Job<'_, '_, N> {
     fn reverse<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
         simd: S,
+        tile: Tile,
         lanes: &[FiringLanes<S, N>; TILE],
         history: &mut History<'_, S, N, IMMEDIATE>,
         chunk: usize,
@@ -163,22 +170,22 @@ impl<N: Neuron> Job<'_, '_, N> {
             sample,
             first,
             width,
-        } = self.tile;
+        } = tile;
         let graded: [S::F32; TILE] = self
             .layer
             .graded_factor
             .row(0, sample, first, width)
             .load::<S, FULL, TILE>(simd);
         let mechanism = self.layer.reset.mechanism;
-        let vectors = self.tile.vectors::<S, FULL>();
+        let vectors = tile.vectors::<S, FULL>();
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
             if let Some(t) = t.checked_sub(AHEAD) {
                 let views = [&self.incoming.spikes]
                     .into_iter()
                     .chain(&self.incoming.states);
-                views.for_each(|view| view.prefetch(simd, t, self.tile));
+                views.for_each(|view| view.prefetch(simd, t, tile));
                 if let Some(out) = &mut self.current {
-                    simd.prefetch(out.row(t));
+                    simd.prefetch(tile.of(self.span, out.row(t)));
                 }
             }
             let spikes = self.incoming.spikes.row(t, sample, first, width);
@@ -216,21 +223,28 @@ impl<N: Neuron> Job<'_, '_, N> {
                 );
             }
             if let Some(out) = &mut self.current {
-                store::<S, FULL>(simd, out.row(t), &current);
+                store::<S, FULL>(simd, tile.of(self.span, out.row(t)), &current);
             }
         }
     }
 
     /// Writes what is left after the first step.
     #[inline(always)]
-    fn finish<S: Simd, const FULL: bool>(&mut self, simd: S, carry: &[Carry<S, N>; TILE]) {
+    fn finish<S: Simd, const FULL: bool>(
+        &mut self,
+        simd: S,
+        tile: Tile,
+        carry: &[Carry<S, N>; TILE],
+    ) {
+        let span = self.span;
         let states: [_; TILE] = array(
             #[inline(always)]
             |i| carry[i].state,
         );
         for (k, out) in self.initial.iter_mut().enumerate() {
             if let Some(out) = out {
-                store::<S, FULL>(simd, out.row(0), &nth::<S, N>(&states, k));
+                let row = tile.of(span, out.row(0));
+                store::<S, FULL>(simd, row, &nth::<S, N>(&states, k));
             }
         }
         if let Some(learned) = &mut self.learned {
@@ -240,18 +254,18 @@ impl<N: Neuron> Job<'_, '_, N> {
                     #[inline(always)]
                     |i| carry[i].parameters.as_ref()[k],
                 );
-                store::<S, FULL>(simd, learned.row(k), &sums);
+                store::<S, FULL>(simd, tile.of(span, learned.row(k)), &sums);
             }
             let sums = array(
                 #[inline(always)]
                 |i| carry[i].threshold,
             );
-            store::<S, FULL>(simd, learned.row(parameters), &sums);
+            store::<S, FULL>(simd, tile.of(span, learned.row(parameters)), &sums);
             let sums = array(
                 #[inline(always)]
                 |i| carry[i].graded_factor,
             );
-            store::<S, FULL>(simd, learned.row(parameters + 1), &sums);
+            store::<S, FULL>(simd, tile.of(span, learned.row(parameters + 1)), &sums);
         }
     }
 }

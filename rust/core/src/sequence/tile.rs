@@ -1,11 +1,15 @@
 //! Which neurons a thread works on at a time, and how it writes what it owns.
+//!
+//! A thread takes a span, which is a few tiles of one sample: a job costs as much to hand over as
+//! a step of a tile takes.
 
 use super::{Shape, TILE};
+use crate::parallel;
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::words;
 use std::ops::Range;
 
-/// The neurons `first..first + width` of one sample.
+/// Neighbouring neurons, `first..first + width`, of one sample: a tile, or a span of tiles.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tile {
     pub(super) sample: usize,
@@ -22,25 +26,57 @@ impl Kernel for Lanes {
     }
 }
 
-/// The tiles of a layer, in memory order. Their width is a whole number of words, so that no two
-/// tiles share one.
-pub(super) fn tiles(isa: Isa, shape: Shape) -> Vec<Tile> {
-    let full = TILE * dispatch(isa, Lanes);
+/// The spans of a layer, in memory order. Their width is a whole number of words, so that no two
+/// share one.
+pub(super) fn spans(isa: Isa, shape: Shape) -> Vec<Tile> {
+    let tile = TILE * dispatch(isa, Lanes);
+    let tiles = shape.samples * shape.neurons.div_ceil(tile);
+    // Enough spans for threads that finish early to find another.
+    let span = tile * tiles.div_ceil(16 * parallel::threads());
     (0..shape.samples)
         .flat_map(|sample| {
-            (0..shape.neurons)
-                .step_by(full)
-                .map(move |first| (sample, first))
-        })
-        .map(|(sample, first)| Tile {
-            sample,
-            first,
-            width: full.min(shape.neurons - first),
+            let whole = Tile {
+                sample,
+                first: 0,
+                width: shape.neurons,
+            };
+            whole.pieces(span)
         })
         .collect()
 }
 
 impl Tile {
+    /// Consecutive pieces of `width` neurons, the last one possibly narrower.
+    #[inline(always)]
+    pub(super) fn pieces(self, width: usize) -> impl Iterator<Item = Self> {
+        (0..self.width).step_by(width).map(
+            #[inline(always)]
+            move |at| Self {
+                first: self.first + at,
+                width: width.min(self.width - at),
+                ..self
+            },
+        )
+    }
+
+    /// The tiles of a span.
+    #[inline(always)]
+    pub(super) fn tiles<S: Simd>(self) -> impl Iterator<Item = Self> {
+        self.pieces(TILE * S::LANES)
+    }
+
+    /// This tile's part of a row of the span that it belongs to.
+    #[inline(always)]
+    pub(super) fn of<T>(self, span: Self, row: &mut [T]) -> &mut [T] {
+        &mut row[self.first - span.first..][..self.width]
+    }
+
+    /// This tile's words of a row of the span that it belongs to.
+    #[inline(always)]
+    pub(super) fn words_of(self, span: Self, row: &mut [u64]) -> &mut [u64] {
+        &mut row[(self.first - span.first) / 64..][..words(self.width)]
+    }
+
     /// How many vectors its neurons take; a number that the compiler knows if the tile is full.
     #[inline(always)]
     pub(super) fn vectors<S: Simd, const FULL: bool>(self) -> usize {
@@ -64,22 +100,22 @@ impl Tile {
     }
 }
 
-/// One band of an optional output matrix per tile; `None`s without an output.
+/// One band of an optional output matrix per span; `None`s without an output.
 pub(super) fn bands<'a, T>(
     matrix: Option<&'a mut [T]>,
     row_len: usize,
-    tiles: &[Tile],
+    spans: &[Tile],
     columns: impl Fn(Tile) -> Range<usize>,
 ) -> std::vec::IntoIter<Option<Columns<'a, T>>> {
     let bands: Vec<_> = match matrix {
         Some(matrix) => {
-            let ranges = tiles.iter().map(|&tile| columns(tile));
+            let ranges = spans.iter().map(|&span| columns(span));
             Columns::split(matrix, row_len, ranges)
                 .into_iter()
                 .map(Some)
                 .collect()
         }
-        None => tiles.iter().map(|_| None).collect(),
+        None => spans.iter().map(|_| None).collect(),
     };
     bands.into_iter()
 }
