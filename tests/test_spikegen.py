@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitspike import SpikeTensor, spikegen
+from bitspike import DenseSpikes, SpikeTensor, spikegen
 
 PACKED = pytest.mark.parametrize("packed", [False, True], ids=["dense", "packed"])
 
@@ -21,7 +21,7 @@ def plain(x):
 @pytest.mark.parametrize("shape", [(), (70,), (3, 70), (3, 2, 5, 7), (0, 70), (3, 0)], ids=str)
 def test_shapes(packed, shape):
     spikes = spikegen.rate(torch.rand(shape), 6, packed=packed)
-    assert type(spikes) is (SpikeTensor if packed else torch.Tensor)
+    assert type(spikes) is (SpikeTensor if packed else DenseSpikes)
     assert spikes.shape == (6, *shape)
     assert spikes.dtype == torch.float32
     assert set(plain(spikes).unique().tolist()) <= {0.0, 1.0}

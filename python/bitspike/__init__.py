@@ -9,6 +9,7 @@ from bitspike import surrogate as surrogate
 from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
+from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.neurons import LIF as LIF
 from bitspike.neurons import Leaky as Leaky
 from bitspike.neurons import SpikingNeuron as SpikingNeuron

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
 from bitspike.spike_tensor import SpikeTensor
 
@@ -77,8 +78,8 @@ def rate(
     spikes = torch.bernoulli(probabilities, generator=generator)
     if not time_var_input:
         spikes[:silent] = 0
-        return spikes
-    return torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes])
+        return of_spikes(spikes)
+    return of_spikes(torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes]))
 
 
 def _rate_packed(

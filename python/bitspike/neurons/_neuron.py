@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bitspike import surrogate
+from bitspike.dense_spikes import of_spikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Layer
 from bitspike.spike_tensor import SpikeTensor
@@ -232,6 +233,8 @@ class SpikingNeuron(Firing):
         count = len(initial)
         if spikes.dtype != current.dtype:
             spikes = spikes.to(current.dtype)
+        elif not packed and self._spikes_are_bits() and not torch.compiler.is_compiling():
+            spikes = of_spikes(spikes)
         return spikes, tuple(results[:-count]), tuple(results[-count:])
 
     def _run_reference(

@@ -37,6 +37,18 @@ class Fire(torch.autograd.Function):
         return ctx.gradient(x, grad, spikes), None
 
 
+class Pack(torch.autograd.Function):
+    """The packed form of dense spikes, whose words are given; its gradient is theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, dense: Tensor, words: Tensor) -> Tensor:  # noqa: D102
+        return SpikeTensor(words, dense.shape[-1:])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
+        return dense_gradient(grad), None
+
+
 class Layer(torch.autograd.Function):
     """A whole layer: ``(spikes, states…, last states…)``, as `sequence.forward` returns them.
 

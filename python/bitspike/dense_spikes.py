@@ -1,0 +1,98 @@
+"""Spikes of single steps: ordinary float tensors that ``nn.Linear`` recognises."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bitspike.ops import matmul
+from bitspike.ops import spikes as ops
+from bitspike.ops._function import Pack
+from bitspike.spike_tensor import SpikeTensor
+
+
+class DenseSpikes(torch.Tensor):
+    """A float tensor that is expected to hold zeros and ones.
+
+    Neurons and encoders return it from single steps, so that a time loop written for snnTorch
+    multiplies spikes without a change: it is an ordinary tensor, may be written, sliced, stacked,
+    and where ``nn.Linear`` meets it, its values are packed and the product adds the weights of
+    active inputs only. If a value is neither 0 nor 1, or too many are 1, the product is torch's.
+
+    Both products sum in different orders, so their last bits differ. Set ``DenseSpikes.packs =
+    False`` to have torch's everywhere.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> spikes, _ = snn.Leaky(beta=0.9)(torch.tensor([0.5, 1.5]))
+        >>> type(spikes).__name__, spikes + 1
+        ('DenseSpikes', tensor([1., 2.]))
+    """
+
+    packs: ClassVar[bool] = True
+    """Whether ``nn.Linear`` packs these tensors."""
+
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # noqa: D105
+        return repr(self.as_subclass(torch.Tensor))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:  # noqa: D105
+        return of_spikes(copy.deepcopy(self.as_subclass(torch.Tensor), memo))
+
+    @classmethod
+    def __torch_function__(  # noqa: D105
+        cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        with torch._C.DisableTorchFunctionSubclass():
+            if func is F.linear and cls.packs and not torch.compiler.is_compiling():
+                args = (_packed_if_faster(*args, **kwargs), *args[1:])
+            result = func(*args, **kwargs)
+        if func not in _STILL_SPIKES:
+            return result
+        if isinstance(result, Tensor):
+            return of_spikes(result)
+        return tuple(of_spikes(x) for x in result)
+
+
+def of_spikes(x: Tensor) -> Tensor:
+    """The same tensor, announced as spikes."""
+    return x.as_subclass(DenseSpikes)
+
+
+_STILL_SPIKES: frozenset[Any] = frozenset(
+    getattr(owner, name)
+    for owner, names in (
+        (
+            torch.Tensor,
+            "__getitem__ clone contiguous cpu detach expand flatten float index_select permute "
+            "reshape select squeeze transpose unbind unflatten unsqueeze view",
+        ),
+        (torch, "cat flatten index_select permute reshape select squeeze stack transpose unbind"),
+    )
+    for name in names.split()
+)
+"""Functions whose results hold no other values than their arguments."""
+
+
+def _packed_if_faster(x: Tensor, weight: Any, bias: Any = None) -> Tensor:
+    """The input of a linear layer, as bits if the product of bits is faster."""
+    inputs, outputs = x.shape[-1] if x.dim() else 0, weight.shape[0]
+    rows = x.numel() // inputs if inputs else 0
+    if not (x.is_cpu and x.dtype == weight.dtype == torch.float32) or weight.dim() != 2:
+        return x
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        return x
+    if matmul.prefers_dense(0.0, rows, outputs):
+        return x
+    words, others = ops.pack(x.detach(), 1)
+    if others or matmul.prefers_dense(ops.count(words) / x.numel(), rows, outputs):
+        return x
+    if x.requires_grad and torch.is_grad_enabled():
+        packed: Tensor = Pack.apply(x, words)
+        return packed
+    return SpikeTensor(words, (inputs,))

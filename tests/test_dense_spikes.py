@@ -1,0 +1,173 @@
+"""Spikes of single steps, which nn.Linear packs by itself."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+import bitspike as snn
+from bitspike import DenseSpikes, SpikeTensor
+from bitspike.dense_spikes import of_spikes
+
+
+@pytest.fixture
+def unpacked():
+    """Lets torch do all products of dense spikes."""
+    DenseSpikes.packs = False
+    yield
+    DenseSpikes.packs = True
+
+
+def random(*shape, density=0.1):
+    return of_spikes((torch.rand(shape) < density).float())
+
+
+def packed_in(layer, x):
+    """Whether the layer saves bits for backward."""
+    seen = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: seen.append(type(t)) or t, lambda t: t):
+        layer(x)
+    return SpikeTensor in seen
+
+
+@pytest.mark.isa
+@pytest.mark.parametrize("rows", [64, 200])
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_is_the_dense_one(rows, bias):
+    layer = nn.Linear(300, 90, bias=bias)
+    source = torch.rand(rows, 300, requires_grad=True)
+    x = of_spikes((source < 0.1).float() + (source - source.detach()))
+    out, expected = layer(x), layer(x.as_subclass(torch.Tensor))
+    assert packed_in(layer, x) and type(out) is torch.Tensor
+    torch.testing.assert_close(out, expected)
+    weights = torch.randn_like(out)
+    gradients = [
+        torch.autograd.grad((y * weights).sum(), [source, *layer.parameters()], retain_graph=True)
+        for y in (out, expected)
+    ]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * theirs.abs().max().item())
+
+
+def test_integer_weights_give_the_same_bits():
+    layer = nn.Linear(300, 90)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randint(-5, 6, (90, 300)))
+        layer.bias.copy_(torch.randint(-5, 6, (90,)))
+    x = random(7, 64, 300)
+    assert torch.equal(layer(x), layer(x.as_subclass(torch.Tensor)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.mul_(0.5),
+        lambda x: x.index_fill_(0, torch.tensor([3]), 2.0),
+        lambda x: x.fill_(float("nan")),
+        lambda x: x.fill_(1.0),
+    ],
+    ids=["halves", "a two", "nan", "all ones"],
+)
+def test_what_is_not_sparse_spikes_goes_to_torch(change):
+    layer, x = nn.Linear(300, 90), random(128, 300)
+    change(x)
+    assert not packed_in(layer, x)
+    expected = layer(x.as_subclass(torch.Tensor))
+    assert torch.equal(layer(x).nan_to_num(7), expected.nan_to_num(7))
+
+
+def test_products_can_be_left_to_torch(unpacked):
+    layer, x = nn.Linear(300, 90), random(128, 300)
+    assert not packed_in(layer, x)
+    assert torch.equal(layer(x), layer(x.as_subclass(torch.Tensor)))
+
+
+@pytest.mark.parametrize("shape", [(300,), (1, 300), (0, 300), (3, 300)])
+def test_few_rows_go_to_torch(shape):
+    layer, x = nn.Linear(300, 90), random(*shape)
+    assert not packed_in(layer, x)
+    assert torch.equal(layer(x), layer(x.as_subclass(torch.Tensor)))
+
+
+def test_wrong_width_fails_as_in_torch():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        nn.Linear(301, 90)(random(128, 300))
+
+
+@pytest.mark.parametrize(
+    "still",
+    [
+        lambda x: x[1],
+        lambda x: x[:, 2:5],
+        lambda x: next(iter(x)),
+        lambda x: x.unbind(0)[0],
+        lambda x: torch.stack([x, x]),
+        lambda x: torch.cat([x, x]),
+        lambda x: x.view(-1),
+        lambda x: x.flatten(1),
+        lambda x: x.detach(),
+        lambda x: x.transpose(0, 1),
+    ],
+)
+def test_slices_and_views_are_spikes(still):
+    x = random(4, 5, 6)
+    assert type(still(x)) is DenseSpikes
+    assert torch.equal(still(x), still(x.as_subclass(torch.Tensor)))
+
+
+@pytest.mark.parametrize(
+    "arithmetic", [lambda x: x + 1, lambda x: x.sum(0), lambda x: x @ x.t(), lambda x: x > 0]
+)
+def test_results_of_arithmetic_are_plain(arithmetic):
+    assert type(arithmetic(random(5, 6))) is torch.Tensor
+
+
+def test_it_is_an_ordinary_tensor():
+    x = random(5, 6)
+    x[0] = 1
+    x[1:3] *= 0
+    assert x.numpy().sum() == x.sum().item() and x[0].tolist() == [1.0] * 6
+    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert type(other) is DenseSpikes and torch.equal(other, x)
+    file = io.BytesIO()
+    torch.save(x, file)
+    file.seek(0)
+    assert torch.equal(torch.load(file), x)
+
+
+def test_neurons_and_encoders_return_it():
+    x = snn.spikegen.rate(torch.rand(3, 4), num_steps=5)
+    spikes, membrane = snn.Leaky(beta=0.9)(x[0])
+    assert type(x) is type(x[0]) is type(spikes) is DenseSpikes
+    assert type(membrane) is torch.Tensor
+    graded, _ = snn.Leaky(beta=0.9, graded_spikes_factor=2.0)(x[0])
+    assert type(graded) is torch.Tensor
+
+
+def test_a_time_loop_trains_like_the_sequence():
+    def network(**options):
+        torch.manual_seed(1)
+        net = nn.Sequential(
+            nn.Linear(200, 64),
+            snn.Leaky(beta=0.9, init_hidden=True, **options),
+            nn.Linear(64, 10),
+            snn.Leaky(beta=0.9, init_hidden=True, **options),
+        )
+        with torch.no_grad():
+            for p in net.parameters():
+                # Sums of multiples of 1/64 are exact in any order.
+                p.copy_((p * 256).round() / 64)
+        return net
+
+    x = snn.spikegen.rate(torch.rand(64, 200), num_steps=12)
+    loop, whole = network(), network(multi_step=True)
+    steps = torch.stack([loop(step) for step in x])
+    sequence = whole(SpikeTensor.from_dense(x))
+    assert torch.equal(steps, sequence.dense())
+    for out in (steps, sequence):
+        nn.functional.cross_entropy(out.sum(0), torch.arange(64) % 10).backward()
+    for p, q in zip(loop.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-5, atol=1e-6)
