@@ -96,3 +96,6 @@ def _packed_if_faster(x: Tensor, weight: Any, bias: Any = None) -> Tensor:
         packed: Tensor = Pack.apply(x, words)
         return packed
     return SpikeTensor(words, (inputs,))
+
+
+torch.serialization.add_safe_globals([DenseSpikes])

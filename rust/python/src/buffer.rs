@@ -8,7 +8,10 @@
 //! other threads at the same time; a thread that writes to them meanwhile gets torn numbers, as in
 //! torch, never a wrong address: whatever is used as an index is copied first.
 
-#![allow(unsafe_code, reason = "the one file where addresses become slices and functions")]
+#![allow(
+    unsafe_code,
+    reason = "the one file where addresses become slices and functions"
+)]
 
 use bitspike::parallel::Executor;
 use pyo3::exceptions::PyValueError;
@@ -55,7 +58,9 @@ impl Buffer {
 
     fn check<T>(self) -> PyResult<()> {
         let Self(address, length) = self;
-        let fits = length.checked_mul(size_of::<T>()).is_some_and(|bytes| bytes <= isize::MAX as usize);
+        let fits = length
+            .checked_mul(size_of::<T>())
+            .is_some_and(|bytes| bytes <= isize::MAX as usize);
         if address == 0 || address % align_of::<T>() != 0 || !fits {
             return Err(PyValueError::new_err(format!(
                 "no {length} elements of {} bytes can lie at address {address:#x}",
@@ -86,7 +91,9 @@ impl TorchPool {
     /// The pool behind the addresses of `torch_parallel_for` and `torch_get_num_threads`.
     pub(crate) fn new(parallel_for: usize, num_threads: usize) -> PyResult<Self> {
         if parallel_for == 0 || num_threads == 0 {
-            return Err(PyValueError::new_err("the address of a function of torch is 0"));
+            return Err(PyValueError::new_err(
+                "the address of a function of torch is 0",
+            ));
         }
         // SAFETY: Python looked the two symbols up in libtorch_cpu; these are their signatures, and
         // torch promises to keep them.
@@ -96,7 +103,11 @@ impl TorchPool {
                 std::mem::transmute::<*const (), NumThreads>(num_threads as *const ()),
             )
         };
-        Ok(Self { parallel_for, num_threads, process: std::process::id() })
+        Ok(Self {
+            parallel_for,
+            num_threads,
+            process: std::process::id(),
+        })
     }
 }
 
@@ -131,7 +142,10 @@ impl Executor for TorchPool {
     }
 
     fn run(&self, threads: usize, task: &(dyn Fn() + Sync)) {
-        let context = Context { task, panic: Mutex::new(None) };
+        let context = Context {
+            task,
+            panic: Mutex::new(None),
+        };
         let pointer = (&raw const context).cast_mut().cast();
         // SAFETY: `body` has the signature that the function expects; `context` outlives the call,
         // which returns when every call of `body` has.

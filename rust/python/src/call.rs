@@ -21,7 +21,11 @@ pub(crate) fn run<T: Send>(
 ) -> PyResult<T> {
     let isa = Isa::active().map_err(to_python)?;
     let body = move || catch_unwind(AssertUnwindSafe(move || body(isa)));
-    let result = if work < RELEASE { body() } else { py.detach(body) };
+    let result = if work < RELEASE {
+        body()
+    } else {
+        py.detach(body)
+    };
     match result {
         Ok(result) => result.map_err(to_python),
         Err(panic) => Err(internal_error(panic.as_ref())),
@@ -34,6 +38,10 @@ pub(crate) fn to_python(error: Error) -> PyErr {
 
 fn internal_error(panic: &(dyn std::any::Any + Send)) -> PyErr {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
-    PyRuntimeError::new_err(format!("internal error in bitspike, please report it: {text}"))
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    PyRuntimeError::new_err(format!(
+        "internal error in bitspike, please report it: {text}"
+    ))
 }

@@ -14,7 +14,10 @@ use pyo3::types::PyDict;
 pub(crate) fn describe(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let neurons = PyDict::new(py);
     for kind in NeuronKind::ALL {
-        neurons.set_item(kind.name(), (kind.parameters().to_vec(), kind.states().to_vec()))?;
+        neurons.set_item(
+            kind.name(),
+            (kind.parameters().to_vec(), kind.states().to_vec()),
+        )?;
     }
     let surrogates = PyDict::new(py);
     for (name, parameters) in AnySurrogate::ALL {
@@ -23,7 +26,13 @@ pub(crate) fn describe(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let about = PyDict::new(py);
     about.set_item("version", env!("CARGO_PKG_VERSION"))?;
     about.set_item("isa", Isa::active().map_err(to_python)?.name())?;
-    about.set_item("isas", Isa::available().iter().map(|isa| isa.name()).collect::<Vec<_>>())?;
+    about.set_item(
+        "isas",
+        Isa::available()
+            .iter()
+            .map(|isa| isa.name())
+            .collect::<Vec<_>>(),
+    )?;
     about.set_item("threads", parallel::threads())?;
     about.set_item("neurons", neurons)?;
     about.set_item("surrogates", surrogates)?;
@@ -41,5 +50,8 @@ pub(crate) fn force_isa(name: Option<&str>) -> PyResult<&'static str> {
 /// `torch_get_num_threads`. Returns False if a pool is already in place.
 #[pyfunction]
 pub(crate) fn install_torch_pool(parallel_for: usize, num_threads: usize) -> PyResult<bool> {
-    Ok(parallel::install(Box::new(TorchPool::new(parallel_for, num_threads)?)))
+    Ok(parallel::install(Box::new(TorchPool::new(
+        parallel_for,
+        num_threads,
+    )?)))
 }

@@ -25,5 +25,7 @@ mod _native {
     #[pymodule_export]
     use super::sequence::{sequence_backward, sequence_forward};
     #[pymodule_export]
-    use super::spikes::{bernoulli, count, count_axis, from_events, pack, to_events, transpose, unpack};
+    use super::spikes::{
+        bernoulli, count, count_axis, from_events, pack, to_events, transpose, unpack,
+    };
 }

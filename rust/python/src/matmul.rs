@@ -31,7 +31,9 @@ pub(crate) fn product(
     let weights = weights.matrix("weights")?;
     let bias = bias.map(Buffer::read).transpose()?;
     let work = spikes.len().saturating_add(out.len());
-    run(py, work, move |isa| matmul::product(isa, spikes, rows, weights, bias, out))
+    run(py, work, move |isa| {
+        matmul::product(isa, spikes, rows, weights, bias, out)
+    })
 }
 
 /// `out[n][k] = Σ grad[r][n] over the rows r in which input k is active`.
@@ -46,7 +48,9 @@ pub(crate) fn weight_gradient(
     let (spikes, out) = (spikes.read()?, out.write()?);
     let grad = grad.matrix("grad")?;
     let work = spikes.len().saturating_add(out.len());
-    run(py, work, move |isa| matmul::weight_gradient(isa, spikes, inputs, grad, out))
+    run(py, work, move |isa| {
+        matmul::weight_gradient(isa, spikes, inputs, grad, out)
+    })
 }
 
 /// Whether a dense product of the same numbers would be faster.

@@ -4,7 +4,9 @@ use crate::buffer::Buffer;
 use crate::call::{run, to_python};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward};
+use bitspike::sequence::{
+    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
+};
 use pyo3::prelude::*;
 
 /// A strided view `[T, B, N]`: its memory, the strides of time and sample, and whether each neuron
@@ -15,7 +17,12 @@ pub(crate) struct View(Buffer, usize, usize, bool);
 impl View {
     fn strided<'a>(self) -> PyResult<Strided<'a>> {
         let Self(buffer, time, sample, per_neuron) = self;
-        Ok(Strided { data: buffer.read()?, time, sample, per_neuron })
+        Ok(Strided {
+            data: buffer.read()?,
+            time,
+            sample,
+            per_neuron,
+        })
     }
 
     fn all<'a>(views: &[Self]) -> PyResult<Vec<Strided<'a>>> {
@@ -40,14 +47,30 @@ pub(crate) struct LayerArguments(
 
 impl LayerArguments {
     fn layer<'a>(&self) -> PyResult<Layer<'a>> {
-        let Self(neuron, mechanism, immediate, shape, current, parameters, threshold, graded, initial) =
-            self;
+        let Self(
+            neuron,
+            mechanism,
+            immediate,
+            shape,
+            current,
+            parameters,
+            threshold,
+            graded,
+            initial,
+        ) = self;
         let (steps, samples, neurons) = *shape;
         let mechanism = Mechanism::parse(mechanism).map_err(to_python)?;
         Ok(Layer {
             neuron: NeuronKind::parse(neuron).map_err(to_python)?,
-            reset: Reset { mechanism, immediate: *immediate },
-            shape: Shape { steps, samples, neurons },
+            reset: Reset {
+                mechanism,
+                immediate: *immediate,
+            },
+            shape: Shape {
+                steps,
+                samples,
+                neurons,
+            },
             current: current.strided()?,
             parameters: View::all(parameters)?,
             threshold: threshold.strided()?,
@@ -64,7 +87,10 @@ impl LayerArguments {
 }
 
 fn optional<'a>(buffers: &[Option<Buffer>]) -> PyResult<Vec<Option<&'a mut [f32]>>> {
-    buffers.iter().map(|buffer| buffer.map(Buffer::write).transpose()).collect()
+    buffers
+        .iter()
+        .map(|buffer| buffer.map(Buffer::write).transpose())
+        .collect()
 }
 
 /// Runs the layer; each output that is not None is filled.
@@ -84,13 +110,18 @@ pub(crate) fn sequence_forward(
         last: optional(&last)?,
     };
     let arguments = layer.layer()?;
-    run(py, layer.work(), move |isa| forward(isa, &arguments, outputs))
+    run(py, layer.work(), move |isa| {
+        forward(isa, &arguments, outputs)
+    })
 }
 
 /// Sends the gradients of spikes, states and last states back. `learned`, if given, holds the
 /// outputs for the parameters, the threshold and the graded factor.
 #[pyfunction]
-#[allow(clippy::too_many_arguments, reason = "a layer, a surrogate, what comes in, what goes out")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a layer, a surrogate, what comes in, what goes out"
+)]
 pub(crate) fn sequence_backward(
     py: Python<'_>,
     layer: LayerArguments,
@@ -114,12 +145,16 @@ pub(crate) fn sequence_backward(
     };
     if let Some((parameters, threshold, graded_factor)) = learned {
         gradients.learnable = true;
-        gradients.parameters =
-            parameters.into_iter().map(Buffer::write).collect::<PyResult<_>>()?;
+        gradients.parameters = parameters
+            .into_iter()
+            .map(Buffer::write)
+            .collect::<PyResult<_>>()?;
         gradients.threshold = threshold.write()?;
         gradients.graded_factor = graded_factor.write()?;
     }
     let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
     let arguments = layer.layer()?;
-    run(py, layer.work(), move |isa| backward(isa, &arguments, surrogate, &incoming, gradients))
+    run(py, layer.work(), move |isa| {
+        backward(isa, &arguments, surrogate, &incoming, gradients)
+    })
 }

@@ -41,7 +41,9 @@ fn pack_as<T: Element + Plain + Sync>(
     words: Buffer,
 ) -> PyResult<usize> {
     let (numbers, words) = (numbers.read::<T>()?, words.write()?);
-    run(py, numbers.len(), move |isa| spikes::pack(isa, numbers, rows, neurons, words))
+    run(py, numbers.len(), move |isa| {
+        spikes::pack(isa, numbers, rows, neurons, words)
+    })
 }
 
 /// Unpacks rows of spikes to zeros and ones.
@@ -65,7 +67,9 @@ fn unpack_as<T: Element + Plain + Send>(
     numbers: Buffer,
 ) -> PyResult<()> {
     let (words, numbers) = (words.read()?, numbers.write::<T>()?);
-    run(py, numbers.len(), move |isa| spikes::unpack(isa, words, rows, neurons, numbers))
+    run(py, numbers.len(), move |isa| {
+        spikes::unpack(isa, words, rows, neurons, numbers)
+    })
 }
 
 /// Transposes the bits of `[rows, columns]`.
@@ -135,12 +139,17 @@ pub(crate) fn to_events(
     n: Buffer,
 ) -> PyResult<()> {
     let (words, t, b, n) = (words.read()?, t.write()?, b.write()?, n.write()?);
-    run(py, words.len(), move |isa| spikes::to_events(isa, words, shape.into(), t, b, n))
+    run(py, words.len(), move |isa| {
+        spikes::to_events(isa, words, shape.into(), t, b, n)
+    })
 }
 
 /// Random spikes: row `r` of `rows` fires with the probabilities of row `r % period`.
 #[pyfunction]
-#[allow(clippy::too_many_arguments, reason = "a stream, probabilities and their shape, the result")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a stream, probabilities and their shape, the result"
+)]
 pub(crate) fn bernoulli(
     py: Python<'_>,
     seed: u64,
