@@ -24,7 +24,9 @@ fn sizes_around_words_are_cut() {
 
 #[test]
 fn wrong_lengths_are_named() {
-    let error = |joined: &[u64], cut: &mut [u64]| cut_rows(joined, 1, 2, 40, cut).unwrap_err();
+    let error = |joined: &[u64], cut: &mut [u64]| {
+        cut_rows(joined, 1, 2, 40, cut).expect_err("a wrong length")
+    };
     assert!(matches!(
         error(&[0], &mut [0; 2]),
         Error::Length {
