@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bitspike.spike_tensor import SpikeTensor, dense_gradient
+from bitspike.dense_gradient import DenseGradient
+from bitspike.spike_tensor import SpikeTensor
 
 from . import sequence
 from ._dispatch import is_traced
@@ -46,7 +47,7 @@ class Pack(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
-        return dense_gradient(grad), None
+        return _dense(grad), None
 
 
 class Layer(torch.autograd.Function):
@@ -90,7 +91,7 @@ class Layer(torch.autograd.Function):
         constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
         traced = is_traced(current, *tensors)
         # While tracing, torch does not know yet of which type a gradient will be.
-        spikes, *others = grads if traced else map(dense_gradient, grads)
+        spikes, *others = grads if traced else map(_dense, grads)
         count = len(initial)
         needed = ctx.needs_input_grad[4:]
         native: Any = torch.ops.bitspike.sequence_backward if traced else sequence.backward
@@ -113,3 +114,14 @@ class Layer(torch.autograd.Function):
             *[None] * 4,
             *(x if need else None for x, need in zip(ordered, needed, strict=True)),
         )
+
+
+def _dense(grad: Tensor | None) -> Tensor | None:
+    """A gradient as the native module takes it: plain float32, or None for zero."""
+    if grad is None:
+        return None
+    if isinstance(grad, DenseGradient):
+        grad = grad.value
+    elif isinstance(grad, SpikeTensor):
+        grad = grad.dense()
+    return grad.float()

@@ -1,0 +1,54 @@
+"""What a surrogate gradient is."""
+
+from __future__ import annotations
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from bitspike import _native
+from bitspike.ops._function import Fire
+
+
+@dataclass(frozen=True)
+class Surrogate(ABC):
+    """A step forward, a smooth function's derivative backward.
+
+    Subclasses give :meth:`derivative` and, where it is known, ``primitive``, the smooth function.
+    """
+
+    NAME: ClassVar[str] = ""
+    """Its name in the native module, or empty if it runs in torch only."""
+    parameters: ClassVar[list[float]]
+    """The parameters of the native form, in its order."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Spikes, in the dtype of ``x``, with this surrogate's gradient."""
+        spikes: Tensor = Fire.apply(x, self.gradient)
+        return spikes
+
+    def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:
+        """The gradient of ``x`` for the gradient ``grad`` of ``spikes``."""
+        return grad * self.derivative(x)
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """What replaces the derivative of the step at ``x``."""
+        raise NotImplementedError
+
+    def primitive(self, x: Tensor) -> Tensor:
+        """The smooth function that :meth:`derivative` derives."""
+        raise NotImplementedError(
+            f"{type(self).__name__} is the derivative of no function it knows"
+        )
+
+    def __post_init__(self) -> None:
+        """Reads the parameters once: a neuron asks for them at every step."""
+        if self.NAME:
+            values = [getattr(self, name) for name in _native.describe()["surrogates"][self.NAME]]
+            object.__setattr__(self, "parameters", [float(value) for value in values])
+
+    def is_native(self) -> bool:
+        """Whether there is a native form."""
+        return bool(self.NAME)

@@ -1,0 +1,57 @@
+"""The gradient of a compiled graph's spikes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+
+class DenseGradient(torch.Tensor):
+    """A dense gradient in a wrapper of its own type.
+
+    AOTAutograd wants the gradient of a graph's output to be of the type that the output announced
+    (``__coerce_tangent_metadata__``), and refuses a plain tensor for a wrapper subclass. So spike
+    tensors announce this type, and wrap the gradient that reaches them in it.
+    """
+
+    value: Tensor
+
+    @staticmethod
+    def __new__(cls, value: Tensor) -> DenseGradient:  # noqa: D102
+        wrapper: DenseGradient = torch.Tensor._make_wrapper_subclass(
+            cls, value.shape, strides=value.stride(), dtype=value.dtype, device=value.device
+        )
+        wrapper.value = value
+        return wrapper
+
+    def __repr__(self) -> str:  # type: ignore[override]  # noqa: D105
+        # torch's logs print it while it holds no values.
+        return f"DenseGradient(shape={tuple(self.shape)})"
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:  # noqa: D105
+        return ["value"], None
+
+    @staticmethod
+    def __tensor_unflatten__(  # noqa: D105
+        inner: dict[str, Tensor], meta: None, outer_size: Any, outer_stride: Any
+    ) -> DenseGradient:
+        return DenseGradient(inner["value"])
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]  # noqa: D105
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        args, kwargs = tree_map_only(DenseGradient, lambda x: x.value, (args, kwargs or {}))
+        return func(*args, **kwargs)
+
+
+def expect_dense_gradient(x: Tensor) -> None:
+    """On first eager use of an output of a compiled graph, announces how its gradient will come."""
+    if x.grad_fn is None or "_hook" in x.__dict__ or "Compiled" not in type(x.grad_fn).__name__:
+        return
+    x._hook = x.register_hook(DenseGradient)  # type: ignore[attr-defined]
