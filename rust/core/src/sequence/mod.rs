@@ -10,6 +10,7 @@ mod forward;
 mod history;
 mod joined;
 mod reverse;
+mod start;
 mod strided;
 mod tile;
 

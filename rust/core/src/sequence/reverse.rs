@@ -1,8 +1,8 @@
 //! A span of neurons, backward through time, tile by tile.
 
 use super::adjoint::{Carry, Spike};
-use super::forward::{initial, lanes, nth};
 use super::history::History;
+use super::start::{initial, lanes, nth};
 use super::tile::{Tile, store};
 use super::{Layer, OutputGradients, TILE};
 use crate::neuron::{FiringLanes, Neuron, Vectors, membrane, step};

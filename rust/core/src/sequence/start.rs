@@ -1,0 +1,68 @@
+//! What a tile starts from.
+
+use super::tile::Tile;
+use super::{Layer, TILE};
+use crate::neuron::{FiringLanes, Neuron, Vectors};
+use crate::simd::{Simd, array};
+
+/// What each vector of a tile needs to fire and reset.
+#[inline(always)]
+pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
+    simd: S,
+    layer: &Layer<'_>,
+    Tile {
+        sample,
+        first,
+        width,
+    }: Tile,
+) -> [FiringLanes<S, N>; TILE] {
+    let threshold: [S::F32; TILE] = layer
+        .threshold
+        .row(0, sample, first, width)
+        .load::<S, FULL, TILE>(simd);
+    let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); TILE];
+    for (k, view) in layer.parameters.iter().enumerate() {
+        let row = view
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
+        for (parameters, value) in parameters.iter_mut().zip(row) {
+            parameters.as_mut()[k] = value;
+        }
+    }
+    array(
+        #[inline(always)]
+        |i| FiringLanes::new(simd, layer.reset, parameters[i], threshold[i]),
+    )
+}
+
+/// The states of a tile before the first step.
+#[inline(always)]
+pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
+    simd: S,
+    layer: &Layer<'_>,
+    Tile {
+        sample,
+        first,
+        width,
+    }: Tile,
+) -> [N::State<S>; TILE] {
+    let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); TILE];
+    for (k, view) in layer.initial.iter().enumerate() {
+        let row = view
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
+        for (state, value) in state.iter_mut().zip(row) {
+            state.as_mut()[k] = value;
+        }
+    }
+    state
+}
+
+/// State `k` of every vector of a tile.
+#[inline(always)]
+pub(super) fn nth<S: Simd, N: Neuron>(state: &[N::State<S>; TILE], k: usize) -> [S::F32; TILE] {
+    array(
+        #[inline(always)]
+        |i| state[i].as_ref()[k],
+    )
+}
