@@ -59,7 +59,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/python", description="Compare with peers.")
     parser.add_argument("--quick", action="store_true", help="small layers, 3 %% input, 3 rounds")
     parser.add_argument("--cell", default="", help="only layers whose name contains this")
-    parser.add_argument("--rounds", type=int, default=9, help="timed calls of each library")
+    parser.add_argument("--rounds", type=int, default=7, help="timed calls of each library")
     parser.add_argument("--out", type=Path, default=RECORD, help="folder of the record")
     return parser.parse_args()
 

@@ -96,6 +96,7 @@ impl Gather<'_> {
             transpose(sums, width, self.tile.columns.len(), out);
         }
         SCRATCH.set(scratch);
+        simd.drain();
     }
 
     /// Adds the weights of a block of inputs to the sums of a chunk of rows. The first block starts
@@ -126,7 +127,12 @@ impl Gather<'_> {
             match &mut self.target {
                 Target::Rows(out) if is_last => {
                     add(simd, &mut sum, &self.bias[..width]);
-                    store_partial(simd, out.row(first_row + row), sum);
+                    let out = out.row(first_row + row);
+                    if self.plan.past_caches && out.len() == width {
+                        stream(simd, out, sum);
+                    } else {
+                        store_partial(simd, out, sum);
+                    }
                 }
                 _ => store(simd, kept, sum),
             }
@@ -153,6 +159,14 @@ fn add<S: Simd, const V: usize>(simd: S, sum: &mut [S::F32; V], row: &[f32]) {
 fn store<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
     for (v, sum) in sum.into_iter().enumerate() {
         simd.store(&mut to[v * S::LANES..], sum);
+    }
+}
+
+/// As [`store`], past the caches.
+#[inline(always)]
+fn stream<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
+    for (v, sum) in sum.into_iter().enumerate() {
+        simd.stream(&mut to[v * S::LANES..], sum);
     }
 }
 

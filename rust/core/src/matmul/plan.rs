@@ -1,7 +1,7 @@
 //! How a product is cut up, which decides its speed and none of its bits.
 
 use crate::parallel::{self, GRAIN};
-use crate::simd::Isa;
+use crate::simd::{Isa, PAST_CACHES};
 use std::ops::Range;
 
 /// Rows of spikes whose lists of active inputs are made together.
@@ -55,6 +55,8 @@ pub(super) struct Plan {
     pub(super) slab: usize,
     /// Chunks of rows that one item of work covers.
     pub(super) chunks_per_item: usize,
+    /// Whether the result is larger than what the caches could keep for its reader.
+    pub(super) past_caches: bool,
     /// Elementary steps, for [`parallel::for_each`].
     pub(super) work: usize,
 }
@@ -79,6 +81,7 @@ impl Plan {
             chunks_per_item: per_item.min(MOST_CHUNKS),
             block: block(density),
             slab: LARGEST_BLOCK,
+            past_caches: rows.saturating_mul(outputs) >= PAST_CACHES,
             tiles,
             work,
         }

@@ -3,11 +3,11 @@
 use super::adjoint::{Carry, Spike};
 use super::history::History;
 use super::start::{initial, lanes, nth};
-use super::tile::{Tile, store};
+use super::tile::{Tile, store, stream};
 use super::{Layer, OutputGradients, TILE};
 use crate::neuron::{FiringLanes, Neuron, Vectors, membrane, step};
 use crate::registry::AnySurrogate;
-use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
+use crate::simd::{Columns, Isa, Kernel, PAST_CACHES, Simd, array, dispatch};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
@@ -54,6 +54,7 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
                 (false, true, _) => job.steps::<S, false, true, true>(simd, tile, scratch),
             }
         }
+        simd.drain();
     }
 }
 
@@ -178,13 +179,16 @@ impl<N: Neuron> Job<'_, '_, N> {
             .load::<S, FULL, TILE>(simd);
         let mechanism = self.layer.reset.mechanism;
         let vectors = tile.vectors::<S, FULL>();
+        let past_caches = self.layer.shape.work() >= PAST_CACHES;
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
             if let Some(t) = t.checked_sub(AHEAD) {
                 let views = [&self.incoming.spikes]
                     .into_iter()
                     .chain(&self.incoming.states);
                 views.for_each(|view| view.prefetch(simd, t, tile));
-                if let Some(out) = &mut self.current {
+                if let Some(out) = &mut self.current
+                    && !past_caches
+                {
                     simd.prefetch(tile.of(self.span, out.row(t)));
                 }
             }
@@ -223,7 +227,12 @@ impl<N: Neuron> Job<'_, '_, N> {
                 );
             }
             if let Some(out) = &mut self.current {
-                store::<S, FULL>(simd, tile.of(self.span, out.row(t)), &current);
+                let row = tile.of(self.span, out.row(t));
+                if past_caches {
+                    stream::<S, FULL>(simd, row, &current);
+                } else {
+                    store::<S, FULL>(simd, row, &current);
+                }
             }
         }
     }

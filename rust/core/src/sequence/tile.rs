@@ -120,6 +120,22 @@ pub(super) fn bands<'a, T>(
     bands.into_iter()
 }
 
+/// As [`store`], past the caches.
+#[inline(always)]
+pub(super) fn stream<S: Simd, const FULL: bool>(
+    simd: S,
+    row: &mut [f32],
+    vectors: &[S::F32; TILE],
+) {
+    if !FULL {
+        return store::<S, FULL>(simd, row, vectors);
+    }
+    let row = &mut row[..TILE * S::LANES];
+    for (i, &v) in vectors.iter().enumerate() {
+        simd.stream(&mut row[i * S::LANES..], v);
+    }
+}
+
 /// Writes vectors to a row that they fill (`FULL`) or overhang.
 #[inline(always)]
 pub(super) fn store<S: Simd, const FULL: bool>(simd: S, row: &mut [f32], vectors: &[S::F32; TILE]) {

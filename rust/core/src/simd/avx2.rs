@@ -67,6 +67,21 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(dst.as_mut_ptr(), v) }
     }
     #[inline(always)]
+    fn stream(self, dst: &mut [f32], v: __m256) {
+        let dst = &mut dst[..8];
+        if !dst.as_ptr().addr().is_multiple_of(32) {
+            return self.store(dst, v);
+        }
+        // SAFETY: the token proves AVX2; `dst` has room for 8 floats and is aligned; `drain`
+        // orders these stores before what follows.
+        unsafe { _mm256_stream_ps(dst.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn drain(self) {
+        // SAFETY: every x86-64 CPU has SSE; a fence touches no memory.
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     fn store_partial(self, dst: &mut [f32], v: __m256) {
         // SAFETY: the token proves AVX2; only lanes below `dst.len()` are written.
         unsafe { _mm256_maskstore_ps(dst.as_mut_ptr(), self.first_lanes(dst.len()), v) }

@@ -63,6 +63,21 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(dst.as_mut_ptr(), v) }
     }
     #[inline(always)]
+    fn stream(self, dst: &mut [f32], v: __m512) {
+        let dst = &mut dst[..16];
+        if !dst.as_ptr().addr().is_multiple_of(64) {
+            return self.store(dst, v);
+        }
+        // SAFETY: the token proves AVX-512; `dst` has room for 16 floats and is aligned; `drain`
+        // orders these stores before what follows.
+        unsafe { _mm512_stream_ps(dst.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn drain(self) {
+        // SAFETY: every x86-64 CPU has SSE; a fence touches no memory.
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
     fn store_partial(self, dst: &mut [f32], v: __m512) {
         // SAFETY: the token proves AVX-512; only lanes below `dst.len()` are written.
         unsafe { _mm512_mask_storeu_ps(dst.as_mut_ptr(), first_lanes(dst.len()), v) }

@@ -36,6 +36,18 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// # Panics
     /// If `dst` is shorter than `LANES`.
     fn store(self, dst: &mut [f32], v: Self::F32);
+    /// As [`store`](Self::store), past the caches where the CPU can: for large results that nobody
+    /// reads soon. Call [`drain`](Self::drain) after the last.
+    ///
+    /// # Panics
+    /// If `dst` is shorter than `LANES`.
+    #[inline(always)]
+    fn stream(self, dst: &mut [f32], v: Self::F32) {
+        self.store(dst, v);
+    }
+    /// Makes what [`stream`](Self::stream) wrote visible to other threads.
+    #[inline(always)]
+    fn drain(self) {}
     /// Writes as many lanes as `dst` has room for.
     fn store_partial(self, dst: &mut [f32], v: Self::F32);
 
@@ -61,6 +73,10 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// The low `LANES` bits of a word as a mask: what [`to_bits`](Self::to_bits) undoes.
     fn to_mask(self, bits: u64) -> Self::Mask;
 }
+
+/// Results of so many floats or more are worth [`Simd::stream`]: the caches would first read from
+/// memory what is overwritten, and could not keep it for its reader.
+pub const PAST_CACHES: usize = 2 << 20;
 
 /// `[f(0), f(1), …]`.
 ///

@@ -52,7 +52,7 @@ mod avx512;
 
 pub use columns::Columns;
 pub use isa::{Isa, Kernel, dispatch};
-pub use lanes::{Simd, array};
+pub use lanes::{PAST_CACHES, Simd, array};
 pub use portable::Portable;
 
 #[cfg(target_arch = "x86_64")]
