@@ -262,8 +262,9 @@ WRONG_CALLS = [
     "_native.product((p, 2), 2**63, ((p, 6), (3, 2**63), (2, 1)), None, (p, 4))",
     "_native.product((p, 2), 2, ((p, 6), (3, 2), (2**63, 2**63)), None, (p, 4))",
     "_native.product((p, 2), 2, ((p, 6), (3, 2), (2, 1)), (p, 1), (p, 4))",
-    "_native.weight_gradient((p, 2), 3, ((p, 6), (3, 2), (2, 1)), (p, 6))",
-    "_native.weight_gradient((p, 2), 2**63, ((p, 4), (2, 2), (2, 1)), (p, 6))",
+    "_native.weight_gradient((p, 2), 3, ((p, 6), (3, 2), (2, 1)), (p, 6), None)",
+    "_native.weight_gradient((p, 3), 3, ((p, 6), (3, 2), (2, 1)), (p, 6), (p, 1))",
+    "_native.weight_gradient((p, 2), 2**63, ((p, 4), (2, 2), (2, 1)), (p, 6), None)",
 ]
 
 

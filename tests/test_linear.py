@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 import bitspike as snn
 from bitspike import SpikeTensor
+from bitspike.ops._function import Pack
 
 SHAPES = [
     (1, 1, 1),
@@ -360,3 +361,39 @@ def test_any_number_of_threads_gives_the_same_bits(threads, density):
         # The input's gradient and that of the bias are torch's own products and sums.
         assert torch.equal(results[0][0], other[0])
         assert torch.equal(results[0][2], other[2])
+
+
+@pytest.mark.parametrize("frozen", ["weight", "bias", "both"])
+def test_frozen_parameters_get_no_gradient(frozen):
+    layer, source = nn.Linear(90, 33), torch.rand(60, 90, requires_grad=True)
+    layer.weight.requires_grad_(frozen == "bias")
+    layer.bias.requires_grad_(frozen == "weight")
+    x = (source < 0.1).float() + (source - source.detach())
+    packed = Pack.apply(x, SpikeTensor.from_dense(x.detach()).words)
+    wanted = [source, *(p for p in layer.parameters() if p.requires_grad)]
+    gradients = [torch.autograd.grad(layer(y).square().sum(), wanted) for y in (packed, x)]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * theirs.abs().max().item())
+
+
+@pytest.mark.parametrize("density", [0.03, 0.95])
+def test_second_derivatives_are_those_of_the_dense_product(density):
+    layer = nn.Linear(40, 7)
+    dense = (torch.rand(50, 40) < density).float()
+
+    def second(x):
+        first = torch.autograd.grad(layer(x).pow(3).sum(), layer.parameters(), create_graph=True)
+        return torch.autograd.grad(sum(g.square().sum() for g in first), layer.parameters())
+
+    for ours, theirs in zip(second(SpikeTensor.from_dense(dense)), second(dense), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5 * theirs.abs().max().item())
+
+
+def test_wrong_layers_fail_as_with_dense_input():
+    x = SpikeTensor.from_dense(torch.eye(6))
+    for layer in (nn.Linear(5, 3), nn.Linear(6, 3).double()):
+        with pytest.raises(RuntimeError) as ours:
+            layer(x)
+        with pytest.raises(RuntimeError) as theirs:
+            layer(x.dense())
+        assert str(ours.value) == str(theirs.value)

@@ -97,7 +97,8 @@ fn products(criterion: &mut Criterion) {
                 "weight gradient",
                 &mut gradient,
                 |isa, out| {
-                    weight_gradient(isa, &spikes, inputs, grads, out).expect("the lengths fit");
+                    weight_gradient(isa, &spikes, inputs, grads, out, None)
+                        .expect("the lengths fit");
                 },
                 |out| {
                     (0..inputs).step_by(CHECKED).all(|input| {

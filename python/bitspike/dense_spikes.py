@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bitspike.ops import matmul
-from bitspike.ops import spikes as ops
-from bitspike.ops._function import Pack
-from bitspike.spike_tensor import SpikeTensor
+from bitspike._linear import linear, packed_if_faster
 
 
 class DenseSpikes(torch.Tensor):
@@ -50,13 +47,19 @@ class DenseSpikes(torch.Tensor):
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunctionSubclass():
             if func is F.linear and cls.packs and not torch.compiler.is_compiling():
-                args = (_packed_if_faster(*args, **kwargs), *args[1:])
+                return _linear(*args, **kwargs)
             result = func(*args, **kwargs)
         if func not in _STILL_SPIKES:
             return result
         if isinstance(result, Tensor):
             return of_spikes(result)
         return tuple(of_spikes(x) for x in result)
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002
+    if isinstance(input, DenseSpikes):
+        input = packed_if_faster(input, weight)  # noqa: A001
+    return linear(input, weight, bias)
 
 
 def of_spikes(x: Tensor) -> Tensor:
@@ -77,25 +80,6 @@ _STILL_SPIKES: frozenset[Any] = frozenset(
     for name in names.split()
 )
 """Functions whose results hold no other values than their arguments."""
-
-
-def _packed_if_faster(x: Tensor, weight: Any, bias: Any = None) -> Tensor:
-    """The input of a linear layer, as bits if the product of bits is faster."""
-    inputs, outputs = x.shape[-1] if x.dim() else 0, weight.shape[0]
-    rows = x.numel() // inputs if inputs else 0
-    if not (x.is_cpu and x.dtype == weight.dtype == torch.float32) or weight.dim() != 2:
-        return x
-    if torch._C._functorch.is_functorch_wrapped_tensor(x):
-        return x
-    if matmul.prefers_dense(0.0, rows, outputs):
-        return x
-    words, others = ops.pack(x.detach(), 1)
-    if others or matmul.prefers_dense(ops.count(words) / x.numel(), rows, outputs):
-        return x
-    if x.requires_grad and torch.is_grad_enabled():
-        packed: Tensor = Pack.apply(x, words)
-        return packed
-    return SpikeTensor(words, (inputs,))
 
 
 torch.serialization.add_safe_globals([DenseSpikes])

@@ -254,6 +254,10 @@ class SpikeTensor(torch.Tensor):
                 for x in args:
                     if isinstance(x, SpikeTensor):
                         expect_dense_gradient(x)
+                if func is torch.nn.functional.linear:
+                    from bitspike._linear import linear
+
+                    return linear(*args, **(kwargs or {}))
             return func(*args, **(kwargs or {}))
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitspike.dense_gradient import DenseGradient
 from bitspike.spike_tensor import SpikeTensor
 
-from . import sequence
+from . import matmul, sequence
 from ._dispatch import is_traced
 
 
@@ -48,6 +49,41 @@ class Pack(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
         return _dense(grad), None
+
+
+class Linear(torch.autograd.Function):
+    """``spikes @ weight.T + bias``, in one call forward and one backward.
+
+    It saves the spikes themselves. What autograd would make of torch's operations is the same, but
+    costs more calls, and reads the gradient once more for the bias.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: D102
+        ctx.save_for_backward(x, weight)
+        ctx.biased = bias is not None
+        return matmul.product(_rows(x), x.shape[-1], weight.t(), bias).view(
+            *x.shape[:-1], weight.shape[0]
+        )
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        x, weight = ctx.saved_tensors
+        need_x, need_weight, need_bias = ctx.needs_input_grad
+        to_x = grad @ weight if need_x else None
+        grad = grad.reshape(math.prod(x.shape[:-1]), weight.shape[0])
+        if torch.is_grad_enabled():
+            # Somebody wants second derivatives: torch's operations have them.
+            to_weight = grad.t() @ x.flatten(0, -2)
+            return to_x, to_weight, grad.sum(0) if ctx.biased else None
+        if not need_weight:
+            return to_x, None, grad.sum(0) if need_bias else None
+        return to_x, *matmul.linear_gradient(_rows(x), x.shape[-1], grad, need_bias)
+
+
+def _rows(x: Any) -> Tensor:
+    words: Tensor = x.words
+    return words.reshape(math.prod(words.shape[:-1]), words.shape[-1])
 
 
 class Layer(torch.autograd.Function):

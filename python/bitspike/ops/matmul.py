@@ -49,19 +49,31 @@ def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -
 
 def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
     """``grad.T @ spikes``, ``[N, neurons]``, for words ``[R, words]`` and ``grad`` ``[R, N]``."""
+    return linear_gradient(words, neurons, grad, biased=False)[0]
+
+
+def linear_gradient(
+    words: Tensor, neurons: int, grad: Tensor, biased: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The gradients of a linear layer's weight and, if it has one, of its bias, ``grad.sum(0)``."""
     words = words.contiguous()
     outputs = grad.shape[1]
-    out = _buffer.empty((outputs, neurons))
+    weight = _buffer.empty((outputs, neurons))
+    bias = torch.empty(outputs) if biased else None
     if _is_dense(words, neurons, outputs):
         with _pool.serial_if_forked():
-            out.zero_()
+            weight.zero_()
             for block, rows in _blocks(words, neurons, grad):
-                torch.addmm(out, rows.t(), block, out=out)
-        return out
+                torch.addmm(weight, rows.t(), block, out=weight)
+            return weight, grad.sum(0) if biased else None
     _native.weight_gradient(
-        _buffer.buffer(words), neurons, _buffer.matrix(grad), _buffer.buffer(out)
+        _buffer.buffer(words),
+        neurons,
+        _buffer.matrix(grad),
+        _buffer.buffer(weight),
+        None if bias is None else _buffer.buffer(bias),
     )
-    return out
+    return weight, bias
 
 
 def _blocks(words: Tensor, neurons: int, beside: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

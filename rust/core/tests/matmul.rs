@@ -124,7 +124,7 @@ proptest! {
         }
         for &isa in Isa::available() {
             let mut out = vec![f32::NAN; outputs * inputs];
-            weight_gradient(isa, &packed, inputs, matrix(&data, shape, layout)?, &mut out)?;
+            weight_gradient(isa, &packed, inputs, matrix(&data, shape, layout)?, &mut out, None)?;
             prop_assert_eq!(bits(&out), bits(&expected), "{:?}", isa);
         }
     }
@@ -167,11 +167,11 @@ fn wrong_lengths_are_refused_by_name() {
         length("bias", 1, 2)
     );
     assert_eq!(
-        weight_gradient(isa, &[0; 2], 5, weights, &mut [0.0; 10]),
+        weight_gradient(isa, &[0; 2], 5, weights, &mut [0.0; 10], None),
         length("spikes", 2, 3)
     );
     assert_eq!(
-        weight_gradient(isa, &[0; 3], 5, weights, &mut [0.0; 9]),
+        weight_gradient(isa, &[0; 3], 5, weights, &mut [0.0; 9], None),
         length("out", 9, 10)
     );
     assert_eq!(
@@ -233,4 +233,28 @@ fn padding_bits_are_refused() {
     let weights = Matrix::new("weights", &[1.0, 2.0, 3.0], [3, 1], [1, 1]).expect("it fits");
     let refused = product(Isa::Scalar, &[0b1000], 1, weights, None, &mut [0.0]);
     assert_eq!(refused, Err(Error::Padding { neurons: 3 }));
+}
+
+#[test]
+fn the_gradient_of_the_bias_is_the_sum_of_columns() {
+    for (rows, inputs, outputs) in [(1, 1, 1), (5000, 70, 130), (3, 0, 5), (0, 4, 5), (7, 4, 0)] {
+        let data = numbers(3, rows * outputs);
+        let grad = Matrix::new("grad", &data, [rows, outputs], [outputs, 1]).expect("it fits");
+        let (_, packed) = spikes(4, rows, inputs, 0.1);
+        let mut first: Option<Vec<f32>> = None;
+        for &isa in Isa::available() {
+            let (mut out, mut bias) = (vec![0.0; outputs * inputs], vec![f32::NAN; outputs]);
+            weight_gradient(isa, &packed, inputs, grad, &mut out, Some(&mut bias))
+                .expect("it fits");
+            for (column, &sum) in bias.iter().enumerate() {
+                let terms = data.iter().skip(column).step_by(outputs.max(1));
+                let exact: f64 = terms.map(|&x| f64::from(x)).sum();
+                assert!(
+                    (f64::from(sum) - exact).abs() < 1e-4,
+                    "{isa:?}: {sum} for {exact}"
+                );
+            }
+            assert_eq!(&bias, first.get_or_insert_with(|| bias.clone()), "{isa:?}");
+        }
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) fn product(
     })
 }
 
-/// `out[n][k] = Σ grad[r][n] over the rows r in which input k is active`.
+/// `out[n][k] = Σ grad[r][n] over the rows r in which input k is active`, `bias[n] = Σ grad[r][n]`.
 #[pyfunction]
 pub(crate) fn weight_gradient(
     py: Python<'_>,
@@ -44,12 +44,14 @@ pub(crate) fn weight_gradient(
     inputs: usize,
     grad: MatrixArguments,
     out: Buffer,
+    bias: Option<Buffer>,
 ) -> PyResult<()> {
     let (spikes, out) = (spikes.read()?, out.write()?);
     let grad = grad.matrix("grad")?;
+    let bias = bias.map(Buffer::write).transpose()?;
     let work = spikes.len().saturating_add(out.len());
     run(py, work, move |isa| {
-        matmul::weight_gradient(isa, spikes, inputs, grad, out)
+        matmul::weight_gradient(isa, spikes, inputs, grad, out, bias)
     })
 }
 

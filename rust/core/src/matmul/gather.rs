@@ -16,6 +16,8 @@ pub(super) struct Gather<'a> {
     pub(super) plan: &'a Plan,
     /// Added last, padded like the tile.
     pub(super) bias: [f32; WIDEST],
+    /// Where the sums of all rows of the weights go, for the tile's columns.
+    pub(super) column_sums: Option<&'a mut [f32]>,
     pub(super) target: Target<'a>,
 }
 
@@ -81,6 +83,9 @@ impl Gather<'_> {
             let weights = lines(&mut scratch.weights, slab.len() * width);
             self.weights
                 .pack(slab.clone(), self.tile.columns.clone(), width, weights);
+            if let Some(out) = &mut self.column_sums {
+                add_rows::<S, V>(simd, weights, out);
+            }
             let mut first_row = 0;
             for active in self.active {
                 let sums = &mut sums[first_row * width..][..active.rows * width];
@@ -152,6 +157,27 @@ fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::F32; V] {
 fn add<S: Simd, const V: usize>(simd: S, sum: &mut [S::F32; V], row: &[f32]) {
     for (v, sum) in sum.iter_mut().enumerate() {
         *sum = simd.add(*sum, simd.load(&row[v * S::LANES..]));
+    }
+}
+
+/// Adds all rows of a slab to the sums of its columns. Four partial sums keep the rounding errors of
+/// long columns down.
+#[inline(always)]
+fn add_rows<S: Simd, const V: usize>(simd: S, slab: &[f32], sums: &mut [f32]) {
+    let width = V * S::LANES;
+    let mut parts = [[simd.splat(0.0); V]; 4];
+    for rows in slab.chunks(parts.len() * width) {
+        for (part, row) in parts.iter_mut().zip(rows.chunks_exact(width)) {
+            add(simd, part, row);
+        }
+    }
+    for (v, sums) in sums.chunks_mut(S::LANES).enumerate() {
+        let [a, b, c, d] = array(
+            #[inline(always)]
+            |part| parts[part][v],
+        );
+        let sum = simd.add(simd.add(a, b), simd.add(c, d));
+        simd.store_partial(sums, simd.add(simd.load_partial(sums), sum));
     }
 }
 

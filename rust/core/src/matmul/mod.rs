@@ -101,6 +101,7 @@ pub fn product(
                 active,
                 plan: &plan,
                 bias: bias.map_or([0.0; WIDEST], |bias| tile.padded(bias)),
+                column_sums: None,
                 target: Target::Rows(out),
             });
         }
@@ -113,7 +114,8 @@ pub fn product(
 /// `grad[r][n]` over the rows `r` in which input `k` was active.
 ///
 /// `grad` is `[rows, outputs]`, of any strides (an expanded gradient has stride 0), and `out`
-/// `[outputs, inputs]`.
+/// `[outputs, inputs]`. `bias`, if given, receives the sums of the columns of `grad`: the gradient of
+/// the layer's bias, for which it need not be read again.
 ///
 /// # Errors
 /// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shapes, [`Error::Padding`]
@@ -126,8 +128,10 @@ pub fn product(
 /// let grad = Matrix::new("grad", &[1.0, 10.0], [2, 1], [1, 1])?;
 /// let spikes = [0b101, 0b001]; // row 0: inputs 0 and 2; row 1: input 0
 /// let mut out = [0.0; 3];
-/// weight_gradient(Isa::active()?, &spikes, 3, grad, &mut out)?;
+/// let mut bias = [0.0];
+/// weight_gradient(Isa::active()?, &spikes, 3, grad, &mut out, Some(&mut bias))?;
 /// assert_eq!(out, [11.0, 0.0, 1.0]);
+/// assert_eq!(bias, [11.0]);
 /// # Ok::<(), bitspike::Error>(())
 /// ```
 pub fn weight_gradient(
@@ -136,16 +140,25 @@ pub fn weight_gradient(
     inputs: usize,
     grad: Matrix<'_>,
     out: &mut [f32],
+    mut bias: Option<&mut [f32]>,
 ) -> Result<(), Error> {
     let [rows, outputs] = grad.shape();
     layout::check_padded(spikes, rows, inputs)?;
     Error::check_length("out", out.len(), &[outputs, inputs])?;
-    if out.is_empty() {
-        return Ok(());
+    if let Some(bias) = &mut bias {
+        Error::check_length("bias", bias.len(), &[outputs])?;
+        bias.fill(0.0);
     }
-    if rows == 0 {
+    if rows == 0 || outputs == 0 {
         out.fill(0.0);
         return Ok(());
+    }
+    if inputs == 0 {
+        return bias.map_or(Ok(()), |bias| {
+            // One input that is never active stands for none.
+            let silent = vec![0; rows];
+            weight_gradient(isa, &silent, 1, grad, &mut vec![0.0; outputs], Some(bias))
+        });
     }
     let mut transposed = vec![0; Error::checked_product("spikes", &[inputs, layout::words(rows)])?];
     spikes::transpose(isa, spikes, rows, inputs, &mut transposed)?;
@@ -154,7 +167,9 @@ pub fn weight_gradient(
     let active = Active::lists(isa, &transposed, inputs, rows, plan.block);
     let mut items = Vec::new();
     let mut rest = out;
+    let mut bias = bias.map(|bias| bias.chunks_mut(plan.tiles[0].columns.len()));
     for tile in &plan.tiles {
+        let mut column_sums = bias.as_mut().and_then(Iterator::next);
         let (tile_rows, others) = rest.split_at_mut(tile.columns.len() * inputs);
         rest = others;
         let bands = plan::cut(0..inputs, plan.chunks_per_item * CHUNK);
@@ -168,6 +183,8 @@ pub fn weight_gradient(
                 active,
                 plan: &plan,
                 bias: [0.0; WIDEST],
+                // The first item of a tile reads all of its columns: that is enough.
+                column_sums: column_sums.take(),
                 target: Target::Transposed(out),
             });
         }
