@@ -110,6 +110,13 @@ def test_loading_another_reset_mechanism_warns_and_adopts_it():
     assert same_bits(target(x)[1], source(x)[1])
 
 
+def test_loading_an_unknown_reset_mechanism_is_refused():
+    state = snn.Leaky(beta=0.9).state_dict()
+    state["reset_mechanism_val"].fill_(7)
+    with pytest.raises(ValueError, match="reset_mechanism_val is 7"):
+        snn.Leaky(beta=0.9).load_state_dict(state)
+
+
 def test_loading_a_graded_factor_takes_effect():
     x = torch.rand(10, 3, 5) * 2
     source = snn.Leaky(beta=0.9, multi_step=True, graded_spikes_factor=2.0)

@@ -93,7 +93,13 @@ class Firing(HiddenState):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args)
-        mechanism = list(self.reset_dict)[int(self.reset_mechanism_val)]
+        if self.reset_mechanism_val.is_meta:
+            return
+        value = int(self.reset_mechanism_val)
+        names = {number: name for name, number in self.reset_dict.items()}
+        if value not in names:
+            raise ValueError(f"reset_mechanism_val is {value} in the state dict; known: {names}")
+        mechanism = names[value]
         if mechanism != self._reset_mechanism:
             warn(
                 f"the state dict was saved with reset_mechanism={mechanism!r}, which replaces "
