@@ -44,9 +44,13 @@ def raster(digit: Tensor, trains: list[Tensor]) -> Figure:
 
 
 def membranes(membrane: Tensor, spikes: Tensor, neurons: int = 4) -> Figure:
-    """Membranes [T, n] of a few hidden neurons, from rarely to often firing, and their spikes."""
+    """Membranes [T, n] of a few hidden neurons, from rarely to often firing, and their spikes.
+
+    Neurons that fire at more than half of the steps run far above threshold, and would set the scale.
+    """
     counts = spikes.sum(0)
-    active = counts.argsort()[int((counts == 0).sum()) :]
+    last = int((counts <= len(spikes) / 2).sum())
+    active = counts.argsort()[int((counts == 0).sum()) : last]
     ranks = [round(i * (len(active) - 1) / (neurons - 1)) for i in range(neurons)]
     figure = Figure(figsize=(11, 1.9 * neurons), dpi=150, layout="constrained")
     axes = figure.subplots(neurons, sharex=True, sharey=True)
