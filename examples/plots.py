@@ -46,7 +46,7 @@ def raster(digit: Tensor, trains: list[Tensor]) -> Figure:
 def membranes(membrane: Tensor, spikes: Tensor, neurons: int = 4) -> Figure:
     """Membranes [T, n] of a few hidden neurons, from rarely to often firing, and their spikes.
 
-    Neurons that fire at more than half of the steps run far above threshold, and would set the scale.
+    Neurons that fire at more than half of the steps run far above threshold and hide the others.
     """
     counts = spikes.sum(0)
     last = int((counts <= len(spikes) / 2).sum())

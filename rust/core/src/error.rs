@@ -38,6 +38,12 @@ pub enum Error {
         /// The buffer's name.
         what: &'static str,
     },
+    /// A reset that cannot act within the step that fires.
+    #[error(
+        "subtract_beta cannot be immediate: what an immediate reset subtracts is scaled by the \
+         decay at the next step anyway"
+    )]
+    ImmediateSubtractBeta,
     /// A value lies outside its range.
     #[error("{what} is {found}, outside 0..{limit}")]
     OutOfRange {

@@ -100,11 +100,10 @@ pub(crate) fn step<S: Simd, N: Neuron, const IMMEDIATE: bool>(
         let u = membrane::<S, N>(&mut state);
         let again = difference(simd, mechanism, fired, reset);
         *u = match mechanism {
-            Mechanism::Subtract | Mechanism::SubtractBeta => {
-                simd.sub(*u, simd.mul(again, lanes.threshold))
-            }
+            Mechanism::Subtract => simd.sub(*u, simd.mul(again, lanes.threshold)),
             Mechanism::Zero => simd.sub(*u, simd.mul(again, *u)),
-            Mechanism::None => *u,
+            // `Layer::check` refuses the second.
+            Mechanism::None | Mechanism::SubtractBeta => *u,
         };
     }
     Step {

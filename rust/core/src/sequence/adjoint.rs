@@ -55,7 +55,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
         if IMMEDIATE {
             let again = difference(simd, mechanism, fired, reset);
             match mechanism {
-                Mechanism::Subtract | Mechanism::SubtractBeta => {
+                Mechanism::Subtract => {
                     spike_gradient = simd.sub(spike_gradient, simd.mul(theta, *u));
                     self.threshold = simd.sub(self.threshold, simd.mul(again, *u));
                 }
@@ -63,7 +63,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
                     spike_gradient = simd.sub(spike_gradient, simd.mul(compared, *u));
                     *u = simd.sub(*u, simd.mul(again, *u));
                 }
-                Mechanism::None => {}
+                Mechanism::None | Mechanism::SubtractBeta => {}
             }
         }
         let through_spike = simd.mul(spike_gradient, spike.slope);

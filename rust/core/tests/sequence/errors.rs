@@ -271,6 +271,16 @@ fn gradients_of_wrong_length() {
 }
 
 #[test]
+fn a_scaled_reset_that_should_be_immediate() {
+    let mut layer = layer(SHAPE);
+    layer.reset = delayed(Mechanism::SubtractBeta);
+    assert_eq!(forward(Isa::Scalar, &layer, none()), Ok(()));
+    layer.reset.immediate = true;
+    let refused = forward(Isa::Scalar, &layer, none());
+    assert_eq!(refused, Err(Error::ImmediateSubtractBeta));
+}
+
+#[test]
 fn unknown_names() {
     assert_eq!(
         NeuronKind::parse("lif").expect_err("unknown").to_string(),
