@@ -2,9 +2,14 @@
 
 import pytest
 import torch
+from hypothesis import settings
 
 from bitspike import _native
 from bitspike.ops import _buffer
+
+# How long an example takes depends on the machine, and says nothing about it being right.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

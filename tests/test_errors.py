@@ -226,7 +226,7 @@ def test_wrong_types_are_type_errors():
 @given(
     shape=st.tuples(SIZES, SIZES, SIZES), length=SIZES, time=SIZES, sample=SIZES, own=st.booleans()
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_sizes_end_in_an_error_or_in_nothing(shape, length, time, sample, own):
     # Nothing may be accepted that is longer than the memory, 64 elements.
     assume(shape[0] > 0)

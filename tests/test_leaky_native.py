@@ -131,7 +131,7 @@ def test_parameters_that_broadcast(mechanism, delay, shape):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_any_layer(data):
     mechanism, delay = data.draw(st.sampled_from(RESETS))
     step = data.draw(st.lists(st.integers(0, 6), max_size=3))
