@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from bitspike.ops._dispatch import is_exporting
+
 
 class HiddenState(nn.Module):
     """States as plain attributes, empty before first use.
@@ -33,7 +35,7 @@ class HiddenState(nn.Module):
 
     def _keep(self, before: Tensor, states: tuple[Tensor, ...], detached: bool) -> None:
         """Stores the states after a call, and the last one before its last step."""
-        if torch.compiler.is_exporting():
+        if is_exporting():
             return  # an exported program is a function, and torch warns of what it leaves behind
         object.__setattr__(self, "_before", before)
         for name, state in zip(self.STATES, states, strict=True):

@@ -18,9 +18,17 @@ def is_traced(*tensors: Tensor) -> bool:
     return any(type(x) is not Tensor and type(x) is not torch.nn.Parameter for x in tensors)
 
 
+def is_exporting() -> bool:
+    """Whether the code runs under ``torch.export``.
+
+    ``torch.compiler.is_exporting()`` should say so, but is True in all that torch 2.10 compiles.
+    """
+    return torch.compiler._is_exporting_flag
+
+
 def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
     """Why these tensors cannot run natively, or None if they can."""
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return "a model under torch.export must consist of torch operators"
     tracing = torch.compiler.is_compiling()
     if not tracing and torch._C._functorch.is_functorch_wrapped_tensor(current):
