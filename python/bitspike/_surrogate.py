@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,15 +33,9 @@ class Surrogate(ABC):
         """The gradient of ``x`` for the gradient ``grad`` of ``spikes``."""
         return grad * self.derivative(x)
 
+    @abstractmethod
     def derivative(self, x: Tensor) -> Tensor:
         """What replaces the derivative of the step at ``x``."""
-        raise NotImplementedError
-
-    def primitive(self, x: Tensor) -> Tensor:
-        """The smooth function that :meth:`derivative` derives."""
-        raise NotImplementedError(
-            f"{type(self).__name__} is the derivative of no function it knows"
-        )
 
     def __post_init__(self) -> None:
         """Reads the parameters once: a neuron asks for them at every step."""
