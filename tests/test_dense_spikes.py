@@ -147,6 +147,17 @@ def test_neurons_and_encoders_return_it():
     assert type(graded) is torch.Tensor
 
 
+def test_neurons_take_it_as_a_current():
+    source = torch.rand(6, 3, 70, requires_grad=True)
+    x = of_spikes((source < 0.5).float() + (source - source.detach()))
+    for neuron in (snn.Leaky(beta=0.9), snn.Leaky(beta=0.9, multi_step=True)):
+        runs = [neuron(y, torch.zeros(y.shape[neuron.multi_step :])) for y in (x, x + 0)]
+        for got, wanted in zip(*runs, strict=True):
+            assert torch.equal(got + 0, wanted + 0)
+        ours, theirs = (torch.autograd.grad(mem.sum(), source)[0] for _, mem in runs)
+        assert torch.equal(ours, theirs)
+
+
 def test_a_time_loop_trains_like_the_sequence():
     def network(**options):
         torch.manual_seed(1)

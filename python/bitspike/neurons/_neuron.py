@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bitspike import surrogate
-from bitspike.dense_spikes import of_spikes
+from bitspike.dense_spikes import DenseSpikes, of_spikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Layer
 from bitspike.spike_tensor import SpikeTensor
@@ -118,6 +118,9 @@ class SpikingNeuron(Firing):
         if isinstance(current, SpikeTensor):
             # Multiplication unpacks inside autograd's sight.
             current = current * 1
+        elif isinstance(current, DenseSpikes):
+            # A current is a number like any other.
+            current = current.as_subclass(Tensor)
         if current.is_complex():
             raise TypeError(f"input_ must be real, not {current.dtype}")
         if not current.is_floating_point():
