@@ -54,15 +54,6 @@ def unpack(packed: Tensor, neurons: int, dtype: torch.dtype) -> Tensor:
     return out
 
 
-def transpose(packed: Tensor, neurons: int) -> Tensor:
-    """The bits of a matrix ``[R, neurons]`` as those of ``[neurons, R]``."""
-    packed = packed.contiguous()
-    rows = packed.shape[0]
-    out = _buffer.empty((neurons, words(rows)), torch.int64)
-    _native.transpose(_buffer.buffer(packed), rows, neurons, _buffer.buffer(out))
-    return out
-
-
 def count(packed: Tensor) -> int:
     """How many spikes there are."""
     return _native.count(_buffer.buffer(packed.contiguous()))
