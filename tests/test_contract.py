@@ -14,7 +14,10 @@ ABOUT = _native.describe()
 
 
 def test_neurons():
-    listed = {kind.NAME: (list(kind.PARAMETERS), list(kind.STATES)) for kind in neurons.ALL}
+    listed = {
+        kind.NAME: (list(kind.PARAMETERS), list(kind.STATES), list(kind.RESETS), kind.IMMEDIATE)
+        for kind in neurons.ALL
+    }
     assert listed == ABOUT["neurons"]
 
 

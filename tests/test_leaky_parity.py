@@ -352,4 +352,4 @@ def test_constructor_is_snntorchs():
     ours = list(inspect.signature(snn.Leaky.__init__).parameters.values())
     assert [p.name for p in ours[: len(theirs)]] == [p.name for p in theirs]
     assert [p.default for p in ours[: len(theirs)]] == [p.default for p in theirs]
-    assert all(p.kind is p.KEYWORD_ONLY for p in ours[len(theirs) :])
+    assert all(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in ours[len(theirs) :])

@@ -13,6 +13,7 @@ from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.neurons import LIF as LIF
 from bitspike.neurons import Leaky as Leaky
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
+from bitspike.neurons import Synaptic as Synaptic
 from bitspike.ops import _library as _library
 from bitspike.ops._buffer import empty_cache as empty_cache
 from bitspike.spike_tensor import SpikeTensor as SpikeTensor

@@ -50,6 +50,6 @@ def packed_if_faster(x: Tensor, weight: Any) -> Tensor:
     if others or matmul.prefers_dense(ops.count(words) / x.numel(), rows, outputs):
         return x
     if x.requires_grad and torch.is_grad_enabled():
-        packed: Tensor = Pack.apply(x, words)
+        packed: Tensor = Pack.apply(x, words, 1)
         return packed
     return SpikeTensor(words, (inputs,))

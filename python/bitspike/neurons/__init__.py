@@ -3,6 +3,10 @@
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
 from .leaky import Leaky as Leaky
+from .synaptic import Synaptic as Synaptic
 
-ALL: tuple[type[SpikingNeuron], ...] = (Leaky,)
+ALL: tuple[type[SpikingNeuron], ...] = (
+    Leaky,
+    Synaptic,
+)
 """Every neuron that has a native form."""

@@ -18,6 +18,10 @@ class Firing(HiddenState):
     """Threshold, surrogate and reset, with snnTorch's members."""
 
     reset_dict: ClassVar[dict[str, int]] = {"subtract": 0, "zero": 1, "none": 2, "subtract_beta": 3}
+    RESETS: ClassVar[tuple[str, ...]] = ("subtract", "zero", "none")
+    """The resets that the neuron offers."""
+    IMMEDIATE: ClassVar[bool] = False
+    """Whether a reset may also act within the step that fires, ``reset_delay=False``."""
 
     threshold: Tensor
     graded_spikes_factor: Tensor
@@ -35,9 +39,14 @@ class Firing(HiddenState):
         graded_spikes_factor: float | Tensor,
         learn_graded_spikes_factor: bool,
         reset_delay: bool,
+        detach_reset: bool,
+        order: str,
+        fire_at: str,
     ) -> None:
         super().__init__()
         self._check_reset(reset_mechanism, reset_delay)
+        _check_choice("order", order, ("integrate_first", "fire_first"))
+        _check_choice("fire_at", fire_at, ("gt", "ge"))
         if surrogate_disable:
             self.spike_grad: Callable[[Tensor], Tensor] = surrogate.Disabled()
         else:
@@ -46,6 +55,9 @@ class Firing(HiddenState):
         self.inhibition = inhibition
         self.state_quant = state_quant
         self.reset_delay = reset_delay
+        self.detach_reset = detach_reset
+        self.order = order
+        self.fire_at = fire_at
         self._reset_mechanism = reset_mechanism
         self._constant("threshold", threshold, learn_threshold)
         self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
@@ -70,9 +82,11 @@ class Firing(HiddenState):
             self.register_buffer(name, tensor)
 
     def _check_reset(self, mechanism: str, delay: bool) -> None:
-        if mechanism not in self.reset_dict:
+        _check_choice("reset_mechanism", mechanism, self.RESETS)
+        if not delay and not self.IMMEDIATE:
             raise ValueError(
-                f"reset_mechanism must be one of {', '.join(self.reset_dict)}, not {mechanism!r}"
+                f"reset_delay=False is not offered by {type(self).__name__}, whose reset acts one "
+                "step after the spike"
             )
         if mechanism == "subtract_beta" and not delay:
             raise ValueError(
@@ -116,11 +130,21 @@ class Firing(HiddenState):
         fixed = not factor.requires_grad and factor.device.type != "meta"
         self._unit_spikes = fixed and bool((factor == 1).all())
 
+    def level(self, *states: Tensor) -> Tensor:
+        """What is compared with the threshold: the membrane, which is the last of the states."""
+        return states[-1]
+
+    def _spike(self, mem: Tensor) -> Tensor:
+        """1 where the membrane is above threshold, else 0, with the surrogate's gradient."""
+        above = mem - self.threshold
+        spikes = self.spike_grad(above)
+        return spikes if self.fire_at == "gt" else spikes + (above == 0)
+
     def fire(self, mem: Tensor) -> Tensor:
         """Spikes where the membrane is above threshold, times the graded factor."""
         if self.state_quant:
             mem = self.state_quant(mem)  # type: ignore[operator]
-        return self.spike_grad(mem - self.threshold) * self.graded_spikes_factor
+        return self._spike(mem) * self.graded_spikes_factor
 
     def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
         """A spike of the neuron furthest above threshold in each sample of ``[B, N]``.
@@ -132,11 +156,19 @@ class Firing(HiddenState):
             raise ValueError(f"inhibition needs a membrane [B, N], not {tuple(mem.shape)}")
         above = mem - self.threshold
         winner = torch.zeros_like(above).scatter_(1, above.argmax(1, keepdim=True), 1)
-        return self.spike_grad(above) * winner
+        return self._spike(mem) * winner
 
     def mem_reset(self, mem: Tensor) -> Tensor:
-        """The reset flag: 1 where the membrane is above threshold, without gradient."""
-        return self.spike_grad(mem - self.threshold).detach()
+        """The reset flag: 1 where the membrane is above threshold.
+
+        It carries no gradient unless ``detach_reset=False``.
+        """
+        flag = self._spike(mem)
+        return flag.detach() if self.detach_reset else flag
+
+    def _erase(self, x: Tensor, reset: Tensor) -> Tensor:
+        """The part of a delayed reset that erases what has been integrated."""
+        return x - reset * x if self._reset_mechanism == "zero" else x
 
     def _subtract(self, mem: Tensor, reset: Tensor, decay: Tensor) -> Tensor:
         """The part of a delayed reset that follows integration."""
@@ -153,7 +185,7 @@ class Firing(HiddenState):
         if self.inhibition:
             fired = spikes = self.fire_inhibition(mem.size(0), mem)
         else:
-            fired = self.spike_grad(mem - self.threshold)
+            fired = self._spike(mem)
             spikes = fired * self.graded_spikes_factor
         if not self.reset_delay:
             # What the delayed rule has subtracted already is not subtracted again.
@@ -169,3 +201,8 @@ class Firing(HiddenState):
         if torch.compiler.is_compiling():
             return self._unit_spikes
         return not factor.requires_grad and factor.numel() == 1 and factor.item() == 1
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -25,16 +25,18 @@ class HiddenState(nn.Module):
     instances: ClassVar[weakref.WeakSet[HiddenState]] = weakref.WeakSet()
     """The neurons that are alive."""
 
-    _before: Tensor
-    """The last state before the last step."""
+    _before: tuple[Tensor, ...] | None
+    """The states before the last call, if that was of a single step."""
 
     def __init__(self) -> None:
         super().__init__()
         self._clear_states()
         HiddenState.instances.add(self)
 
-    def _keep(self, before: Tensor, states: tuple[Tensor, ...], detached: bool) -> None:
-        """Stores the states after a call, and the last one before its last step."""
+    def _keep(
+        self, before: tuple[Tensor, ...] | None, states: tuple[Tensor, ...], detached: bool
+    ) -> None:
+        """Stores the states after a call, and those before it."""
         if is_exporting():
             return  # an exported program is a function, and torch warns of what it leaves behind
         object.__setattr__(self, "_before", before)
@@ -42,7 +44,8 @@ class HiddenState(nn.Module):
             object.__setattr__(self, name, state.detach() if detached else state)
 
     def _clear_states(self) -> None:
-        for name in (*self.STATES, "_before"):
+        object.__setattr__(self, "_before", None)
+        for name in self.STATES:
             object.__setattr__(self, name, torch.zeros(0))
 
     def reset_mem(self) -> Any:
@@ -54,14 +57,15 @@ class HiddenState(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> HiddenState:
         super()._apply(fn, recurse)
-        for name in (*self.STATES, "_before"):
+        for name in self.STATES:
             object.__setattr__(self, name, fn(getattr(self, name)))
         return self
 
     def __getstate__(self) -> dict[str, Any]:
         """Hidden state belongs to a run, not to a model: it is neither pickled nor copied."""
         state = self.__dict__.copy()
-        for name in (*self.STATES, "_before"):
+        state["_before"] = None
+        for name in self.STATES:
             state[name] = torch.zeros(0)
         return state
 

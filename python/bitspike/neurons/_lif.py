@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ._neuron import SpikingNeuron
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import Switches
 
 
 class LIF(SpikingNeuron):
@@ -18,8 +24,11 @@ class LIF(SpikingNeuron):
         learn_beta: Make ``beta`` a parameter.
         learn_threshold, reset_mechanism, state_quant, output: See `SpikingNeuron`.
         graded_spikes_factor, learn_graded_spikes_factor: See `SpikingNeuron`.
-        reset_delay, multi_step: See `SpikingNeuron`.
+        reset_delay, switches: See `SpikingNeuron`.
     """
+
+    RESETS = ("subtract", "zero", "none", "subtract_beta")
+    IMMEDIATE = True
 
     beta: Tensor
 
@@ -39,8 +48,7 @@ class LIF(SpikingNeuron):
         graded_spikes_factor: float | Tensor = 1.0,
         learn_graded_spikes_factor: bool = False,
         reset_delay: bool = True,
-        *,
-        multi_step: bool = False,
+        **switches: Unpack[Switches],
     ) -> None:
         super().__init__(
             threshold=threshold,
@@ -55,6 +63,10 @@ class LIF(SpikingNeuron):
             graded_spikes_factor=graded_spikes_factor,
             learn_graded_spikes_factor=learn_graded_spikes_factor,
             reset_delay=reset_delay,
-            multi_step=multi_step,
+            **switches,
         )
         self._constant("beta", beta, learn_beta)
+
+    def coefficients(self) -> tuple[Tensor, ...]:
+        """The parameters of the equation, of which decays are clamped to ``[0, 1]``."""
+        return tuple(getattr(self, name).clamp(0, 1) for name in self.PARAMETERS)

@@ -1,30 +1,27 @@
-"""What all neurons share: snnTorch's calling conventions, and native or reference execution."""
+"""What all neurons share: snnTorch's arguments and calling conventions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from bitspike import surrogate
-from bitspike.dense_spikes import DenseSpikes, of_spikes
-from bitspike.ops import _dispatch
-from bitspike.ops._function import Layer
+from bitspike.dense_spikes import DenseSpikes
 from bitspike.spike_tensor import SpikeTensor
 
-from ._firing import Firing
+from ._execution import Execution
 
 Result = Any
 """``spikes`` or ``(spikes, *states)``: snnTorch's flags decide, in :meth:`SpikingNeuron._call`."""
 
 
-class SpikingNeuron(Firing):
+class SpikingNeuron(Execution):
     """Base of all neurons: threshold, surrogate, reset, hidden state.
 
-    A subclass names its states and parameters, and gives :meth:`step`: one step in torch, which is
-    the specification of its native kernel and also what runs where there is none.
+    A subclass names its ``STATES`` and ``PARAMETERS``, and gives ``step``: one step in torch, which
+    is the specification of its native kernel and also what runs where there is none.
 
     Args:
         threshold: A neuron fires where its membrane is above it.
@@ -39,16 +36,12 @@ class SpikingNeuron(Firing):
         graded_spikes_factor: What a spike counts.
         learn_graded_spikes_factor: Make it a parameter.
         reset_delay: Reset one step after the spike.
+        detach_reset: Do not send gradients through the reset; False sends them, in torch.
+        order: ``"integrate_first"`` fires with the membrane that the step leaves, ``"fire_first"``
+            with the one that it was given: the same spikes, one step later.
+        fire_at: ``"gt"`` fires above the threshold, ``"ge"`` also at it, in torch.
         multi_step: Take a whole sequence per call.
     """
-
-    NAME: ClassVar[str] = ""
-    """Its name in the native module."""
-    PARAMETERS: ClassVar[tuple[str, ...]] = ()
-    """The names of the parameters of its equation."""
-
-    step: Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
-    """``step(current, *states) -> (spikes, states)``: one step in torch."""
 
     def __init__(
         self,
@@ -65,6 +58,9 @@ class SpikingNeuron(Firing):
         learn_graded_spikes_factor: bool = False,
         *,
         reset_delay: bool = True,
+        detach_reset: bool = True,
+        order: str = "integrate_first",
+        fire_at: str = "gt",
         multi_step: bool = False,
     ) -> None:
         super().__init__(
@@ -78,6 +74,9 @@ class SpikingNeuron(Firing):
             graded_spikes_factor,
             learn_graded_spikes_factor,
             reset_delay,
+            detach_reset,
+            order,
+            fire_at,
         )
         self.init_hidden = init_hidden
         self.output = output
@@ -85,8 +84,14 @@ class SpikingNeuron(Firing):
 
     @property
     def reset(self) -> Tensor:
-        """The reset flag of the last step."""
-        return self.mem_reset(self._before.detach())
+        """The reset flag of the last single step.
+
+        Raises:
+            RuntimeError: before the first, and after a whole sequence.
+        """
+        if self._before is None:
+            raise RuntimeError("reset is the flag of a single step, and there was none before")
+        return self.mem_reset(self.level(*self._before)).detach()
 
     def run_sequence(self, input_: Tensor) -> Result:
         """A call with a whole sequence ``[T, B, *]``, whatever ``multi_step`` says."""
@@ -107,7 +112,11 @@ class SpikingNeuron(Firing):
         wanted = sequence and (self.output or not self.init_hidden)
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
         # A sequence that starts from zeros has no use for the graph of the one before.
-        self._keep(initial[-1], last, detached=sequence and not self.init_hidden)
+        self._keep(
+            None if sequence else tuple(x.detach() for x in initial),
+            last,
+            detached=sequence and not self.init_hidden,
+        )
         if self.init_hidden and not self.output:
             return spikes
         return (spikes, *(states if sequence else last))
@@ -129,15 +138,19 @@ class SpikingNeuron(Firing):
             raise ValueError("input_ must be a sequence [T, B, *], not a number")
         return current
 
+    def state_shapes(self, step: torch.Size) -> tuple[torch.Size, ...]:
+        """The shape of each state, for an input whose steps have this shape."""
+        return (step,) * len(self.STATES)
+
     def _initial(
         self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
     ) -> list[Tensor]:
         """The states before the call: those given, or stored ones that fit, or zeros."""
-        shape = current.shape[1:] if sequence else current.shape
+        step = current.shape[1:] if sequence else current.shape
         half = current.dtype in (torch.bfloat16, torch.float16)
         reuse = self.init_hidden or not sequence
         initial = []
-        for name, state in zip(self.STATES, given, strict=True):
+        for name, state, shape in zip(self.STATES, given, self.state_shapes(step), strict=True):
             if state is None and reuse:
                 state = getattr(self, name)
             if state is not None and not isinstance(state, Tensor):
@@ -145,130 +158,11 @@ class SpikingNeuron(Firing):
             if state is None or state.shape != shape:
                 if sequence and state is not None and state.numel() and not self.init_hidden:
                     raise ValueError(
-                        f"{name} has shape {tuple(state.shape)}, but one step of the input has "
-                        f"shape {tuple(shape)}"
+                        f"{name} has shape {tuple(state.shape)}, but this input needs "
+                        f"{tuple(shape)}"
                     )
                 state = torch.zeros(
                     shape, dtype=torch.float32 if half else current.dtype, device=current.device
                 )
             initial.append(state)
         return initial
-
-    def run(
-        self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool
-    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The functional form: no hidden state is read or written.
-
-        Args:
-            current: Input, one step ``[B, *]`` or a sequence ``[T, B, *]``.
-            initial: The states before the first step, each ``[B, *]``.
-            sequence: Whether the first axis of ``current`` is time.
-            states: Whether the states of all steps are wanted.
-
-        Returns:
-            Spikes, the states of all steps if they are wanted, and the states after the last step.
-        """
-        constants = self._constants(current.shape[1:] if sequence else current.shape)
-        reason = self.native_refusal(current)
-        if reason is not None:
-            _dispatch.require_native(reason)
-            return self._run_reference(current, initial, sequence, states)
-        return self._run_native(current, constants, initial, sequence, states)
-
-    def native_refusal(self, current: Tensor) -> str | None:
-        """Why a call with this input runs in torch instead of natively, or None if it does not.
-
-        Example:
-            >>> snn.Leaky(beta=0.9).native_refusal(torch.zeros(3, dtype=torch.float64))
-            'input is torch.float64, and native kernels compute in float32'
-        """
-        if not isinstance(self.spike_grad, surrogate.Surrogate):
-            return "spike_grad is a function that only torch can call"
-        if not self.spike_grad.is_native():
-            return f"{self.spike_grad} has no native form"
-        if self.inhibition:
-            return "inhibition couples the neurons of a layer"
-        if self.state_quant:
-            return "state_quant is a function that only torch can call"
-        return _dispatch.refusal(current, [getattr(self, name) for name in self._constant_names()])
-
-    def _constant_names(self) -> tuple[str, ...]:
-        return (*self.PARAMETERS, "threshold", "graded_spikes_factor")
-
-    def _constants(self, shape: torch.Size) -> list[Tensor]:
-        """The equation's parameters, the threshold and the graded factor.
-
-        Raises:
-            ValueError: if one does not broadcast against one step.
-        """
-        names = self._constant_names()
-        values = [getattr(self, name) for name in names]
-        for name, value in zip(names, values, strict=True):
-            if value.numel() != 1 and not _broadcasts(value.shape, shape):
-                raise ValueError(
-                    f"{name} has shape {tuple(value.shape)}, which does not broadcast against one "
-                    f"step of the input, {tuple(shape)}"
-                )
-        return values
-
-    def _run_native(
-        self,
-        current: Tensor,
-        constants: list[Tensor],
-        initial: list[Tensor],
-        sequence: bool,
-        states: bool,
-    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        decays = len(self.PARAMETERS)
-        constants = [
-            x.float().clamp(0, 1) if i < decays else x.float() for i, x in enumerate(constants)
-        ]
-        packed = sequence and self._spikes_are_bits()
-        spikes, *results = Layer.apply(
-            (self.NAME, self._reset_mechanism, not self.reset_delay),
-            (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
-            (sequence, packed, states),
-            len(constants),
-            current.float(),
-            *constants,
-            *(x.float() for x in initial),
-        )
-        count = len(initial)
-        if spikes.dtype != current.dtype:
-            spikes = spikes.to(current.dtype)
-        elif not packed and self._spikes_are_bits() and not torch.compiler.is_compiling():
-            spikes = of_spikes(spikes)
-        return spikes, tuple(results[:-count]), tuple(results[-count:])
-
-    def _run_reference(
-        self, current: Tensor, initial: list[Tensor], sequence: bool, states: bool
-    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        dtype = current.dtype
-        if dtype in (torch.bfloat16, torch.float16):
-            current = current.float()
-        last: tuple[Tensor, ...] = tuple(initial)
-        if not sequence:
-            spikes, last = self.step(current, *last)
-            return spikes.to(dtype), (), last
-        trains, history = [], []
-        for x in current.unbind(0):
-            spikes, last = self.step(x, *last)
-            trains.append(spikes)
-            history.append(last)
-        if not trains:
-            return (
-                torch.zeros_like(current, dtype=dtype),
-                tuple(torch.zeros_like(current) for _ in initial if states),
-                last,
-            )
-        all_steps = (
-            tuple(torch.stack(steps) for steps in zip(*history, strict=True)) if states else ()
-        )
-        return torch.stack(trains).to(dtype), all_steps, last
-
-
-def _broadcasts(shape: torch.Size, target: torch.Size) -> bool:
-    tail = target[len(target) - len(shape) :]
-    return len(shape) <= len(target) and all(
-        size in (1, wanted) for size, wanted in zip(shape, tail, strict=True)
-    )

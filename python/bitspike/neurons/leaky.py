@@ -34,7 +34,8 @@ class Leaky(LIF):
         graded_spikes_factor: ``γ``, what a spike counts.
         learn_graded_spikes_factor: Make it a parameter.
         reset_delay: Reset one step after the spike.
-        multi_step: Take a whole sequence per call.
+        switches: ``multi_step=True`` takes a whole sequence per call; ``detach_reset``, ``order``
+            and ``fire_at`` are explained in `SpikingNeuron`.
 
     Shapes:
         One step: input ``[B, *]`` (any shape), spikes and membrane the same. With
@@ -71,7 +72,7 @@ class Leaky(LIF):
 
     def step(self, current: Tensor, mem: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One step in torch: the specification of the native kernel."""
-        beta = self.beta.clamp(0, 1)
+        (beta,) = self.coefficients()
         reset = self.mem_reset(mem)
         if self.reset_mechanism == "zero":
             mem = (1 - reset) * mem

@@ -43,12 +43,12 @@ class Pack(torch.autograd.Function):
     """The packed form of dense spikes, whose words are given; its gradient is theirs."""
 
     @staticmethod
-    def forward(ctx: Any, dense: Tensor, words: Tensor) -> Tensor:  # noqa: D102
-        return SpikeTensor(words, dense.shape[-1:])
+    def forward(ctx: Any, dense: Tensor, words: Tensor, features: int) -> Tensor:  # noqa: D102
+        return SpikeTensor(words, dense.shape[dense.dim() - features :])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
-        return _dense(grad), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:  # noqa: D102
+        return _dense(grad), None, None
 
 
 class Linear(torch.autograd.Function):

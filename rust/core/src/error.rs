@@ -38,12 +38,19 @@ pub enum Error {
         /// The buffer's name.
         what: &'static str,
     },
-    /// A reset that cannot act within the step that fires.
+    /// A neuron does not offer a reset.
     #[error(
-        "subtract_beta cannot be immediate: what an immediate reset subtracts is scaled by the \
-         decay at the next step anyway"
+        "{neuron} has no {} reset by {mechanism:?}",
+        if *.immediate { "immediate" } else { "delayed" }
     )]
-    ImmediateSubtractBeta,
+    Reset {
+        /// The neuron's name.
+        neuron: &'static str,
+        /// The mechanism's name.
+        mechanism: &'static str,
+        /// Whether it was to act within the step that fires.
+        immediate: bool,
+    },
     /// A value lies outside its range.
     #[error("{what} is {found}, outside 0..{limit}")]
     OutOfRange {

@@ -3,7 +3,7 @@
 //! Adding one is a file and a line here; everything that names or enumerates them follows.
 
 use crate::Error;
-use crate::neuron::{Leaky, Neuron};
+use crate::neuron::*;
 use crate::simd::Simd;
 use crate::surrogate::*;
 
@@ -44,6 +44,18 @@ macro_rules! neurons {
             #[must_use]
             pub const fn states(self) -> &'static [&'static str] {
                 match self { $(Self::$neuron => $neuron::STATES,)* }
+            }
+
+            /// The resets that it offers.
+            #[must_use]
+            pub const fn resets(self) -> &'static [Mechanism] {
+                match self { $(Self::$neuron => $neuron::RESETS,)* }
+            }
+
+            /// Whether a reset may act within the step that fires.
+            #[must_use]
+            pub const fn has_immediate_reset(self) -> bool {
+                match self { $(Self::$neuron => $neuron::IMMEDIATE,)* }
             }
 
             pub(crate) fn visit<V: NeuronVisitor>(self, visitor: V) -> V::Output {
@@ -97,7 +109,7 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky];
+neurons![Leaky, Synaptic];
 
 surrogates![
     Atan,
@@ -124,6 +136,20 @@ impl NeuronKind {
         let names = || Self::ALL.iter().map(|kind| kind.name());
         let found = Self::ALL.iter().copied().find(|kind| kind.name() == name);
         found.ok_or_else(|| unknown("neuron", name, names()))
+    }
+
+    /// Checks that the neuron offers that reset.
+    pub(crate) fn check_reset(self, reset: Reset) -> Result<(), Error> {
+        let offered = self.resets().contains(&reset.mechanism);
+        let immediate = self.has_immediate_reset() && reset.mechanism != Mechanism::SubtractBeta;
+        if offered && (immediate || !reset.immediate) {
+            return Ok(());
+        }
+        Err(Error::Reset {
+            neuron: self.name(),
+            mechanism: reset.mechanism.name(),
+            immediate: reset.immediate,
+        })
     }
 }
 

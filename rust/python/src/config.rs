@@ -14,10 +14,10 @@ use pyo3::types::PyDict;
 pub(crate) fn describe(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let neurons = PyDict::new(py);
     for kind in NeuronKind::ALL {
-        neurons.set_item(
-            kind.name(),
-            (kind.parameters().to_vec(), kind.states().to_vec()),
-        )?;
+        let resets: Vec<_> = kind.resets().iter().map(|reset| reset.name()).collect();
+        let (parameters, states) = (kind.parameters().to_vec(), kind.states().to_vec());
+        let about = (parameters, states, resets, kind.has_immediate_reset());
+        neurons.set_item(kind.name(), about)?;
     }
     let surrogates = PyDict::new(py);
     for (name, parameters) in AnySurrogate::ALL {

@@ -1,9 +1,11 @@
 //! The leaky integrate-and-fire neuron.
 
-use super::{Adjoint, Neuron};
+use super::{Adjoint, Current, Delayed, Mechanism, Neuron};
 use crate::simd::Simd;
 
 /// `u ← β·u + I`: the membrane loses the share `1 - β` per step and collects the input.
+///
+/// "zero" erases the membrane before it is integrated: the present input survives.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaky;
 
@@ -11,8 +13,9 @@ impl Neuron for Leaky {
     const NAME: &'static str = "leaky";
     const PARAMETERS: &'static [&'static str] = &["beta"];
     const STATES: &'static [&'static str] = &["mem"];
-    const ZERO_KEEPS_INPUT: bool = true;
-    const DECAY: usize = 0;
+    const RESETS: &'static [Mechanism] = &Mechanism::ALL;
+    const IMMEDIATE: bool = true;
+    const DECAY: Option<usize> = Some(0);
 
     type Parameters<S: Simd> = [S::F32; 1];
     type State<S: Simd> = [S::F32; 1];
@@ -20,29 +23,31 @@ impl Neuron for Leaky {
     #[inline(always)]
     fn integrate<S: Simd>(
         simd: S,
+        reset: &Delayed<S>,
         [beta]: [S::F32; 1],
         [u]: [S::F32; 1],
-        current: S::F32,
+        current: Current<S>,
     ) -> [S::F32; 1] {
-        [simd.add(simd.mul(beta, u), current)]
+        let u = reset.forget(simd, u);
+        let u = current.onto(simd, simd.mul(beta, u));
+        [reset.subtract(simd, u)]
     }
 
     #[inline(always)]
     fn adjoint<S: Simd>(
         simd: S,
+        reset: &Delayed<S>,
         [beta]: [S::F32; 1],
         [u]: [S::F32; 1],
+        _: Current<S>,
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
+        let kept = simd.mul(delta, reset.forget(simd, u));
         Adjoint {
             current: delta,
-            state: [simd.mul(beta, delta)],
-            parameters: [simd.mul(delta, u)],
+            state: [reset.forget(simd, simd.mul(beta, delta))],
+            parameters: [simd.add(kept, reset.subtract_to_decay(simd, delta))],
+            threshold: reset.subtract_to_threshold(simd, delta),
         }
-    }
-
-    #[inline(always)]
-    fn decay<S: Simd>([beta]: [S::F32; 1]) -> S::F32 {
-        beta
     }
 }

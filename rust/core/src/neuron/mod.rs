@@ -1,23 +1,29 @@
-//! Neurons: what happens between two spikes.
+//! Neurons: what happens at a step.
 //!
-//! One step of every neuron is *integrate → fire → reset*. Firing (`u > θ`, strictly) and
-//! [`Reset`] are the same for all and live once, in `step.rs`; a neuron supplies only
-//! [`Neuron::integrate`] and its adjoint, one file per neuron. [`crate::registry`] lists them.
+//! One step of every neuron is *reset and integrate → fire*. Firing (`level > θ`, strictly) is the
+//! same for all and lives once, in `step.rs`, and so does the immediate reset; the pieces of the
+//! delayed reset are in `reset.rs`. A neuron supplies its equation, [`Neuron::integrate`], and its
+//! adjoint, one file per neuron. [`crate::registry`] lists them.
 
+mod current;
 mod leaky;
 mod reset;
 mod step;
+mod synaptic;
 
+pub use current::Current;
 pub use leaky::Leaky;
-pub use reset::{Mechanism, Reset};
+pub use reset::{Delayed, Mechanism, Reset};
 pub(crate) use step::{FiringLanes, difference, membrane, step};
+pub use synaptic::Synaptic;
 
 use crate::simd::{Simd, array};
 use std::fmt::Debug;
 
 /// The equation of a neuron, for `S::LANES` neurons at once.
 ///
-/// Its last state is the membrane: the one that is compared with the threshold and reset.
+/// Its last state is the membrane: the one that an immediate reset acts on, and which is compared
+/// with the threshold unless [`level`](Self::level) says otherwise.
 pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// Its name in the registry.
     const NAME: &'static str;
@@ -25,37 +31,60 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const PARAMETERS: &'static [&'static str];
     /// The names of its states, in order; the last is the membrane.
     const STATES: &'static [&'static str];
-    /// Whether "zero" erases only what the membrane was before this step (true), or the present
-    /// input with it (false).
-    const ZERO_KEEPS_INPUT: bool;
+    /// The resets that it offers.
+    const RESETS: &'static [Mechanism];
+    /// Whether a reset may also act within the step that fires.
+    const IMMEDIATE: bool = false;
+    /// Which parameter is the membrane's decay per step, by which [`Mechanism::SubtractBeta`] scales.
+    const DECAY: Option<usize> = None;
+    /// Whether it fires only as its level rises through the threshold, not as long as it is above.
+    const ON_CROSSING: bool = false;
 
     /// One vector per parameter.
     type Parameters<S: Simd>: Vectors<S>;
     /// One vector per state.
     type State<S: Simd>: Vectors<S>;
 
-    /// The states after one step of this input, before firing and reset.
+    /// The states after one step of this input, with the delayed reset of the spike before.
     fn integrate<S: Simd>(
         simd: S,
+        reset: &Delayed<S>,
         parameters: Self::Parameters<S>,
         state: Self::State<S>,
-        current: S::F32,
+        current: Current<S>,
     ) -> Self::State<S>;
 
-    /// The adjoint of [`integrate`](Self::integrate) at `state`, for the gradient `delta` of its
-    /// result.
+    /// The adjoint of [`integrate`](Self::integrate) at `state` and `current`, for the gradient
+    /// `delta` of its result. The reset's flag is a constant.
     fn adjoint<S: Simd>(
         simd: S,
+        reset: &Delayed<S>,
         parameters: Self::Parameters<S>,
         state: Self::State<S>,
+        current: Current<S>,
         delta: Self::State<S>,
     ) -> Adjoint<S, Self>;
 
-    /// The membrane's decay per step, which scales the reset of [`Mechanism::SubtractBeta`].
-    fn decay<S: Simd>(parameters: Self::Parameters<S>) -> S::F32;
+    /// What is compared with the threshold.
+    #[inline(always)]
+    fn level<S: Simd>(_: S, _parameters: Self::Parameters<S>, mut state: Self::State<S>) -> S::F32 {
+        *membrane::<S, Self>(&mut state)
+    }
 
-    /// Which parameter [`decay`](Self::decay) is.
-    const DECAY: usize;
+    /// The adjoint of [`level`](Self::level) at `state`, for its gradient: added to that of the
+    /// states, `delta`, and to that of the parameters.
+    #[inline(always)]
+    fn level_adjoint<S: Simd>(
+        simd: S,
+        _parameters: Self::Parameters<S>,
+        _state: Self::State<S>,
+        gradient: S::F32,
+        delta: &mut Self::State<S>,
+        _to_parameters: &mut Self::Parameters<S>,
+    ) {
+        let u = membrane::<S, Self>(delta);
+        *u = simd.add(*u, gradient);
+    }
 }
 
 /// What [`Neuron::adjoint`] returns.
@@ -67,6 +96,8 @@ pub struct Adjoint<S: Simd, N: Neuron> {
     pub state: N::State<S>,
     /// This step's share of the gradient of the parameters.
     pub parameters: N::Parameters<S>,
+    /// This step's share of the gradient of the threshold, by way of the reset.
+    pub threshold: S::F32,
 }
 
 /// A fixed number of vectors: `[S::F32; n]`.

@@ -1,13 +1,18 @@
 //! What a spike does to the membrane.
+//!
+//! The arithmetic is snnTorch's, operation by operation. Most of its products with a flag that is 0
+//! or 1 become selections between the two possible products (`0·θ` is computed, not assumed: it is
+//! `-0` for a negative and NaN for an infinite threshold), which gives the same bits for less.
 
 use crate::Error;
+use crate::simd::Simd;
 
 /// How the membrane is reset; `R` is 1 where it stood above threshold before the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
     /// `u - R·θ`
     Subtract,
-    /// The membrane is erased; [`super::Neuron::ZERO_KEEPS_INPUT`] says whether the input is too.
+    /// The membrane is erased; the neuron says whether the present input is too.
     Zero,
     /// No reset: a spiking integrator.
     None,
@@ -54,5 +59,114 @@ impl Mechanism {
                 name: name.to_owned(),
                 known: Self::ALL.map(Self::name).join(", "),
             })
+    }
+}
+
+/// The delayed reset of one step, for one vector of neurons: pieces for
+/// [`Neuron::integrate`](super::Neuron::integrate) and its adjoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Delayed<S: Simd> {
+    /// Which reset.
+    pub mechanism: Mechanism,
+    /// `R`: who stood above threshold before the step.
+    pub flag: S::Mask,
+    /// `θ`
+    pub threshold: S::F32,
+    pub(super) amounts: Amounts<S>,
+}
+
+/// What resets subtract and keep: the same at every step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Amounts<S: Simd> {
+    /// What a reset subtracts is this times `θ`: 1, `β` or 0.
+    factor: S::F32,
+    /// What a reset subtracts.
+    amount: S::F32,
+    /// `0·amount`: what is subtracted where there is no reset.
+    no_amount: S::F32,
+    /// What a reset multiplies the membrane by: 0 for "zero", else 1.
+    keep: S::F32,
+}
+
+impl<S: Simd> Amounts<S> {
+    #[inline(always)]
+    pub(super) fn new(
+        simd: S,
+        mechanism: Mechanism,
+        decay: Option<S::F32>,
+        threshold: S::F32,
+    ) -> Self {
+        let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
+        let (factor, amount) = match (mechanism, decay) {
+            (Mechanism::Subtract, _) => (one, threshold),
+            (Mechanism::SubtractBeta, Some(decay)) => (decay, simd.mul(decay, threshold)),
+            _ => (zero, zero),
+        };
+        Self {
+            factor,
+            amount,
+            no_amount: simd.mul(zero, amount),
+            keep: if mechanism == Mechanism::Zero {
+                zero
+            } else {
+                one
+            },
+        }
+    }
+}
+
+impl<S: Simd> Delayed<S> {
+    /// Under "zero" `(1 - R)·x`, else `x`: for what is erased before it is integrated, and its own
+    /// adjoint.
+    #[inline(always)]
+    pub fn forget(&self, simd: S, x: S::F32) -> S::F32 {
+        simd.select(self.flag, simd.mul(self.amounts.keep, x), x)
+    }
+
+    /// Under "zero" `x - R·x`, else `x`: for what is erased after it was integrated. Its adjoint is
+    /// [`forget`](Self::forget).
+    #[inline(always)]
+    pub fn erase(&self, simd: S, x: S::F32) -> S::F32 {
+        if self.mechanism == Mechanism::Zero {
+            simd.sub(x, simd.mul(self.indicator(simd), x))
+        } else {
+            x
+        }
+    }
+
+    /// Under "subtract" `u - R·θ`, under "subtract_beta" `u - R·β·θ`, else `u`. Its adjoint passes
+    /// the gradient of `u` unchanged, with the following two beside it.
+    #[inline(always)]
+    pub fn subtract(&self, simd: S, u: S::F32) -> S::F32 {
+        let Amounts {
+            amount, no_amount, ..
+        } = self.amounts;
+        simd.sub(u, simd.select(self.flag, amount, no_amount))
+    }
+
+    /// The threshold's gradient by way of [`subtract`](Self::subtract), for that of its result.
+    #[inline(always)]
+    pub fn subtract_to_threshold(&self, simd: S, delta: S::F32) -> S::F32 {
+        let zero = simd.splat(0.0);
+        let subtracted = simd.select(self.flag, delta, zero);
+        simd.sub(zero, simd.mul(self.amounts.factor, subtracted))
+    }
+
+    /// The decay's gradient by way of [`subtract`](Self::subtract), for that of its result.
+    #[inline(always)]
+    pub fn subtract_to_decay(&self, simd: S, delta: S::F32) -> S::F32 {
+        let zero = simd.splat(0.0);
+        if self.mechanism == Mechanism::SubtractBeta {
+            let subtracted = simd.select(self.flag, delta, zero);
+            simd.sub(zero, simd.mul(self.threshold, subtracted))
+        } else {
+            zero
+        }
+    }
+
+    /// `R` as a number.
+    #[inline(always)]
+    pub fn indicator(&self, simd: S) -> S::F32 {
+        simd.select(self.flag, simd.splat(1.0), simd.splat(0.0))
     }
 }

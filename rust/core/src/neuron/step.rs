@@ -1,11 +1,8 @@
 //! One step of any neuron: integrate, fire, reset. Forward runs it, and backward runs it again to
 //! recompute the membrane, so both see the same bits.
-//!
-//! The arithmetic is snnTorch's, operation by operation. Its products with a flag that is 0 or 1
-//! become selections between the two possible products (`0·θ` is computed, not assumed: it is
-//! `-0` for a negative and NaN for an infinite threshold), which gives the same bits for less.
 
-use super::{Mechanism, Neuron, Reset};
+use super::reset::Amounts;
+use super::{Current, Delayed, Mechanism, Neuron};
 use crate::simd::Simd;
 
 /// What firing and reset need to know, for one vector of neurons.
@@ -13,53 +10,65 @@ use crate::simd::Simd;
 pub(crate) struct FiringLanes<S: Simd, N: Neuron> {
     pub(crate) parameters: N::Parameters<S>,
     pub(crate) threshold: S::F32,
-    /// What a reset subtracts: `θ`, `β·θ` or 0.
-    amount: S::F32,
-    /// `0·amount`: what is subtracted where there is no reset.
-    no_amount: S::F32,
-    /// What a reset multiplies the membrane by: 0 for "zero", else 1.
-    keep: S::F32,
+    mechanism: Mechanism,
+    amounts: Amounts<S>,
 }
 
 impl<S: Simd, N: Neuron> FiringLanes<S, N> {
     #[inline(always)]
     pub(crate) fn new(
         simd: S,
-        reset: Reset,
+        mechanism: Mechanism,
         parameters: N::Parameters<S>,
         threshold: S::F32,
     ) -> Self {
-        let amount = match reset.mechanism {
-            Mechanism::Subtract => threshold,
-            Mechanism::SubtractBeta => simd.mul(N::decay(parameters), threshold),
-            Mechanism::Zero | Mechanism::None => simd.splat(0.0),
-        };
-        let keep = simd.splat(if reset.mechanism == Mechanism::Zero {
-            0.0
-        } else {
-            1.0
-        });
-        let no_amount = simd.mul(simd.splat(0.0), amount);
+        let decay = N::DECAY.map(
+            #[inline(always)]
+            |k| parameters.as_ref()[k],
+        );
         Self {
             parameters,
             threshold,
-            amount,
-            no_amount,
-            keep,
+            mechanism,
+            amounts: Amounts::new(simd, mechanism, decay, threshold),
         }
     }
 
-    /// `keep` where a reset acts, else 1, times `x`.
+    /// The delayed reset of the step that these states enter.
     #[inline(always)]
-    pub(crate) fn kept(&self, simd: S, reset: S::Mask, x: S::F32) -> S::F32 {
-        simd.select(reset, simd.mul(self.keep, x), x)
+    pub(crate) fn delayed(&self, simd: S, entered: N::State<S>) -> Delayed<S> {
+        Delayed {
+            mechanism: self.mechanism,
+            flag: simd.gt(N::level(simd, self.parameters, entered), self.threshold),
+            threshold: self.threshold,
+            amounts: self.amounts,
+        }
+    }
+
+    /// Who fires at this level.
+    #[inline(always)]
+    pub(crate) fn fires(&self, simd: S, reset: &Delayed<S>, level: S::F32) -> S::Mask {
+        simd.gt(
+            self.armed(simd, reset, level, f32::NEG_INFINITY),
+            self.threshold,
+        )
+    }
+
+    /// `x`, or `spent` for neurons that fire on crossing and were above threshold before.
+    #[inline(always)]
+    pub(crate) fn armed(&self, simd: S, reset: &Delayed<S>, x: S::F32, spent: f32) -> S::F32 {
+        if N::ON_CROSSING {
+            simd.select(reset.flag, simd.splat(spent), x)
+        } else {
+            x
+        }
     }
 }
 
 /// What one step computes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step<S: Simd, N: Neuron> {
-    /// The states with the membrane as it is compared with the threshold.
+    /// The states as they are compared with the threshold.
     pub(crate) fired_from: N::State<S>,
     /// Who fired.
     pub(crate) fired: S::Mask,
@@ -77,29 +86,20 @@ pub(crate) fn membrane<S: Simd, N: Neuron>(state: &mut N::State<S>) -> &mut S::F
 #[inline(always)]
 pub(crate) fn step<S: Simd, N: Neuron, const IMMEDIATE: bool>(
     simd: S,
-    mechanism: Mechanism,
     lanes: &FiringLanes<S, N>,
-    mut state: N::State<S>,
-    current: S::F32,
+    state: N::State<S>,
+    current: Current<S>,
 ) -> Step<S, N> {
-    let reset = simd.gt(*membrane::<S, N>(&mut state), lanes.threshold);
-    if N::ZERO_KEEPS_INPUT {
-        let u = membrane::<S, N>(&mut state);
-        *u = lanes.kept(simd, reset, *u);
-    }
-    let mut integrated = N::integrate(simd, lanes.parameters, state, current);
-    let u = membrane::<S, N>(&mut integrated);
-    if !N::ZERO_KEEPS_INPUT {
-        *u = lanes.kept(simd, reset, *u);
-    }
-    *u = simd.sub(*u, simd.select(reset, lanes.amount, lanes.no_amount));
-    let fired = simd.gt(*u, lanes.threshold);
+    let reset = lanes.delayed(simd, state);
+    let integrated = N::integrate(simd, &reset, lanes.parameters, state, current);
+    let level = N::level(simd, lanes.parameters, integrated);
+    let fired = lanes.fires(simd, &reset, level);
 
     let mut state = integrated;
     if IMMEDIATE {
         let u = membrane::<S, N>(&mut state);
-        let again = difference(simd, mechanism, fired, reset);
-        *u = match mechanism {
+        let again = difference(simd, lanes.mechanism, fired, reset.flag);
+        *u = match lanes.mechanism {
             Mechanism::Subtract => simd.sub(*u, simd.mul(again, lanes.threshold)),
             Mechanism::Zero => simd.sub(*u, simd.mul(again, *u)),
             // `Layer::check` refuses the second.

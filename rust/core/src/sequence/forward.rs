@@ -4,7 +4,7 @@ use super::start::{initial, lanes, nth};
 use super::tile::{Tile, bands, spans, store};
 use super::{Layer, Shape, TILE};
 use crate::Error;
-use crate::neuron::{FiringLanes, Neuron, step};
+use crate::neuron::{Current, FiringLanes, Neuron, step};
 use crate::parallel;
 use crate::registry::NeuronVisitor;
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
@@ -186,7 +186,8 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
     fn run<S: Simd>(mut self, simd: S) {
         for tile in self.span.tiles::<S>() {
             let full = tile.width == TILE * S::LANES;
-            match (full, self.layer.reset.immediate) {
+            // Without an immediate form, its loops are not compiled.
+            match (full, N::IMMEDIATE && self.layer.reset.immediate) {
                 (true, false) => self.steps::<S, true, false>(simd, tile),
                 (true, true) => self.steps::<S, true, true>(simd, tile),
                 (false, false) => self.steps::<S, false, false>(simd, tile),
@@ -206,7 +207,6 @@ impl<N: Neuron> Job<'_, '_, N> {
         } = tile;
         let vectors = tile.vectors::<S, FULL>();
         let (layer, span) = (self.layer, self.span);
-        let mechanism = layer.reset.mechanism;
         let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL>(simd, layer, tile);
         let graded: [S::F32; TILE] = layer
             .graded_factor
@@ -221,8 +221,8 @@ impl<N: Neuron> Job<'_, '_, N> {
                 .load::<S, FULL, TILE>(simd);
             let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
             for i in 0..vectors {
-                let result =
-                    step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[i], state[i], current[i]);
+                let current = Current::external(current[i]);
+                let result = step::<S, N, IMMEDIATE>(simd, &lanes[i], state[i], current);
                 (state[i], fired[i]) = (result.state, result.fired);
             }
             if let Some(packed) = &mut self.packed {

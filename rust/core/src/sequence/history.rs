@@ -3,7 +3,7 @@
 //! Long sequences are recomputed in chunks, from the states saved at the start of each.
 
 use super::TILE;
-use crate::neuron::{Neuron, Vectors};
+use crate::neuron::{Neuron, Vectors, membrane};
 use crate::simd::{Simd, array};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -15,7 +15,7 @@ const CHUNK: usize = 1024;
 ///
 /// First the states at the start of each chunk, then per step of the present chunk the states that
 /// enter it and, under an immediate reset, the membrane that was compared with the threshold.
-/// Under a delayed reset that membrane is the one that enters the next step.
+/// Under a delayed reset the states that are compared are those that enter the next step.
 #[derive(Debug)]
 pub(super) struct History<'a, S, N, const IMMEDIATE: bool> {
     rows: &'a mut [f32],
@@ -114,19 +114,16 @@ impl<'a, S: Simd, N: Neuron, const IMMEDIATE: bool> History<'a, S, N, IMMEDIATE>
         }
     }
 
-    /// The states that entered step `i`, and the membrane that it compared with the threshold.
+    /// The states that entered step `i`, and those that it compared with the threshold.
     #[inline(always)]
-    pub(super) fn recall(&mut self, simd: S, i: usize) -> ([N::State<S>; TILE], [S::F32; TILE]) {
-        let compared = if IMMEDIATE {
-            self.entry(i) + N::STATES.len()
-        } else {
-            self.entry(i + 1) + N::STATES.len() - 1
-        };
-        let row = self.row(compared);
-        let membrane = array(
-            #[inline(always)]
-            |i| simd.load(&row[i * S::LANES..]),
-        );
-        (self.get(simd, self.entry(i)), membrane)
+    pub(super) fn recall(&mut self, simd: S, i: usize) -> [[N::State<S>; TILE]; 2] {
+        let mut compared = self.get(simd, self.entry(i + 1));
+        if IMMEDIATE {
+            let row = self.row(self.entry(i) + N::STATES.len());
+            for (i, state) in compared.iter_mut().enumerate() {
+                *membrane::<S, N>(state) = simd.load(&row[i * S::LANES..]);
+            }
+        }
+        [self.get(simd, self.entry(i)), compared]
     }
 }

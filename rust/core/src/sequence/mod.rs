@@ -19,7 +19,7 @@ pub use forward::{Outputs, forward};
 pub use strided::Strided;
 
 use crate::Error;
-use crate::neuron::{Mechanism, Reset};
+use crate::neuron::Reset;
 use crate::registry::NeuronKind;
 
 /// Vectors of neurons per tile: enough independent ones to hide the latency of a step.
@@ -85,9 +85,7 @@ impl Layer<'_> {
         let (parameters, states) = (self.neuron.parameters(), self.neuron.states());
         Error::check_length("parameters", self.parameters.len(), &[parameters.len()])?;
         Error::check_length("initial states", self.initial.len(), &[states.len()])?;
-        if self.reset.immediate && self.reset.mechanism == Mechanism::SubtractBeta {
-            return Err(Error::ImmediateSubtractBeta);
-        }
+        self.neuron.check_reset(self.reset)?;
         Error::checked_product("current", &self.shape.all())?;
         self.current.check("current", self.shape)?;
         let once = self.shape.once();

@@ -5,7 +5,7 @@ use super::history::History;
 use super::start::{initial, lanes, nth};
 use super::tile::{Tile, store, stream};
 use super::{Layer, OutputGradients, TILE};
-use crate::neuron::{FiringLanes, Neuron, Vectors, membrane, step};
+use crate::neuron::{Current, FiringLanes, Neuron, Vectors, membrane, step};
 use crate::registry::AnySurrogate;
 use crate::simd::{Columns, Isa, Kernel, PAST_CACHES, Simd, array, dispatch};
 use std::cell::RefCell;
@@ -45,7 +45,8 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
         let Self(mut job, scratch) = self;
         for tile in job.span.tiles::<S>() {
             let full = tile.width == TILE * S::LANES;
-            match (full, job.layer.reset.immediate, job.learned.is_some()) {
+            let immediate = N::IMMEDIATE && job.layer.reset.immediate;
+            match (full, immediate, job.learned.is_some()) {
                 (true, false, false) => job.steps::<S, true, false, false>(simd, tile, scratch),
                 (true, false, true) => job.steps::<S, true, false, true>(simd, tile, scratch),
                 (true, true, _) => job.steps::<S, true, true, true>(simd, tile, scratch),
@@ -131,7 +132,6 @@ impl<N: Neuron> Job<'_, '_, N> {
             first,
             width,
         } = tile;
-        let mechanism = self.layer.reset.mechanism;
         let vectors = tile.vectors::<S, FULL>();
         let mut state = history.restore(simd, chunk);
         let steps = history.steps_of(chunk);
@@ -145,8 +145,8 @@ impl<N: Neuron> Job<'_, '_, N> {
             let current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
             let mut compared = current;
             for k in 0..vectors {
-                let mut result =
-                    step::<S, N, IMMEDIATE>(simd, mechanism, &lanes[k], state[k], current[k]);
+                let current = Current::external(current[k]);
+                let mut result = step::<S, N, IMMEDIATE>(simd, &lanes[k], state[k], current);
                 state[k] = result.state;
                 compared[k] = *membrane::<S, N>(&mut result.fired_from);
             }
@@ -177,7 +177,6 @@ impl<N: Neuron> Job<'_, '_, N> {
             .graded_factor
             .row(0, sample, first, width)
             .load::<S, FULL, TILE>(simd);
-        let mechanism = self.layer.reset.mechanism;
         let vectors = tile.vectors::<S, FULL>();
         let past_caches = self.layer.shape.work() >= PAST_CACHES;
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
@@ -203,14 +202,17 @@ impl<N: Neuron> Job<'_, '_, N> {
                     *state = simd.add(*state, value);
                 }
             }
-            let (entered, compared) = history.recall(simd, i);
-            let mut above = compared;
-            for (x, lanes) in above.iter_mut().zip(lanes) {
-                *x = simd.sub(*x, lanes.threshold);
-            }
-            let mut slopes = above;
+            let [entered, compared] = history.recall(simd, i);
+            let mut slopes: [S::F32; TILE] = array(
+                #[inline(always)]
+                |k| {
+                    let level = N::level(simd, lanes[k].parameters, compared[k]);
+                    simd.sub(level, lanes[k].threshold)
+                },
+            );
             self.surrogate.derivative(simd, &mut slopes[..vectors]);
-            let mut current = above;
+            let current = self.layer.current.row(t, sample, first, width);
+            let mut current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
             for k in 0..vectors {
                 let spike = Spike {
                     gradient: spikes[k],
@@ -219,9 +221,9 @@ impl<N: Neuron> Job<'_, '_, N> {
                 };
                 current[k] = carry[k].through::<IMMEDIATE, LEARN>(
                     simd,
-                    mechanism,
                     &lanes[k],
                     entered[k],
+                    Current::external(current[k]),
                     compared[k],
                     spike,
                 );

@@ -31,7 +31,7 @@ pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
     }
     array(
         #[inline(always)]
-        |i| FiringLanes::new(simd, layer.reset, parameters[i], threshold[i]),
+        |i| FiringLanes::new(simd, layer.reset.mechanism, parameters[i], threshold[i]),
     )
 }
 

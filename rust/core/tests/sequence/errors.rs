@@ -277,14 +277,17 @@ fn a_scaled_reset_that_should_be_immediate() {
     assert_eq!(forward(Isa::Scalar, &layer, none()), Ok(()));
     layer.reset.immediate = true;
     let refused = forward(Isa::Scalar, &layer, none());
-    assert_eq!(refused, Err(Error::ImmediateSubtractBeta));
+    assert_eq!(
+        refused.expect_err("not offered").to_string(),
+        "leaky has no immediate reset by \"subtract_beta\""
+    );
 }
 
 #[test]
 fn unknown_names() {
     assert_eq!(
         NeuronKind::parse("lif").expect_err("unknown").to_string(),
-        "there is no neuron named \"lif\"; known: leaky"
+        "there is no neuron named \"lif\"; known: leaky, synaptic"
     );
     assert_eq!(
         Mechanism::parse("hard").expect_err("unknown").to_string(),

@@ -1,0 +1,175 @@
+"""Running a neuron over one step or a sequence: natively, or in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from bitspike import surrogate
+from bitspike.dense_spikes import DenseSpikes, of_spikes
+from bitspike.ops import _dispatch
+from bitspike.ops._function import Layer, Pack
+from bitspike.spike_tensor import SpikeTensor
+
+from ._firing import Firing
+
+Run = tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]
+"""Spikes, the states of all steps if they are wanted, and the states after the last step."""
+
+
+class Execution(Firing):
+    """The functional form of a neuron: no hidden state is read or written."""
+
+    NAME: ClassVar[str] = ""
+    """Its name in the native module, or empty if it runs in torch only."""
+    PARAMETERS: ClassVar[tuple[str, ...]] = ()
+    """The names of the parameters of its equation."""
+
+    step: Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+    """``step(current, *states) -> (spikes, states)``: one step in torch."""
+
+    def coefficients(self) -> tuple[Tensor, ...]:
+        """The parameters of the equation as it uses them: clamped, say."""
+        return tuple(getattr(self, name) for name in self.PARAMETERS)
+
+    def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
+        """The functional form.
+
+        Args:
+            current: Input, one step ``[B, *]`` or a sequence ``[T, B, *]``.
+            initial: The states before the first step, each ``[B, *]``.
+            sequence: Whether the first axis of ``current`` is time.
+            states: Whether the states of all steps are wanted.
+
+        Returns:
+            Spikes, the states of all steps if they are wanted, and the states after the last step.
+        """
+        constants = self._constants(current.shape[1:] if sequence else current.shape)
+        reason = self._refusal(current, constants)
+        if reason is None:
+            result = self._run_native(current, constants, initial, sequence, states)
+        else:
+            _dispatch.require_native(reason)
+            result = self._run_reference(current, initial, sequence, states)
+        if self.order == "fire_first":
+            spikes, *others = result
+            return self._before_update(spikes, initial, sequence), *others  # type: ignore[return-value]
+        return result
+
+    def _before_update(self, spikes: Tensor, initial: list[Tensor], sequence: bool) -> Tensor:
+        """Spikes of the membranes that enter each step, given those of the membranes it leaves."""
+        first = self.fire(self.level(*initial)).to(spikes.dtype)
+        if not sequence:
+            return of_spikes(first) if isinstance(spikes, DenseSpikes) else first
+        if not len(spikes):
+            return spikes
+        first = first.unsqueeze(0)
+        if isinstance(spikes, SpikeTensor):
+            features = len(spikes.features)
+            words = SpikeTensor.from_dense(first, features).words
+            first = Pack.apply(first, words, features)
+        return torch.cat([first, spikes[:-1]])
+
+    def native_refusal(self, current: Tensor) -> str | None:
+        """Why a call with this input runs in torch instead of natively, or None if it does not.
+
+        Example:
+            >>> snn.Leaky(beta=0.9).native_refusal(torch.zeros(3, dtype=torch.float64))
+            'input is torch.float64, and native kernels compute in float32'
+        """
+        return self._refusal(current, self._parts())
+
+    def _refusal(self, current: Tensor, constants: list[Tensor]) -> str | None:
+        if not self.NAME:
+            return f"{type(self).__name__} has no native form"
+        if not isinstance(self.spike_grad, surrogate.Surrogate):
+            return "spike_grad is a function that only torch can call"
+        if not self.spike_grad.is_native():
+            return f"{self.spike_grad} has no native form"
+        if self.inhibition:
+            return "inhibition couples the neurons of a layer"
+        if self.state_quant:
+            return "state_quant is a function that only torch can call"
+        if not self.detach_reset:
+            return "the gradient of the reset is torch's (detach_reset=False)"
+        if self.fire_at != "gt":
+            return "native kernels fire above the threshold, not at it (fire_at='ge')"
+        return _dispatch.refusal(current, constants)
+
+    def _parts(self) -> list[Tensor]:
+        """The equation's coefficients, the threshold and the graded factor."""
+        return [*self.coefficients(), self.threshold, self.graded_spikes_factor]
+
+    def _constants(self, shape: torch.Size) -> list[Tensor]:
+        """The equation's coefficients, the threshold and the graded factor.
+
+        Raises:
+            ValueError: if one does not broadcast against one step.
+        """
+        names = (*self.PARAMETERS, "threshold", "graded_spikes_factor")
+        values = self._parts()
+        for name, value in zip(names, values, strict=True):
+            if value.numel() != 1 and not _broadcasts(value.shape, shape):
+                raise ValueError(
+                    f"{name} has shape {tuple(value.shape)}, which does not broadcast against one "
+                    f"step of the input, {tuple(shape)}"
+                )
+        return values
+
+    def _run_native(
+        self,
+        current: Tensor,
+        constants: list[Tensor],
+        initial: list[Tensor],
+        sequence: bool,
+        states: bool,
+    ) -> Run:
+        packed = sequence and self._spikes_are_bits()
+        spikes, *results = Layer.apply(
+            (self.NAME, self._reset_mechanism, not self.reset_delay),
+            (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
+            (sequence, packed, states),
+            len(constants),
+            current.float(),
+            *(x.float() for x in constants),
+            *(x.float() for x in initial),
+        )
+        count = len(initial)
+        if spikes.dtype != current.dtype:
+            spikes = spikes.to(current.dtype)
+        elif not packed and self._spikes_are_bits() and not torch.compiler.is_compiling():
+            spikes = of_spikes(spikes)
+        return spikes, tuple(results[:-count]), tuple(results[-count:])
+
+    def _run_reference(
+        self, current: Tensor, initial: list[Tensor], sequence: bool, states: bool
+    ) -> Run:
+        dtype = current.dtype
+        if dtype in (torch.bfloat16, torch.float16):
+            current = current.float()
+        last: tuple[Tensor, ...] = tuple(initial)
+        if not sequence:
+            spikes, last = self.step(current, *last)
+            return spikes.to(dtype), (), last
+        trains, history = [], []
+        for x in current.unbind(0):
+            spikes, last = self.step(x, *last)
+            trains.append(spikes)
+            history.append(last)
+        if not trains:
+            none = [torch.zeros_like(x).expand(0, *x.shape) for x in initial]
+            return none[-1].to(dtype), tuple(none if states else ()), last
+        all_steps = (
+            tuple(torch.stack(steps) for steps in zip(*history, strict=True)) if states else ()
+        )
+        return torch.stack(trains).to(dtype), all_steps, last
+
+
+def _broadcasts(shape: torch.Size, target: torch.Size) -> bool:
+    tail = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(
+        size in (1, wanted) for size, wanted in zip(shape, tail, strict=True)
+    )

@@ -1,0 +1,34 @@
+"""The keywords that neurons share; :class:`~bitspike.SpikingNeuron` explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from torch import Tensor
+
+
+class Switches(TypedDict, total=False):
+    """What snnTorch does not have: keywords only, which leave positions to its arguments."""
+
+    detach_reset: bool
+    order: str
+    fire_at: str
+    multi_step: bool
+
+
+class Options(Switches, total=False):
+    """What every neuron takes beside the parameters of its equation."""
+
+    threshold: float | Tensor
+    spike_grad: Callable[[Tensor], Tensor] | None
+    surrogate_disable: bool
+    init_hidden: bool
+    inhibition: bool
+    learn_threshold: bool
+    reset_mechanism: str
+    state_quant: Callable[[Tensor], Tensor] | bool
+    output: bool
+    graded_spikes_factor: float | Tensor
+    learn_graded_spikes_factor: bool
+    reset_delay: bool
