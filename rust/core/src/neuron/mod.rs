@@ -40,6 +40,10 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// Whether it fires only as its level rises through the threshold, not as long as it is above.
     const ON_CROSSING: bool = false;
 
+    /// Whether full tiles have loops of their own, unrolled over their vectors. Not worth its code
+    /// for an equation of hundreds of instructions.
+    const UNROLL: bool = true;
+
     /// One vector per parameter.
     type Parameters<S: Simd>: Vectors<S>;
     /// One vector per state.

@@ -185,8 +185,8 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         for tile in self.span.tiles::<S>() {
-            let full = tile.width == TILE * S::LANES;
-            // Without an immediate form, its loops are not compiled.
+            // What a neuron does without is not compiled.
+            let full = N::UNROLL && tile.width == TILE * S::LANES;
             match (full, N::IMMEDIATE && self.layer.reset.immediate) {
                 (true, false) => self.steps::<S, true, false>(simd, tile),
                 (true, true) => self.steps::<S, true, true>(simd, tile),

@@ -44,7 +44,7 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
     fn run<S: Simd>(self, simd: S) {
         let Self(mut job, scratch) = self;
         for tile in job.span.tiles::<S>() {
-            let full = tile.width == TILE * S::LANES;
+            let full = N::UNROLL && tile.width == TILE * S::LANES;
             let immediate = N::IMMEDIATE && job.layer.reset.immediate;
             match (full, immediate, job.learned.is_some()) {
                 (true, false, false) => job.steps::<S, true, false, false>(simd, tile, scratch),
@@ -95,24 +95,26 @@ impl<N: Neuron> Job<'_, '_, N> {
         }
 
         let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
+        // Up to the last chunk, saving the states at the start of each, and back again. One loop does
+        // both, because the code of a chunk is inlined wherever it is called.
         let mut state = initial::<S, N, FULL>(simd, self.layer, tile);
-        for chunk in 0..history.chunks() {
-            history.save(simd, chunk, &state);
-            if chunk + 1 < history.chunks() {
-                state =
-                    self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, chunk);
+        let chunks = history.chunks();
+        for pass in 0..(2 * chunks).saturating_sub(1) {
+            let chunk = pass.min(2 * chunks - 2 - pass);
+            if pass == chunk {
+                history.save(simd, chunk, &state);
             }
-        }
-        for chunk in (0..history.chunks()).rev() {
-            self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, chunk);
-            self.reverse::<S, FULL, IMMEDIATE, LEARN>(
-                simd,
-                tile,
-                &lanes,
-                &mut history,
-                chunk,
-                &mut carry,
-            );
+            state = self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, chunk);
+            if pass + 1 >= chunks {
+                self.reverse::<S, FULL, IMMEDIATE, LEARN>(
+                    simd,
+                    tile,
+                    &lanes,
+                    &mut history,
+                    chunk,
+                    &mut carry,
+                );
+            }
         }
         self.finish::<S, FULL>(simd, tile, &carry);
     }

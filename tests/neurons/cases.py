@@ -1,0 +1,77 @@
+"""One layer of each native neuron, with numbers that make it fire, for the tests of all neurons."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+import bitspike as snn
+
+
+@dataclass(frozen=True)
+class Case:
+    """A neuron, and numbers at which it is neither silent nor always above threshold."""
+
+    kind: type[snn.SpikingNeuron]
+    arguments: Callable[[int], dict] = field(default=lambda n: {})
+    """Its arguments for a layer of ``n`` neurons; a tensor ``[n]`` gives each its own number."""
+    learned: tuple[str, ...] = ()
+    """Which of the arguments are learned, ``learn_<name>=True``, beside the threshold."""
+    current: tuple[float, float] = (0.1, 0.8)
+    """Mean and standard deviation of the input."""
+    states: tuple[float, float] = (0.0, 1.0)
+    """Mean and standard deviation of the initial states."""
+    exact: bool = True
+    """Whether the kernel computes the bits of torch, as it does unless there is an exponential."""
+
+    def __str__(self) -> str:
+        return self.kind.__name__
+
+    def resets(self) -> list[tuple[str, bool]]:
+        """Each reset with the values of ``reset_delay`` that it allows."""
+        delays = (True, False) if self.kind.IMMEDIATE else (True,)
+        pairs = [(reset, delay) for reset in self.kind.RESETS for delay in delays]
+        return [pair for pair in pairs if pair != ("subtract_beta", False)]
+
+    def neuron(self, n: int, reset: str, delay: bool, learn: bool = True, **others):
+        """A layer for whole sequences, everything learned if ``learn``."""
+        learned = ("threshold", *self.learned) if learn else ()
+        arguments = dict(multi_step=True) | self.arguments(n)
+        arguments |= {f"learn_{name}": True for name in learned}
+        if len(self.kind.RESETS) > 1:
+            arguments["reset_mechanism"] = reset
+        if not delay:
+            arguments["reset_delay"] = False
+        return self.kind(**arguments | others)
+
+    def inputs(self, steps: int, *step: int):
+        """A sequence of currents, and initial states."""
+        (mean, deviation), (at, spread) = self.current, self.states
+        x = torch.randn(steps, *step) * deviation + mean
+        return x, [torch.randn(step) * spread + at for _ in self.kind.STATES]
+
+
+def uniform(low: float, high: float, n: int) -> torch.Tensor:
+    """A number per neuron."""
+    return low + (high - low) * torch.rand(n)
+
+
+CASES = (
+    Case(
+        snn.Leaky,
+        lambda n: dict(
+            beta=uniform(0.3, 1, n),
+            threshold=uniform(0.4, 1, n),
+            graded_spikes_factor=1.3,
+            learn_graded_spikes_factor=True,
+        ),
+        learned=("beta",),
+    ),
+    Case(
+        snn.Synaptic,
+        lambda n: dict(alpha=uniform(0.3, 1, n), beta=uniform(0.3, 1, n), threshold=0.8),
+        learned=("alpha", "beta"),
+        current=(0.1, 0.5),
+    ),
+)
+"""One for each neuron of the native module."""
