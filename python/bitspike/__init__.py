@@ -11,6 +11,8 @@ from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.neurons import LIF as LIF
+from bitspike.neurons import SRM0 as SRM0
+from bitspike.neurons import EscapeLeaky as EscapeLeaky
 from bitspike.neurons import Leaky as Leaky
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
 from bitspike.neurons import Synaptic as Synaptic

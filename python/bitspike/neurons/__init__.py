@@ -2,7 +2,9 @@
 
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
+from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .leaky import Leaky as Leaky
+from .srm0 import SRM0 as SRM0
 from .synaptic import Synaptic as Synaptic
 
 ALL: tuple[type[SpikingNeuron], ...] = (

@@ -97,6 +97,8 @@ class Execution(Firing):
             return "the gradient of the reset is torch's (detach_reset=False)"
         if self.fire_at != "gt":
             return "native kernels fire above the threshold, not at it (fire_at='ge')"
+        if self.spike_range != (0, 1):
+            return f"native spikes are 0 or 1, not from {self.spike_range}"
         return _dispatch.refusal(current, constants)
 
     def _parts(self) -> list[Tensor]:

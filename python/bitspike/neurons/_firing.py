@@ -42,11 +42,15 @@ class Firing(HiddenState):
         detach_reset: bool,
         order: str,
         fire_at: str,
+        spike_range: tuple[int, int],
     ) -> None:
         super().__init__()
         self._check_reset(reset_mechanism, reset_delay)
         _check_choice("order", order, ("integrate_first", "fire_first"))
         _check_choice("fire_at", fire_at, ("gt", "ge"))
+        low, high = spike_range
+        if not low <= 0 < high:
+            raise ValueError(f"spike_range must be (low <= 0, high >= 1), not {spike_range}")
         if surrogate_disable:
             self.spike_grad: Callable[[Tensor], Tensor] = surrogate.Disabled()
         else:
@@ -58,6 +62,7 @@ class Firing(HiddenState):
         self.detach_reset = detach_reset
         self.order = order
         self.fire_at = fire_at
+        self.spike_range = (int(low), int(high))
         self._reset_mechanism = reset_mechanism
         self._constant("threshold", threshold, learn_threshold)
         self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
@@ -135,10 +140,22 @@ class Firing(HiddenState):
         return states[-1]
 
     def _spike(self, mem: Tensor) -> Tensor:
-        """1 where the membrane is above threshold, else 0, with the surrogate's gradient."""
-        above = mem - self.threshold
-        spikes = self.spike_grad(above)
-        return spikes if self.fire_at == "gt" else spikes + (above == 0)
+        """How many spikes this membrane fires, with the surrogate's gradient.
+
+        One if it is above threshold; with another ``spike_range`` one for each multiple of the
+        threshold that it is above, and minus one for each that it is below on the negative side.
+        """
+        low, high = self.spike_range
+        spikes = self._above(mem - self.threshold)
+        for multiple in range(2, high + 1):
+            spikes = spikes + self._above(mem - multiple * self.threshold)
+        for multiple in range(1, 1 - low):
+            spikes = spikes - self._above(-mem - multiple * self.threshold)
+        return spikes
+
+    def _above(self, x: Tensor) -> Tensor:
+        spikes = self.spike_grad(x)
+        return spikes if self.fire_at == "gt" else spikes + (x == 0)
 
     def fire(self, mem: Tensor) -> Tensor:
         """Spikes where the membrane is above threshold, times the graded factor."""
@@ -159,7 +176,7 @@ class Firing(HiddenState):
         return self._spike(mem) * winner
 
     def mem_reset(self, mem: Tensor) -> Tensor:
-        """The reset flag: 1 where the membrane is above threshold.
+        """The reset flag: how many spikes the membrane has fired.
 
         It carries no gradient unless ``detach_reset=False``.
         """
@@ -168,7 +185,11 @@ class Firing(HiddenState):
 
     def _erase(self, x: Tensor, reset: Tensor) -> Tensor:
         """The part of a delayed reset that erases what has been integrated."""
-        return x - reset * x if self._reset_mechanism == "zero" else x
+        return x - self._once(reset) * x if self._reset_mechanism == "zero" else x
+
+    def _once(self, reset: Tensor) -> Tensor:
+        """Whether there was a spike, however many: a membrane can be erased but once."""
+        return reset if self.spike_range == (0, 1) else reset.abs().clamp(max=1)
 
     def _subtract(self, mem: Tensor, reset: Tensor, decay: Tensor) -> Tensor:
         """The part of a delayed reset that follows integration."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -27,7 +27,7 @@ class LIF(SpikingNeuron):
         reset_delay, switches: See `SpikingNeuron`.
     """
 
-    RESETS = ("subtract", "zero", "none", "subtract_beta")
+    RESETS: ClassVar[tuple[str, ...]] = ("subtract", "zero", "none", "subtract_beta")
     IMMEDIATE = True
 
     beta: Tensor

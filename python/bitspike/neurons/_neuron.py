@@ -40,6 +40,9 @@ class SpikingNeuron(Execution):
         order: ``"integrate_first"`` fires with the membrane that the step leaves, ``"fire_first"``
             with the one that it was given: the same spikes, one step later.
         fire_at: ``"gt"`` fires above the threshold, ``"ge"`` also at it, in torch.
+        spike_range: The lowest and highest number of spikes per step: ``(-1, 1)`` for signed
+            (ternary) spikes, ``(0, n)`` for up to ``n``, one for each multiple of the threshold
+            that the membrane is above. Others than ``(0, 1)`` run in torch.
         multi_step: Take a whole sequence per call.
     """
 
@@ -61,6 +64,7 @@ class SpikingNeuron(Execution):
         detach_reset: bool = True,
         order: str = "integrate_first",
         fire_at: str = "gt",
+        spike_range: tuple[int, int] = (0, 1),
         multi_step: bool = False,
     ) -> None:
         super().__init__(
@@ -77,6 +81,7 @@ class SpikingNeuron(Execution):
             detach_reset,
             order,
             fire_at,
+            spike_range,
         )
         self.init_hidden = init_hidden
         self.output = output

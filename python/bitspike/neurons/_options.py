@@ -14,6 +14,7 @@ class Switches(TypedDict, total=False):
     detach_reset: bool
     order: str
     fire_at: str
+    spike_range: tuple[int, int]
     multi_step: bool
 
 

@@ -34,8 +34,8 @@ class Leaky(LIF):
         graded_spikes_factor: ``γ``, what a spike counts.
         learn_graded_spikes_factor: Make it a parameter.
         reset_delay: Reset one step after the spike.
-        switches: ``multi_step=True`` takes a whole sequence per call; ``detach_reset``, ``order``
-            and ``fire_at`` are explained in `SpikingNeuron`.
+        switches: ``multi_step=True`` takes a whole sequence per call; ``detach_reset``, ``order``,
+            ``fire_at`` and ``spike_range`` are explained in `SpikingNeuron`.
 
     Shapes:
         One step: input ``[B, *]`` (any shape), spikes and membrane the same. With
@@ -75,7 +75,7 @@ class Leaky(LIF):
         (beta,) = self.coefficients()
         reset = self.mem_reset(mem)
         if self.reset_mechanism == "zero":
-            mem = (1 - reset) * mem
+            mem = (1 - self._once(reset)) * mem
         mem = beta * mem + current
         mem = self._subtract(mem, reset, beta)
         spikes, mem = self._fire_and_reset(mem, reset)

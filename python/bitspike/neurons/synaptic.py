@@ -44,8 +44,8 @@ class Synaptic(LIF):
         state_quant: A function applied to the states after each update, or False.
         output: Return ``(spikes, syn, mem)`` also with ``init_hidden``.
         reset_delay: Reset one step after the spike.
-        switches: ``multi_step=True`` takes a whole sequence per call; ``detach_reset``, ``order``
-            and ``fire_at`` are explained in `SpikingNeuron`.
+        switches: ``multi_step=True`` takes a whole sequence per call; ``detach_reset``, ``order``,
+            ``fire_at`` and ``spike_range`` are explained in `SpikingNeuron`.
 
     Shapes:
         As `Leaky`, with two states of one step's shape.
@@ -71,7 +71,7 @@ class Synaptic(LIF):
     syn: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         alpha: float | Tensor,
         beta: float | Tensor,
