@@ -3,13 +3,14 @@
 import copy
 
 import pytest
+import replay
 import torch
-from compare import RESETS, SURROGATES, dense, error, same_bits, step_by_step
+from compare import RESETS, SURROGATES, dense, same_bits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
-from bitspike import _native, surrogate
+from bitspike import _native
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 
@@ -26,14 +27,7 @@ def leaky(mechanism="subtract", delay=True, **arguments):
 
 def run(neuron, x, mem=None, reference=False):
     """Spikes, membranes and last membrane, all of them with gradients."""
-    if mem is None:
-        mem = torch.zeros(x.shape[1:])
-    if reference:
-        spikes, (membranes,), (last,) = neuron._run_reference(x, [mem], True, True)
-    else:
-        assert neuron.native_refusal(x) is None
-        spikes, (membranes,), (last,) = neuron.run(x, [mem], sequence=True, states=True)
-    return spikes, membranes, last
+    return replay.run(neuron, x, [torch.zeros(x.shape[1:]) if mem is None else mem], reference)
 
 
 def assert_equals_reference(neuron, x, mem=None):
@@ -66,18 +60,6 @@ def test_shapes(mechanism, delay, step, steps):
         assert spikes.shape == membranes.shape == x.shape
         assert isinstance(spikes, snn.SpikeTensor) == (factor == 1)
         assert neuron.mem.shape == step
-
-
-@all_resets
-def test_a_sequence_equals_its_steps(mechanism, delay):
-    for factor in (1.0, 1.5):
-        whole = leaky(mechanism, delay, beta=torch.rand(70), graded_spikes_factor=factor)
-        single = copy.deepcopy(whole)
-        single.multi_step = False
-        x, mem = torch.randn(30, 4, 70), torch.randn(4, 70)
-        wanted, actual = step_by_step(single, x, mem), whole(x, mem)
-        assert same_bits(wanted[0], actual[0])
-        assert same_bits(wanted[1], actual[1])
 
 
 LAYOUTS = {
@@ -184,19 +166,6 @@ def layer(mechanism, delay, surrogate_, parameters, shape):
 
 @all_resets
 @pytest.mark.parametrize("parameters", ["one", "per neuron", "per sample"])
-def test_number_of_threads(mechanism, delay, parameters, threads):
-    # As much work as is split among threads.
-    case = layer(mechanism, delay, surrogate.ATan(), parameters, (13, 33, 400))
-    threads(1)
-    wanted = everything(*case)
-    for count in (2, 3, 4):
-        threads(count)
-        for w, a in zip(wanted, everything(*case), strict=True):
-            assert same_bits(w, a), count
-
-
-@all_resets
-@pytest.mark.parametrize("parameters", ["one", "per neuron", "per sample"])
 def test_instruction_sets(mechanism, delay, parameters, force_isa):
     for surrogate_ in SURROGATES:
         case = layer(mechanism, delay, surrogate_, parameters, (7, 5, 150))
@@ -210,49 +179,6 @@ def test_instruction_sets(mechanism, delay, parameters, force_isa):
 
 
 # Gradients
-
-
-class Recorder:
-    """A surrogate that notes where it was asked, and which spikes it fired."""
-
-    def __init__(self, surrogate_):
-        self.surrogate, self.calls = surrogate_, []
-
-    def __call__(self, x):
-        spikes = self.surrogate(x)
-        self.calls.append((x.double(), spikes.double()))
-        return spikes
-
-
-class Replay(torch.autograd.Function):
-    """The firing step in float64 with the spikes, and distances to threshold, of float32."""
-
-    @staticmethod
-    def forward(ctx, x, recorder):
-        ctx.recorded, spikes = recorder.calls.pop(0)
-        ctx.surrogate = recorder.surrogate
-        return spikes
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * ctx.surrogate.derivative(ctx.recorded), None
-
-
-def specification(neuron, x, mem):
-    """The neuron's torch steps in float64, with the spikes of float32.
-
-    Each neuron has learned constants of its own, so that what they contribute to one shows.
-    """
-    twin = copy.deepcopy(neuron)
-    twin.spike_grad = recorder = Recorder(neuron.spike_grad)
-    with torch.no_grad():
-        run(twin, x, mem, reference=True)
-    twin = twin.double()
-    for name, value in list(twin.named_parameters()):
-        setattr(twin, name, torch.nn.Parameter(value.detach().expand(mem.shape).clone()))
-    twin.spike_grad = lambda x: Replay.apply(x, recorder)
-    inputs = [y.double().requires_grad_() for y in (x, mem)]
-    return twin, *inputs, run(twin, *inputs, reference=True)
 
 
 LOSSES = {
@@ -269,7 +195,7 @@ def check_gradients(neuron, x, mem, *sources):
     native = copy.deepcopy(neuron)
     inputs = x.clone().requires_grad_(), mem.clone().requires_grad_()
     results = run(native, *inputs)
-    twin, *wanted_inputs, wanted_results = specification(neuron, x, mem)
+    wanted_inputs, wanted_results = replay.specification(neuron, x, [mem])
     a, b = torch.randn(2, *x.shape)
     names = [name for name, _ in native.named_parameters()]
     for source in sources:
@@ -281,7 +207,7 @@ def check_gradients(neuron, x, mem, *sources):
         )
         wanted = torch.autograd.grad(
             LOSSES[source](*wanted_results, a.double(), b.double()),
-            [*wanted_inputs, *twin.parameters()],
+            wanted_inputs,
             retain_graph=True,
             allow_unused=True,
         )
@@ -320,31 +246,6 @@ def test_gradients_through_packed_spikes(mechanism, delay):
     neuron = leaky(mechanism, delay, learn_beta=True, learn_threshold=True)
     assert isinstance(run(neuron, x, mem)[0], snn.SpikeTensor)
     check_gradients(neuron, x, mem, *LOSSES)
-
-
-@all_resets
-def test_a_sequence_has_the_gradients_of_its_steps(mechanism, delay):
-    whole = leaky(mechanism, delay, learn_beta=True, learn_threshold=True)
-    single = copy.deepcopy(whole)
-    single.multi_step = False
-    x, mem = torch.randn(20, 4, 70), torch.randn(4, 70)
-    a, b = torch.randn(2, *x.shape)
-    gradients = []
-    for neuron in (whole, single):
-        inputs = x.clone().requires_grad_(), mem.clone().requires_grad_()
-        spikes, membranes = neuron(*inputs) if neuron is whole else step_by_step(neuron, *inputs)
-        ((spikes * a).sum() + (membranes * b).sum()).backward()
-        gradients.append([y.grad for y in (*inputs, neuron.beta, neuron.threshold)])
-    for one, other in zip(*gradients, strict=True):
-        assert error(one, other) < 1e-5
-
-
-@all_resets
-def test_long_sequences_recompute_in_chunks(mechanism, delay):
-    neuron = leaky(mechanism, delay, learn_beta=True, learn_threshold=True)
-    x, mem = torch.randn(3000, 2, 17), torch.randn(2, 17)
-    assert_equals_reference(neuron, x, mem)
-    check_gradients(neuron, x, mem, "both")
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 5), (4, 0, 5), (4, 3, 0)])
