@@ -83,15 +83,21 @@ macro_rules! surrogates {
             }
 
             /// Replaces each `x = u - θ` by the derivative there; the choice is made once for all.
-            #[inline(always)]
+            ///
+            /// Compiled once per instruction set: inlined, every loop of every neuron would carry a
+            /// copy of all surrogates.
+            #[inline(never)]
             pub(crate) fn derivative<S: Simd>(self, simd: S, x: &mut [S::F32]) {
-                match self {
-                    $(Self::$surrogate(surrogate) => {
-                        for x in x {
-                            *x = surrogate.derivative(simd, *x);
-                        }
-                    })*
-                }
+                simd.vectorize(
+                    #[inline(always)]
+                    || match self {
+                        $(Self::$surrogate(surrogate) => {
+                            for x in x {
+                                *x = surrogate.derivative(simd, *x);
+                            }
+                        })*
+                    },
+                );
             }
         }
     };
