@@ -118,6 +118,12 @@ surrogates![
     Triangle,
     Boxcar,
     Gaussian,
+    MultiGaussian,
+    SuperSpike,
+    Tanh,
+    Erfc,
+    PiecewiseQuadratic,
+    PiecewiseExp,
     Disabled,
 ];
 
