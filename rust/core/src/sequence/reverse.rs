@@ -208,8 +208,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             for (x, lanes) in above.iter_mut().zip(lanes) {
                 *x = simd.sub(*x, lanes.threshold);
             }
-            let mut slopes = above;
-            self.surrogate.derivative(simd, &mut slopes[..vectors]);
+            let slopes = self.surrogate.derivative(simd, above, vectors);
             let mut current = above;
             for k in 0..vectors {
                 let spike = Spike {
