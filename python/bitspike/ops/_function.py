@@ -39,6 +39,24 @@ class Fire(torch.autograd.Function):
         return ctx.gradient(x, grad, spikes), None
 
 
+class Lend(torch.autograd.Function):
+    """The first tensor, with the gradient of the second."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, smooth: Tensor) -> Tensor:  # noqa: D102
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: D102
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:  # noqa: D102
+        return None, grad
+
+
 class Pack(torch.autograd.Function):
     """The packed form of dense spikes, whose words are given; its gradient is theirs."""
 

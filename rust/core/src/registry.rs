@@ -4,6 +4,7 @@
 
 use crate::Error;
 use crate::neuron::*;
+use crate::sequence::TILE;
 use crate::simd::Simd;
 use crate::surrogate::*;
 
@@ -94,20 +95,14 @@ macro_rules! surrogates {
                 Err(unknown("surrogate", name, Self::ALL.iter().map(|(name, _)| *name)))
             }
 
-            /// Replaces each `x = u - θ` by the derivative there; the choice is made once for all.
-            ///
-            /// Compiled once per instruction set: inlined, every loop of every neuron would carry a
-            /// copy of all surrogates.
+            /// [`Self::derivative`], compiled once per instruction set and not in every loop of
+            /// every neuron.
             #[inline(never)]
-            pub(crate) fn derivative<S: Simd>(self, simd: S, x: &mut [S::F32]) {
+            fn outlined<S: Simd>(self, simd: S, x: &mut [S::F32]) {
                 simd.vectorize(
                     #[inline(always)]
                     || match self {
-                        $(Self::$surrogate(surrogate) => {
-                            for x in x {
-                                *x = surrogate.derivative(simd, *x);
-                            }
-                        })*
+                        $(Self::$surrogate(surrogate) => each(simd, surrogate, x),)*
                     },
                 );
             }
@@ -130,8 +125,53 @@ surrogates![
     Triangle,
     Boxcar,
     Gaussian,
+    MultiGaussian,
+    SuperSpike,
+    Tanh,
+    Erfc,
+    PiecewiseQuadratic,
+    PiecewiseExp,
     Disabled,
 ];
+
+impl AnySurrogate {
+    /// Replaces the first `vectors` of `x = u - θ` by the derivative there.
+    ///
+    /// The default is compiled into every loop, where it overlaps with the rest of a step. All of
+    /// them there would double the time to compile; the others are called.
+    #[inline(always)]
+    pub(crate) fn derivative<S: Simd>(
+        self,
+        simd: S,
+        mut x: [S::F32; TILE],
+        vectors: usize,
+    ) -> [S::F32; TILE] {
+        if let Self::Atan(atan) = self {
+            each(simd, atan, &mut x[..vectors]);
+            x
+        } else {
+            // A call needs them in memory; with a copy there, the other branch keeps registers.
+            let mut x = x;
+            self.outlined(simd, &mut x[..vectors]);
+            x
+        }
+    }
+}
+
+/// Replaces each number by the derivative there.
+#[inline(always)]
+fn each<S: Simd>(simd: S, surrogate: impl Surrogate, x: &mut [S::F32]) {
+    // A loop of known length is unrolled.
+    if let Ok(tile) = <&mut [S::F32; TILE]>::try_from(&mut *x) {
+        for x in tile {
+            *x = surrogate.derivative(simd, *x);
+        }
+    } else {
+        for x in x {
+            *x = surrogate.derivative(simd, *x);
+        }
+    }
+}
 
 impl NeuronKind {
     /// The neuron of that name.

@@ -205,14 +205,14 @@ impl<N: Neuron> Job<'_, '_, N> {
                 }
             }
             let [entered, compared] = history.recall(simd, i);
-            let mut slopes: [S::F32; TILE] = array(
+            let above: [S::F32; TILE] = array(
                 #[inline(always)]
                 |k| {
                     let level = N::level(simd, lanes[k].parameters, compared[k]);
                     simd.sub(level, lanes[k].threshold)
                 },
             );
-            self.surrogate.derivative(simd, &mut slopes[..vectors]);
+            let slopes = self.surrogate.derivative(simd, above, vectors);
             let current = self.layer.current.row(t, sample, first, width);
             let mut current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
             for k in 0..vectors {

@@ -293,9 +293,11 @@ fn unknown_names() {
         Mechanism::parse("hard").expect_err("unknown").to_string(),
         "there is no reset mechanism named \"hard\"; known: subtract, zero, none, subtract_beta"
     );
-    let error = AnySurrogate::new("tanh", &[]).expect_err("unknown");
+    let error = AnySurrogate::new("tangent", &[]).expect_err("unknown");
     let message = error.to_string();
-    assert!(message.starts_with("there is no surrogate named \"tanh\"; known: atan, fast_sigmoid"));
+    assert!(
+        message.starts_with("there is no surrogate named \"tangent\"; known: atan, fast_sigmoid")
+    );
     refused_length(AnySurrogate::new("atan", &[]), "surrogate parameters", 0, 1);
     for &neuron in NeuronKind::ALL {
         assert_eq!(NeuronKind::parse(neuron.name()), Ok(neuron));

@@ -22,7 +22,7 @@ class Surrogate(ABC):
     NAME: ClassVar[str] = ""
     """Its name in the native module, or empty if it runs in torch only."""
     parameters: ClassVar[list[float]]
-    """The parameters of the native form, in its order."""
+    """The parameters of the native form, in its order. Missing if one of them is a tensor."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spikes, in the dtype of ``x``, with this surrogate's gradient."""
@@ -39,7 +39,7 @@ class Surrogate(ABC):
 
     def __post_init__(self) -> None:
         """Reads the parameters once: a neuron asks for them at every step."""
-        if self.NAME:
+        if self.NAME and not any(isinstance(value, Tensor) for value in vars(self).values()):
             values = [getattr(self, name) for name in _native.describe()["surrogates"][self.NAME]]
             object.__setattr__(self, "parameters", [float(value) for value in values])
 
