@@ -10,8 +10,12 @@ from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
+from bitspike.neurons import KWTA as KWTA
 from bitspike.neurons import LIF as LIF
+from bitspike.neurons import SGRU as SGRU
+from bitspike.neurons import SLSTM as SLSTM
 from bitspike.neurons import Leaky as Leaky
+from bitspike.neurons import SConv2dLSTM as SConv2dLSTM
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
 from bitspike.ops import _library as _library
 from bitspike.ops._buffer import empty_cache as empty_cache

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bitspike import surrogate
 
 from ._hidden import HiddenState
+from ._inhibition import KWTA
 
 
 class Firing(HiddenState):
@@ -28,7 +29,7 @@ class Firing(HiddenState):
         threshold: float | Tensor,
         spike_grad: Callable[[Tensor], Tensor] | None,
         surrogate_disable: bool,
-        inhibition: bool,
+        inhibition: bool | KWTA,
         learn_threshold: bool,
         reset_mechanism: str,
         state_quant: Callable[[Tensor], Tensor] | bool,
@@ -51,7 +52,7 @@ class Firing(HiddenState):
         self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
         self.register_buffer("reset_mechanism_val", torch.tensor(self.reset_dict[reset_mechanism]))
         self._note_unit_spikes()
-        if inhibition:
+        if inhibition is True:
             warn(
                 "inhibition works on dense layers [B, N]; suppressed neurons are reset as in "
                 "snnTorch although they did not fire",
@@ -120,7 +121,15 @@ class Firing(HiddenState):
         """Spikes where the membrane is above threshold, times the graded factor."""
         if self.state_quant:
             mem = self.state_quant(mem)  # type: ignore[operator]
-        return self.spike_grad(mem - self.threshold) * self.graded_spikes_factor
+        return self._spike(mem) * self.graded_spikes_factor
+
+    def _spike(self, mem: Tensor) -> Tensor:
+        """1 where the membrane is above threshold, unless another neuron suppresses it."""
+        above = mem - self.threshold
+        spikes = self.spike_grad(above)
+        if isinstance(self.inhibition, KWTA):
+            spikes = spikes * self.inhibition.winners(above)
+        return spikes
 
     def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
         """A spike of the neuron furthest above threshold in each sample of ``[B, N]``.
@@ -135,8 +144,11 @@ class Firing(HiddenState):
         return self.spike_grad(above) * winner
 
     def mem_reset(self, mem: Tensor) -> Tensor:
-        """The reset flag: 1 where the membrane is above threshold, without gradient."""
-        return self.spike_grad(mem - self.threshold).detach()
+        """The reset flag: 1 where the membrane is above threshold, without gradient.
+
+        Of neurons that compete by `KWTA` only winners are reset: they are those that fired.
+        """
+        return self._spike(mem).detach()
 
     def _subtract(self, mem: Tensor, reset: Tensor, decay: Tensor) -> Tensor:
         """The part of a delayed reset that follows integration."""
@@ -150,10 +162,10 @@ class Firing(HiddenState):
         """Spikes of an integrated membrane, and the membrane after an immediate reset."""
         if self.state_quant:
             mem = self.state_quant(mem)  # type: ignore[operator]
-        if self.inhibition:
+        if self.inhibition is True:
             fired = spikes = self.fire_inhibition(mem.size(0), mem)
         else:
-            fired = self.spike_grad(mem - self.threshold)
+            fired = self._spike(mem)
             spikes = fired * self.graded_spikes_factor
         if not self.reset_delay:
             # What the delayed rule has subtracted already is not subtracted again.

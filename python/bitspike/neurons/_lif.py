@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from ._inhibition import KWTA
 from ._neuron import SpikingNeuron
 
 
@@ -30,7 +31,7 @@ class LIF(SpikingNeuron):
         spike_grad: Callable[[Tensor], Tensor] | None = None,
         surrogate_disable: bool = False,
         init_hidden: bool = False,
-        inhibition: bool = False,
+        inhibition: bool | KWTA = False,
         learn_beta: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",

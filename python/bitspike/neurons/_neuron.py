@@ -15,6 +15,7 @@ from bitspike.ops._function import Layer
 from bitspike.spike_tensor import SpikeTensor
 
 from ._firing import Firing
+from ._inhibition import KWTA
 
 Result = Any
 """``spikes`` or ``(spikes, *states)``: snnTorch's flags decide, in :meth:`SpikingNeuron._call`."""
@@ -31,7 +32,7 @@ class SpikingNeuron(Firing):
         spike_grad: Surrogate gradient; by default ``surrogate.atan()``.
         surrogate_disable: No gradient through spikes.
         init_hidden: Keep the state in the module.
-        inhibition: Only the neuron furthest above threshold in each sample fires.
+        inhibition: Only the neuron furthest above threshold in each sample fires; or a `KWTA`.
         learn_threshold: Make ``threshold`` a parameter.
         reset_mechanism: ``"subtract"``, ``"zero"``, ``"none"`` or ``"subtract_beta"``.
         state_quant: A function applied to the states after each update, or False.
@@ -43,7 +44,7 @@ class SpikingNeuron(Firing):
     """
 
     NAME: ClassVar[str] = ""
-    """Its name in the native module."""
+    """Its name in the native module, or empty if it has no kernel and runs in torch only."""
     PARAMETERS: ClassVar[tuple[str, ...]] = ()
     """The names of the parameters of its equation."""
 
@@ -56,7 +57,7 @@ class SpikingNeuron(Firing):
         spike_grad: Callable[[Tensor], Tensor] | None = None,
         surrogate_disable: bool = False,
         init_hidden: bool = False,
-        inhibition: bool = False,
+        inhibition: bool | KWTA = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",
         state_quant: Callable[[Tensor], Tensor] | bool = False,
@@ -129,15 +130,23 @@ class SpikingNeuron(Firing):
             raise ValueError("input_ must be a sequence [T, B, *], not a number")
         return current
 
+    def state_shapes(self, step: torch.Size) -> tuple[torch.Size, ...]:
+        """The shape of each state for one step of the input; by default that of the step itself.
+
+        Raises:
+            ValueError: if the neuron cannot take such a step.
+        """
+        return (step,) * len(self.STATES)
+
     def _initial(
         self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
     ) -> list[Tensor]:
         """The states before the call: those given, or stored ones that fit, or zeros."""
-        shape = current.shape[1:] if sequence else current.shape
+        shapes = self.state_shapes(current.shape[1:] if sequence else current.shape)
         half = current.dtype in (torch.bfloat16, torch.float16)
         reuse = self.init_hidden or not sequence
         initial = []
-        for name, state in zip(self.STATES, given, strict=True):
+        for name, state, shape in zip(self.STATES, given, shapes, strict=True):
             if state is None and reuse:
                 state = getattr(self, name)
             if state is not None and not isinstance(state, Tensor):
@@ -145,7 +154,7 @@ class SpikingNeuron(Firing):
             if state is None or state.shape != shape:
                 if sequence and state is not None and state.numel() and not self.init_hidden:
                     raise ValueError(
-                        f"{name} has shape {tuple(state.shape)}, but one step of the input has "
+                        f"{name} has shape {tuple(state.shape)}, but for this input it must have "
                         f"shape {tuple(shape)}"
                     )
                 state = torch.zeros(
@@ -168,7 +177,8 @@ class SpikingNeuron(Firing):
         Returns:
             Spikes, the states of all steps if they are wanted, and the states after the last step.
         """
-        constants = self._constants(current.shape[1:] if sequence else current.shape)
+        step = current.shape[1:] if sequence else current.shape
+        constants = self._constants(self.state_shapes(step)[-1])
         reason = self.native_refusal(current)
         if reason is not None:
             _dispatch.require_native(reason)
@@ -182,6 +192,8 @@ class SpikingNeuron(Firing):
             >>> snn.Leaky(beta=0.9).native_refusal(torch.zeros(3, dtype=torch.float64))
             'input is torch.float64, and native kernels compute in float32'
         """
+        if not self.NAME:
+            return f"{type(self).__name__} has no native kernel"
         if not isinstance(self.spike_grad, surrogate.Surrogate):
             return "spike_grad is a function that only torch can call"
         if not self.spike_grad.is_native():
@@ -199,15 +211,15 @@ class SpikingNeuron(Firing):
         """The equation's parameters, the threshold and the graded factor.
 
         Raises:
-            ValueError: if one does not broadcast against one step.
+            ValueError: if one does not broadcast against a membrane of this shape.
         """
         names = self._constant_names()
         values = [getattr(self, name) for name in names]
         for name, value in zip(names, values, strict=True):
             if value.numel() != 1 and not _broadcasts(value.shape, shape):
                 raise ValueError(
-                    f"{name} has shape {tuple(value.shape)}, which does not broadcast against one "
-                    f"step of the input, {tuple(shape)}"
+                    f"{name} has shape {tuple(value.shape)}, which does not broadcast against the "
+                    f"membrane of one step, {tuple(shape)}"
                 )
         return values
 
@@ -256,11 +268,11 @@ class SpikingNeuron(Firing):
             trains.append(spikes)
             history.append(last)
         if not trains:
-            return (
-                torch.zeros_like(current, dtype=dtype),
-                tuple(torch.zeros_like(current) for _ in initial if states),
-                last,
-            )
+            # Spikes need not be shaped like the input: one step of nothing tells.
+            with torch.no_grad():
+                one, _ = self.step(current.new_zeros(current.shape[1:]), *last)
+            empty = tuple(state.new_zeros(0, *state.shape) for state in last if states)
+            return one.new_zeros(0, *one.shape, dtype=dtype), empty, last
         all_steps = (
             tuple(torch.stack(steps) for steps in zip(*history, strict=True)) if states else ()
         )

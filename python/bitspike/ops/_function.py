@@ -44,7 +44,7 @@ class Pack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, dense: Tensor, words: Tensor) -> Tensor:  # noqa: D102
-        return SpikeTensor(words, dense.shape[-1:])
+        return SpikeTensor(words, dense.shape[words.dim() - 1 :])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
