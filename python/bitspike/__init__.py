@@ -10,6 +10,13 @@ from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
+from bitspike.layers import TEBN as TEBN
+from bitspike.layers import BatchNormTT1d as BatchNormTT1d
+from bitspike.layers import BatchNormTT2d as BatchNormTT2d
+from bitspike.layers import GradedSpikes as GradedSpikes
+from bitspike.layers import SynapticDelay as SynapticDelay
+from bitspike.layers import TimeDropout as TimeDropout
+from bitspike.layers import tdBN as tdBN
 from bitspike.neurons import KWTA as KWTA
 from bitspike.neurons import LIF as LIF
 from bitspike.neurons import SGRU as SGRU

@@ -39,6 +39,8 @@ class Firing(HiddenState):
     ) -> None:
         super().__init__()
         self._check_reset(reset_mechanism, reset_delay)
+        if not isinstance(inhibition, bool | KWTA):
+            raise TypeError(f"inhibition must be True, False or a KWTA, not {inhibition!r}")
         if surrogate_disable:
             self.spike_grad: Callable[[Tensor], Tensor] = surrogate.Disabled()
         else:
@@ -146,8 +148,11 @@ class Firing(HiddenState):
     def mem_reset(self, mem: Tensor) -> Tensor:
         """The reset flag: 1 where the membrane is above threshold, without gradient.
 
-        Of neurons that compete by `KWTA` only winners are reset: they are those that fired.
+        Of neurons that compete by `KWTA` only winners are reset: they are those that fired. If
+        they were reset at once, nothing is left to do, and who waits above threshold is no winner.
         """
+        if isinstance(self.inhibition, KWTA) and not self.reset_delay:
+            return torch.zeros_like(mem)
         return self._spike(mem).detach()
 
     def _subtract(self, mem: Tensor, reset: Tensor, decay: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ class KWTA:
 
     where ``W`` is 1 for the ``k`` largest of its arguments and 0 for the others (Maass 2000, "On
     the computational power of winner-take-all"). Equal membranes win in the order of their
-    indices. A suppressed neuron keeps its membrane, and may win at the next step. It is the
+    indices. A suppressed neuron keeps its membrane, and may win at the next step. With
+    ``reset_delay=False`` the neurons that fire are reset in that step, and ``R`` is 0. It is the
     ``inhibition`` of any neuron; ``inhibition=True``, snnTorch's, differs for ``k = 1`` in two
     points: suppressed neurons above threshold are reset too, and a spike always counts 1.
 
