@@ -108,10 +108,12 @@ PRODUCTS = {
     aten.linear.default: lambda f, x: f(x, WEIGHTS, torch.arange(4.0)),
 }
 TURNED = {aten.t.default: lambda f, x: f(x[0])}
+POOLED = {aten.avg_pool2d.default, aten.avg_pool2d_backward.default}
+"""They take feature maps: tests/layers/test_pooling.py."""
 
 
 def test_every_operation_of_the_table_is_tested():
-    assert set(_aten._TABLE) == {*PACKED, *REDUCED, *PRODUCTS, *TURNED}
+    assert set(_aten._TABLE) == {*PACKED, *REDUCED, *PRODUCTS, *TURNED, *POOLED}
 
 
 @pytest.mark.parametrize("function", [*PACKED, *TURNED], ids=str)

@@ -1,4 +1,4 @@
-"""``nn.Linear`` on spikes."""
+"""Dense spikes as bits, and ``nn.Linear`` on them."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
     return all(t.is_cpu for t in tensors) and [t.shape for t in tensors] == shapes[: len(tensors)]
 
 
+def packed(spikes: Tensor) -> Tensor:
+    """A sequence ``[T, B, *]`` as bits, or as it is if it holds another value than 0 and 1."""
+    features = max(spikes.dim() - 2, 1)
+    words, others = ops.pack(spikes.detach(), features)
+    if others:
+        return spikes
+    return _with_gradient(spikes, words)
+
+
+def _with_gradient(x: Tensor, words: Tensor) -> Tensor:
+    """The packed form of dense spikes, whose words are given, with their gradient."""
+    if x.requires_grad and torch.is_grad_enabled():
+        bits: Tensor = Pack.apply(x, words, x.dim() - words.dim() + 1)
+        return bits
+    return SpikeTensor(words, x.shape[words.dim() - 1 :])
+
+
 def packed_if_faster(x: Tensor, weight: Any) -> Tensor:
     """Floats that may be spikes, as bits if a linear layer is faster with them."""
     inputs, outputs = x.shape[-1] if x.dim() else 0, weight.shape[0]
@@ -49,7 +66,4 @@ def packed_if_faster(x: Tensor, weight: Any) -> Tensor:
     words, others = ops.pack(x.detach(), 1)
     if others or matmul.prefers_dense(ops.count(words) / x.numel(), rows, outputs):
         return x
-    if x.requires_grad and torch.is_grad_enabled():
-        packed: Tensor = Pack.apply(x, words, 1)
-        return packed
-    return SpikeTensor(words, (inputs,))
+    return _with_gradient(x, words)

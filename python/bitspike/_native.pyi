@@ -11,11 +11,14 @@ __all__ = [
     "force_isa",
     "from_events",
     "install_torch_pool",
+    "max_pool",
+    "max_pool_gradient",
     "pack",
     "prefers_dense",
     "product",
     "sequence_backward",
     "sequence_forward",
+    "sum_pool",
     "to_events",
     "transpose",
     "unpack",
@@ -24,6 +27,7 @@ __all__ = [
 
 _Buffer = tuple[int, int]
 _View = tuple[_Buffer, int, int, bool]
+_PoolSizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
 _Matrix = tuple[_Buffer, tuple[int, int], tuple[int, int]]
 _Layer = tuple[
     str,
@@ -70,6 +74,11 @@ def transpose(words: _Buffer, rows: int, columns: int, transposed: _Buffer) -> N
 def count(words: _Buffer) -> int: ...
 def count_axis(
     words: _Buffer, shape: tuple[int, int, int], neurons: int, counts: _Buffer
+) -> None: ...
+def max_pool(words: _Buffer, rows: int, sizes: _PoolSizes, maxima: _Buffer) -> None: ...
+def sum_pool(words: _Buffer, rows: int, sizes: _PoolSizes, sums: _Buffer) -> None: ...
+def max_pool_gradient(
+    words: _Buffer, rows: int, sizes: _PoolSizes, grad: _Buffer, to_spikes: _Buffer
 ) -> None: ...
 def from_events(
     t: _Buffer, b: _Buffer, n: _Buffer, shape: tuple[int, int, int], words: _Buffer

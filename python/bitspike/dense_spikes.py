@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bitspike._linear import linear, packed_if_faster
+from bitspike._linear import linear, packed, packed_if_faster
+from bitspike.ops._dispatch import is_exporting, is_traced
 
 
 class DenseSpikes(torch.Tensor):
@@ -65,6 +66,20 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 def of_spikes(x: Tensor) -> Tensor:
     """The same tensor, announced as spikes."""
     return x.as_subclass(DenseSpikes)
+
+
+def announced(spikes: Tensor, sequence: bool) -> Tensor:
+    """Spikes that torch computed, in the form in which native neurons return theirs.
+
+    That is a `SpikeTensor` for a sequence ``[T, B, *]`` and `DenseSpikes` for one step, in float32
+    on the CPU; whatever else there is stays as it is.
+    """
+    plain = not (is_traced(spikes) or is_exporting())
+    if not plain or not spikes.is_cpu or spikes.dtype != torch.float32:
+        return spikes
+    if torch._C._functorch.is_functorch_wrapped_tensor(spikes):
+        return spikes
+    return packed(spikes) if sequence else of_spikes(spikes)
 
 
 _STILL_SPIKES: frozenset[Any] = frozenset(

@@ -258,6 +258,10 @@ class SpikeTensor(torch.Tensor):
                     from bitspike._linear import linear
 
                     return linear(*args, **(kwargs or {}))
+                if func is torch.nn.functional.max_pool2d:
+                    from bitspike._pooling import max_pool2d
+
+                    return max_pool2d(*args, **(kwargs or {}))
             return func(*args, **(kwargs or {}))
 
     @classmethod

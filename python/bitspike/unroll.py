@@ -6,21 +6,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bitspike.neurons import SpikingNeuron
-
 
 def unroll(net: nn.Module, x: Tensor) -> Any:
     """Runs ``net`` over all steps of ``x`` at once, whatever its neurons' ``multi_step`` says.
 
-    Neurons run their whole sequence in one call. Modules between them have no time of their own:
-    they see time folded into the batch, ``[T·B, *]``; those in front of the first neuron see one
-    step only, if the input is the same at all steps (``x.expand(T, ...)``, stride 0 in time).
-    Modules that look across the batch, such as batch normalisation, therefore normalise over time
-    as well.
+    Neurons run their whole sequence in one call, and so does every module that has a method
+    ``run_sequence``, such as a delay. Modules between them have no time of their own: they see time
+    folded into the batch, ``[T·B, *]``; those in front of the first neuron see one step only, if
+    the input is the same at all steps (``x.expand(T, ...)``, stride 0 in time). Modules that look
+    across the batch, such as batch normalisation, therefore normalise over time as well.
 
     Args:
-        net: A neuron, or an ``nn.Sequential`` (nested at will) of neurons with ``init_hidden=True``
-            and stateless modules.
+        net: A neuron, or an ``nn.Sequential`` (nested at will) of neurons with
+            ``init_hidden=True``, modules with ``run_sequence``, and stateless modules.
         x: ``[T, B, *]``
 
     Returns:
@@ -45,10 +43,11 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
     same = steps > 1 and x.stride(0) == 0
     value: Any = x[0] if same else x
     for i, module in enumerate(modules):
-        if isinstance(module, SpikingNeuron):
+        run_sequence = getattr(module, "run_sequence", None)
+        if run_sequence is not None:
             if same:
                 value, same = value.expand(steps, *value.shape), False
-            value = module.run_sequence(value)
+            value = run_sequence(value)
             if not isinstance(value, Tensor) and i + 1 < len(modules):
                 raise TypeError(
                     f"module {i}, {type(module).__name__}, returns its states; inside a network "

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from torch import nn
 
-from bitspike.neurons import SpikingNeuron
+from bitspike.neurons._hidden import HiddenState
 
 
 def reset(net: nn.Module) -> None:
     """Zeroes the hidden states of all neurons of ``net``, however deep, and of no other network.
 
-    Call it before each new batch of sequences when neurons keep their state (``init_hidden``).
+    Delays are emptied and masks of `TimeDropout` drawn anew. Call it before each new batch of
+    sequences when modules keep their state (neurons with ``init_hidden``).
 
     Args:
         net: The network.
@@ -24,5 +25,5 @@ def reset(net: nn.Module) -> None:
         tensor([0., 0.])
     """
     for module in net.modules():
-        if isinstance(module, SpikingNeuron):
+        if isinstance(module, HiddenState):
             module.reset_mem()

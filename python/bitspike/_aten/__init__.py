@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map_only
 
 from bitspike.spike_tensor import SpikeTensor
 
-from . import arithmetic, views
+from . import arithmetic, pooling, views
 
 aten = torch.ops.aten
 
@@ -106,4 +106,6 @@ _TABLE: dict[Any, Callable[..., Any]] = {
     aten.mm.default: arithmetic.mm,
     aten.addmm.default: arithmetic.addmm,
     aten.linear.default: arithmetic.linear,
+    aten.avg_pool2d.default: pooling.avg_pool2d,
+    aten.avg_pool2d_backward.default: pooling.avg_pool2d_backward,
 }

@@ -1,9 +1,13 @@
 """Neurons: one file each, with snnTorch's names and calling conventions."""
 
+from ._inhibition import KWTA as KWTA
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
 from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .leaky import Leaky as Leaky
+from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
+from .sgru import SGRU as SGRU
+from .slstm import SLSTM as SLSTM
 from .srm0 import SRM0 as SRM0
 from .synaptic import Synaptic as Synaptic
 

@@ -35,6 +35,14 @@ class Execution(Firing):
         """The parameters of the equation as it uses them: clamped, say."""
         return tuple(getattr(self, name) for name in self.PARAMETERS)
 
+    def state_shapes(self, step: torch.Size) -> tuple[torch.Size, ...]:
+        """The shape of each state, for an input whose steps have this shape.
+
+        Raises:
+            ValueError: if the neuron cannot take such a step.
+        """
+        return (step,) * len(self.STATES)
+
     def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
         """The functional form.
 
@@ -47,7 +55,8 @@ class Execution(Firing):
         Returns:
             Spikes, the states of all steps if they are wanted, and the states after the last step.
         """
-        constants = self._constants(current.shape[1:] if sequence else current.shape)
+        step = current.shape[1:] if sequence else current.shape
+        constants = self._constants(self.state_shapes(step)[-1])
         reason = self._refusal(current, constants)
         if reason is None:
             result = self._run_native(current, constants, initial, sequence, states)
@@ -109,15 +118,15 @@ class Execution(Firing):
         """The equation's coefficients, the threshold and the graded factor.
 
         Raises:
-            ValueError: if one does not broadcast against one step.
+            ValueError: if one does not broadcast against a membrane of this shape.
         """
         names = (*self.PARAMETERS, "threshold", "graded_spikes_factor")
         values = self._parts()
         for name, value in zip(names, values, strict=True):
             if value.numel() != 1 and not _broadcasts(value.shape, shape):
                 raise ValueError(
-                    f"{name} has shape {tuple(value.shape)}, which does not broadcast against one "
-                    f"step of the input, {tuple(shape)}"
+                    f"{name} has shape {tuple(value.shape)}, which does not broadcast against the "
+                    f"membrane of one step, {tuple(shape)}"
                 )
         return values
 
@@ -162,8 +171,11 @@ class Execution(Firing):
             trains.append(spikes)
             history.append(last)
         if not trains:
-            none = [torch.zeros_like(x).expand(0, *x.shape) for x in initial]
-            return none[-1].to(dtype), tuple(none if states else ()), last
+            # Spikes need not be shaped like the input: one step of nothing tells.
+            with torch.no_grad():
+                one, _ = self.step(current.new_zeros(current.shape[1:]), *last)
+            none = tuple(x.new_zeros(0, *x.shape) for x in initial if states)
+            return one.new_zeros(0, *one.shape, dtype=dtype), none, last
         all_steps = (
             tuple(torch.stack(steps) for steps in zip(*history, strict=True)) if states else ()
         )

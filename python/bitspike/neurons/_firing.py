@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bitspike import surrogate
 
 from ._hidden import HiddenState
+from ._inhibition import KWTA
 
 
 class Firing(HiddenState):
@@ -32,7 +33,7 @@ class Firing(HiddenState):
         threshold: float | Tensor,
         spike_grad: Callable[[Tensor], Tensor] | None,
         surrogate_disable: bool,
-        inhibition: bool,
+        inhibition: bool | KWTA,
         learn_threshold: bool,
         reset_mechanism: str,
         state_quant: Callable[[Tensor], Tensor] | bool,
@@ -51,6 +52,8 @@ class Firing(HiddenState):
         low, high = spike_range
         if not low <= 0 < high:
             raise ValueError(f"spike_range must be (low <= 0, high >= 1), not {spike_range}")
+        if not isinstance(inhibition, bool | KWTA):
+            raise TypeError(f"inhibition must be True, False or a KWTA, not {inhibition!r}")
         if surrogate_disable:
             self.spike_grad: Callable[[Tensor], Tensor] = surrogate.Disabled()
         else:
@@ -68,7 +71,7 @@ class Firing(HiddenState):
         self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
         self.register_buffer("reset_mechanism_val", torch.tensor(self.reset_dict[reset_mechanism]))
         self._note_unit_spikes()
-        if inhibition:
+        if inhibition is True:
             warn(
                 "inhibition works on dense layers [B, N]; suppressed neurons are reset as in "
                 "snnTorch although they did not fire",
@@ -144,6 +147,7 @@ class Firing(HiddenState):
 
         One if it is above threshold; with another ``spike_range`` one for each multiple of the
         threshold that it is above, and minus one for each that it is below on the negative side.
+        None where a `KWTA` lets other neurons win.
         """
         low, high = self.spike_range
         spikes = self._above(mem - self.threshold)
@@ -151,6 +155,8 @@ class Firing(HiddenState):
             spikes = spikes + self._above(mem - multiple * self.threshold)
         for multiple in range(1, 1 - low):
             spikes = spikes - self._above(-mem - multiple * self.threshold)
+        if isinstance(self.inhibition, KWTA):
+            spikes = spikes * self.inhibition.winners(mem - self.threshold)
         return spikes
 
     def _above(self, x: Tensor) -> Tensor:
@@ -178,8 +184,12 @@ class Firing(HiddenState):
     def mem_reset(self, mem: Tensor) -> Tensor:
         """The reset flag: how many spikes the membrane has fired.
 
-        It carries no gradient unless ``detach_reset=False``.
+        It carries no gradient unless ``detach_reset=False``. Of neurons that compete by `KWTA`
+        only winners are reset: they are those that fired. If they were reset at once, nothing is
+        left to do, and who waits above threshold is no winner.
         """
+        if isinstance(self.inhibition, KWTA) and not self.reset_delay:
+            return torch.zeros_like(mem)
         flag = self._spike(mem)
         return flag.detach() if self.detach_reset else flag
 
@@ -203,7 +213,7 @@ class Firing(HiddenState):
         """Spikes of an integrated membrane, and the membrane after an immediate reset."""
         if self.state_quant:
             mem = self.state_quant(mem)  # type: ignore[operator]
-        if self.inhibition:
+        if self.inhibition is True:
             fired = spikes = self.fire_inhibition(mem.size(0), mem)
         else:
             fired = self._spike(mem)

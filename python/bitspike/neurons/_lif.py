@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
+from ._inhibition import KWTA
 from ._neuron import SpikingNeuron
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class LIF(SpikingNeuron):
         spike_grad: Callable[[Tensor], Tensor] | None = None,
         surrogate_disable: bool = False,
         init_hidden: bool = False,
-        inhibition: bool = False,
+        inhibition: bool | KWTA = False,
         learn_beta: bool = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",

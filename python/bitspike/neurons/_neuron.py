@@ -12,6 +12,7 @@ from bitspike.dense_spikes import DenseSpikes
 from bitspike.spike_tensor import SpikeTensor
 
 from ._execution import Execution
+from ._inhibition import KWTA
 
 Result = Any
 """``spikes`` or ``(spikes, *states)``: snnTorch's flags decide, in :meth:`SpikingNeuron._call`."""
@@ -28,7 +29,7 @@ class SpikingNeuron(Execution):
         spike_grad: Surrogate gradient; by default ``surrogate.atan()``.
         surrogate_disable: No gradient through spikes.
         init_hidden: Keep the state in the module.
-        inhibition: Only the neuron furthest above threshold in each sample fires.
+        inhibition: Only the neuron furthest above threshold in each sample fires; or a `KWTA`.
         learn_threshold: Make ``threshold`` a parameter.
         reset_mechanism: ``"subtract"``, ``"zero"``, ``"none"`` or ``"subtract_beta"``.
         state_quant: A function applied to the states after each update, or False.
@@ -52,7 +53,7 @@ class SpikingNeuron(Execution):
         spike_grad: Callable[[Tensor], Tensor] | None = None,
         surrogate_disable: bool = False,
         init_hidden: bool = False,
-        inhibition: bool = False,
+        inhibition: bool | KWTA = False,
         learn_threshold: bool = False,
         reset_mechanism: str = "subtract",
         state_quant: Callable[[Tensor], Tensor] | bool = False,
@@ -142,10 +143,6 @@ class SpikingNeuron(Execution):
         if sequence and current.dim() == 0:
             raise ValueError("input_ must be a sequence [T, B, *], not a number")
         return current
-
-    def state_shapes(self, step: torch.Size) -> tuple[torch.Size, ...]:
-        """The shape of each state, for an input whose steps have this shape."""
-        return (step,) * len(self.STATES)
 
     def _initial(
         self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool

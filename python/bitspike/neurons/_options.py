@@ -7,6 +7,8 @@ from typing import TypedDict
 
 from torch import Tensor
 
+from ._inhibition import KWTA
+
 
 class Switches(TypedDict, total=False):
     """What snnTorch does not have: keywords only, which leave positions to its arguments."""
@@ -25,7 +27,7 @@ class Options(Switches, total=False):
     spike_grad: Callable[[Tensor], Tensor] | None
     surrogate_disable: bool
     init_hidden: bool
-    inhibition: bool
+    inhibition: bool | KWTA
     learn_threshold: bool
     reset_mechanism: str
     state_quant: Callable[[Tensor], Tensor] | bool

@@ -25,7 +25,7 @@ class Leaky(LIF):
         spike_grad: Surrogate gradient; by default ``surrogate.atan()``.
         surrogate_disable: No gradient through spikes.
         init_hidden: Keep the state in the module; calls take and return no state.
-        inhibition: Only the neuron furthest above threshold in each sample fires.
+        inhibition: Only the neuron furthest above threshold in each sample fires; or a `KWTA`.
         learn_beta: Make ``beta`` a parameter.
         learn_threshold: Make ``threshold`` a parameter.
         reset_mechanism: ``"subtract"``, ``"zero"``, ``"none"`` or ``"subtract_beta"``.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from ._inhibition import KWTA
 from ._lif import LIF
 from ._neuron import Result
 
@@ -79,7 +80,7 @@ class Synaptic(LIF):
         spike_grad: Callable[[Tensor], Tensor] | None = None,
         surrogate_disable: bool = False,
         init_hidden: bool = False,
-        inhibition: bool = False,
+        inhibition: bool | KWTA = False,
         learn_alpha: bool = False,
         learn_beta: bool = False,
         learn_threshold: bool = False,

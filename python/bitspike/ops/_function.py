@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitspike.dense_gradient import DenseGradient
 from bitspike.spike_tensor import SpikeTensor
 
-from . import matmul, sequence
+from . import matmul, pooling, sequence
 from ._dispatch import is_traced
 
 
@@ -67,6 +67,26 @@ class Pack(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:  # noqa: D102
         return _dense(grad), None, None
+
+
+class MaxPool(torch.autograd.Function):
+    """The maxima of windows of spikes; it saves the spikes themselves, one bit each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sizes: pooling.Sizes) -> Tensor:  # noqa: D102
+        ctx.save_for_backward(x)
+        ctx.sizes = sizes
+        words = x.words  # type: ignore[attr-defined]
+        return SpikeTensor(pooling.max_pool(words, sizes), pooling.pooled(sizes), x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
+        (x,) = ctx.saved_tensors
+        dense = _dense(grad)
+        if dense is None:
+            return None, None
+        return pooling.max_pool_gradient(x.words, ctx.sizes, dense).to(x.dtype), None
 
 
 class Linear(torch.autograd.Function):

@@ -26,6 +26,7 @@ mod _native {
     use super::sequence::{sequence_backward, sequence_forward};
     #[pymodule_export]
     use super::spikes::{
-        bernoulli, count, count_axis, from_events, pack, to_events, transpose, unpack,
+        bernoulli, count, count_axis, from_events, max_pool, max_pool_gradient, pack, sum_pool,
+        to_events, transpose, unpack,
     };
 }

@@ -2,7 +2,7 @@
 
 use crate::buffer::{Buffer, Plain};
 use crate::call::run;
-use bitspike::spikes::{self, Bf16, Element, F16, Stream};
+use bitspike::spikes::{self, Bf16, Element, F16, Pool, Stream};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -164,5 +164,64 @@ pub(crate) fn bernoulli(
     run(py, rows.saturating_mul(neurons), move |isa| {
         let stream = Stream { seed, first };
         spikes::bernoulli(isa, stream, probabilities, period, rows, neurons, words)
+    })
+}
+
+/// Maps and windows as Python describes them: `([planes, height, width], window, stride)`.
+type PoolSizes = ([usize; 3], [usize; 2], [usize; 2]);
+
+fn pool(([planes, height, width], window, stride): PoolSizes) -> Pool {
+    Pool {
+        planes,
+        height,
+        width,
+        window,
+        stride,
+    }
+}
+
+/// The maximum of each window.
+#[pyfunction]
+pub(crate) fn max_pool(
+    py: Python<'_>,
+    words: Buffer,
+    rows: usize,
+    sizes: PoolSizes,
+    maxima: Buffer,
+) -> PyResult<()> {
+    let (words, maxima) = (words.read()?, maxima.write()?);
+    run(py, words.len().saturating_mul(64), move |isa| {
+        spikes::max_pool(isa, words, rows, pool(sizes), maxima)
+    })
+}
+
+/// How many neurons of each window fire.
+#[pyfunction]
+pub(crate) fn sum_pool(
+    py: Python<'_>,
+    words: Buffer,
+    rows: usize,
+    sizes: PoolSizes,
+    sums: Buffer,
+) -> PyResult<()> {
+    let (words, sums) = (words.read()?, sums.write()?);
+    run(py, words.len().saturating_mul(64), move |isa| {
+        spikes::sum_pool(isa, words, rows, pool(sizes), sums)
+    })
+}
+
+/// The gradient of the neurons for that of the maxima.
+#[pyfunction]
+pub(crate) fn max_pool_gradient(
+    py: Python<'_>,
+    words: Buffer,
+    rows: usize,
+    sizes: PoolSizes,
+    grad: Buffer,
+    to_spikes: Buffer,
+) -> PyResult<()> {
+    let (words, grad, to_spikes) = (words.read()?, grad.read()?, to_spikes.write()?);
+    run(py, to_spikes.len(), move |isa| {
+        spikes::max_pool_gradient(isa, words, rows, pool(sizes), grad, to_spikes)
     })
 }

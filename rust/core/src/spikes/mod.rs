@@ -13,6 +13,7 @@
 //! | bits | how many are set | [`count`](fn@count), [`count_rows`], [`count_axis`] |
 //! | bits | positions of the set ones, and back | [`to_indices`], [`from_indices`] |
 //! | bits | `(t, b, n)` of each spike, and back | [`to_events`], [`from_events`] |
+//! | maps of bits | ORs or sums of windows | [`max_pool`], [`sum_pool`] |
 //! | probabilities | random bits | [`bernoulli`] |
 
 mod count;
@@ -20,6 +21,7 @@ mod events;
 pub(crate) mod indices;
 pub mod layout;
 mod pack;
+mod pool;
 mod random;
 mod regroup;
 mod transpose;
@@ -28,6 +30,7 @@ pub use count::{count, count_axis, count_rows};
 pub use events::{from_events, to_events};
 pub use indices::{from_indices, to_indices};
 pub use pack::{Bf16, Element, F16, pack, unpack};
+pub use pool::{Pool, max_pool, max_pool_gradient, sum_pool};
 pub use random::{Stream, bernoulli};
 pub use regroup::cut_rows;
 pub use transpose::transpose;

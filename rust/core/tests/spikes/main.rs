@@ -2,6 +2,7 @@
 
 mod count;
 mod pack;
+mod pool;
 mod positions;
 mod random;
 mod regroup;

@@ -1,0 +1,10 @@
+"""Layers between neurons: normalisation over time, delays, graded spikes, dropout."""
+
+from .batch_norm import TEBN as TEBN
+from .batch_norm import BatchNormTT as BatchNormTT
+from .batch_norm import BatchNormTT1d as BatchNormTT1d
+from .batch_norm import BatchNormTT2d as BatchNormTT2d
+from .batch_norm import tdBN as tdBN
+from .delay import SynapticDelay as SynapticDelay
+from .dropout import TimeDropout as TimeDropout
+from .graded import GradedSpikes as GradedSpikes

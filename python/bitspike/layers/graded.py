@@ -1,0 +1,52 @@
+"""Spikes of learnable magnitude."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class GradedSpikes(nn.Module):
+    r"""Scales the spikes of each neuron by a learnable weight (snnTorch's layer).
+
+    .. math::
+        y_n = w_n·S_n
+
+    Args:
+        size: Neurons, the last axis of the input.
+        constant_factor: The initial weight of all neurons. If it is None or 0, weights are drawn
+            from ``U(0.5, 1.5)``.
+
+    Shapes:
+        Input ``[*, size]``, output the same. ``weights`` is ``[size, 1]`` as in snnTorch, whose
+        checkpoints load; snnTorch multiplies it as it is, so that it fails for ``[B, size]``, or
+        scales samples instead of neurons if ``B = size``.
+
+    Raises:
+        ValueError: if the last axis of the input is not ``size``.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> snn.GradedSpikes(3, constant_factor=0.5)(torch.tensor([[1.0, 0.0, 1.0]]))
+        tensor([[0.5000, 0.0000, 0.5000]], grad_fn=<MulBackward0>)
+    """
+
+    def __init__(self, size: int, constant_factor: float | None = None) -> None:
+        """Makes or draws the weights."""
+        super().__init__()
+        self.size = size
+        if constant_factor:
+            weights = torch.full((size, 1), float(constant_factor))
+        else:
+            weights = torch.rand(size, 1) + 0.5
+        self.weights = nn.Parameter(weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Spikes times weights."""
+        if x.dim() == 0 or x.shape[-1] != self.size:
+            raise ValueError(f"x must be [*, {self.size}], not {tuple(x.shape)}")
+        return x * self.weights.view(self.size)
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows."""
+        return f"size={self.size}"

@@ -1,0 +1,61 @@
+"""Pooling of packed feature maps: allocation and the native calls.
+
+Rows of ``neurons = C·H·W`` spikes are int64 words ``[*rows, words(neurons)]``; windows have no
+padding.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from bitspike import _native
+
+from . import _buffer
+from .spikes import WORD, words
+
+Sizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
+"""``(C, H, W)``, the window and the stride."""
+
+
+def fits(sizes: Sizes) -> bool:
+    """Whether there is a packed form: the window fits the map, and its width a word."""
+    (_, height, width), window, stride = sizes
+    return 1 <= window[0] <= height and 1 <= window[1] <= min(width, WORD) and min(stride) >= 1
+
+
+def pooled(sizes: Sizes) -> tuple[int, int, int]:
+    """The shape of the pooled maps."""
+    (channels, *shape), window, stride = sizes
+    height, width = ((size - w) // s + 1 for size, w, s in zip(shape, window, stride, strict=True))
+    return channels, height, width
+
+
+def max_pool(packed: Tensor, sizes: Sizes) -> Tensor:
+    """The words of the maxima."""
+    packed = packed.contiguous()
+    rows = packed.shape[:-1]
+    out = _buffer.empty((*rows, words(math.prod(pooled(sizes)))), torch.int64)
+    _native.max_pool(_buffer.buffer(packed), math.prod(rows), sizes, _buffer.buffer(out))
+    return out
+
+
+def sum_pool(packed: Tensor, sizes: Sizes) -> Tensor:
+    """How many neurons of each window fire, float32 ``[*rows, C, H', W']``."""
+    packed = packed.contiguous()
+    rows = packed.shape[:-1]
+    out = _buffer.empty((*rows, *pooled(sizes)))
+    _native.sum_pool(_buffer.buffer(packed), math.prod(rows), sizes, _buffer.buffer(out))
+    return out
+
+
+def max_pool_gradient(packed: Tensor, sizes: Sizes, grad: Tensor) -> Tensor:
+    """The gradient of the neurons, float32 ``[*rows, C, H, W]``, for that of the maxima."""
+    packed, grad = packed.contiguous(), grad.contiguous()
+    rows = packed.shape[:-1]
+    out = _buffer.empty((*rows, *sizes[0]))
+    source, target = _buffer.buffer(grad), _buffer.buffer(out)
+    _native.max_pool_gradient(_buffer.buffer(packed), math.prod(rows), sizes, source, target)
+    return out

@@ -1,0 +1,132 @@
+//! Windows of feature maps, against loops that look at one bit at a time.
+
+use crate::{dense, packed};
+use bitspike::Error;
+use bitspike::simd::Isa;
+use bitspike::spikes::{Pool, max_pool, max_pool_gradient, sum_pool};
+use proptest::prelude::*;
+
+fn check(pool: Pool, rows: usize) {
+    let Pool {
+        planes,
+        height,
+        width,
+        window,
+        stride,
+    } = pool;
+    let neurons = planes * height * width;
+    let spikes = dense(rows * neurons);
+    let words = packed(&spikes, rows, neurons);
+    let [out_height, out_width] = pool.pooled().expect("the window fits");
+    let outputs = planes * out_height * out_width;
+    let grad: Vec<_> = (0..rows * outputs).map(|i| 1.0 / (i + 1) as f32).collect();
+
+    let (mut any, mut sums) = (Vec::new(), Vec::new());
+    let mut to_spikes = vec![0.0; rows * neurons];
+    for map in 0..rows * planes {
+        for y in 0..out_height {
+            for x in 0..out_width {
+                let corner = (map * height + y * stride[0]) * width + x * stride[1];
+                let places = (0..window[0])
+                    .flat_map(|dy| (0..window[1]).map(move |dx| corner + dy * width + dx));
+                let fired: Vec<_> = places.filter(|&place| spikes[place]).collect();
+                to_spikes[*fired.first().unwrap_or(&corner)] += grad[any.len()];
+                any.push(!fired.is_empty());
+                sums.push(fired.len() as f32);
+            }
+        }
+    }
+
+    for &isa in Isa::available() {
+        let expected = packed(&any, rows, outputs);
+        let mut maxima = vec![u64::MAX; expected.len()];
+        max_pool(isa, &words, rows, pool, &mut maxima).expect("the lengths fit");
+        assert_eq!(maxima, expected, "{isa:?} {pool:?}");
+        let mut counted = vec![f32::NAN; sums.len()];
+        sum_pool(isa, &words, rows, pool, &mut counted).expect("the lengths fit");
+        assert_eq!(counted, sums, "{isa:?} {pool:?}");
+        let mut sent = vec![f32::NAN; to_spikes.len()];
+        max_pool_gradient(isa, &words, rows, pool, &grad, &mut sent).expect("the lengths fit");
+        assert_eq!(sent, to_spikes, "{isa:?} {pool:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn windows_are_those_of_a_loop(
+        (planes, height, width) in (1usize..4, 1usize..9, 1usize..140),
+        window in [1usize..5, 1usize..70],
+        stride in [1usize..5, 1usize..70],
+        rows in 0usize..4,
+    ) {
+        let window = [window[0].min(height), window[1].min(width).min(64)];
+        check(Pool { planes, height, width, window, stride }, rows);
+    }
+}
+
+#[test]
+fn large_maps_are_shared_between_threads() {
+    let pool = Pool {
+        planes: 5,
+        height: 33,
+        width: 40,
+        window: [2, 2],
+        stride: [2, 2],
+    };
+    check(pool, 90);
+}
+
+const SMALL: Pool = Pool {
+    planes: 1,
+    height: 4,
+    width: 100,
+    window: [2, 2],
+    stride: [2, 2],
+};
+
+#[test]
+fn windows_that_do_not_fit_are_refused() {
+    for (window, stride) in [
+        ([0, 2], [1, 1]),
+        ([5, 2], [1, 1]),
+        ([2, 0], [1, 1]),
+        ([2, 65], [1, 1]),
+        ([2, 2], [0, 1]),
+        ([2, 2], [1, 0]),
+    ] {
+        let pool = Pool {
+            window,
+            stride,
+            ..SMALL
+        };
+        assert!(matches!(pool.pooled(), Err(Error::OutOfRange { .. })));
+    }
+    let huge = Pool {
+        planes: usize::MAX,
+        ..SMALL
+    };
+    assert!(matches!(huge.pooled(), Err(Error::Overflow { .. })));
+}
+
+#[test]
+fn wrong_lengths_are_named() {
+    let isa = Isa::active().expect("an instruction set");
+    let what = |error| match error {
+        Err(Error::Length { what, .. }) => what,
+        other => panic!("{other:?}"),
+    };
+    let words = [0; 7];
+    assert_eq!(
+        what(max_pool(isa, &words[1..], 1, SMALL, &mut [0; 2])),
+        "spikes"
+    );
+    assert_eq!(what(max_pool(isa, &words, 1, SMALL, &mut [0; 3])), "maxima");
+    assert_eq!(
+        what(sum_pool(isa, &words, 1, SMALL, &mut [0.0; 99])),
+        "sums"
+    );
+    let gradient =
+        |grad: &[f32], out: &mut [f32]| what(max_pool_gradient(isa, &words, 1, SMALL, grad, out));
+    assert_eq!(gradient(&[0.0; 99], &mut [0.0; 400]), "grad");
+    assert_eq!(gradient(&[0.0; 100], &mut [0.0; 399]), "to_spikes");
+}
