@@ -67,6 +67,12 @@ def test_several_spikes_erase_once(kind, spike_range):
     assert states[-1].tolist() == [kept, kept, 0.375, kept]
 
 
+def test_several_spikes_erase_at_once():
+    neuron = snn.Leaky(beta=0.5, reset_mechanism="zero", reset_delay=False, spike_range=(-1, 3))
+    spikes, mem = neuron(torch.tensor([2.5, 0.5, -1.5]), torch.zeros(3))
+    assert spikes.tolist() == [2, 0, -1] and mem.tolist() == [0, 0.5, 0]
+
+
 def test_spike_range_must_hold_zero_and_one():
     for wrong in ((0, 0), (1, 2), (-1, 0)):
         with pytest.raises(ValueError, match="spike_range"):

@@ -224,7 +224,8 @@ class Firing(HiddenState):
                 mem = mem - (fired - reset) * self.threshold
             elif self._reset_mechanism == "zero":
                 # A silent neuron is left alone: snnTorch would double its membrane.
-                mem = mem - (fired - reset * fired.detach()) * mem
+                once = self._once(fired)
+                mem = mem - (once - self._once(reset) * once.detach()) * mem
         return spikes, mem
 
     def _spikes_are_bits(self) -> bool:
