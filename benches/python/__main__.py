@@ -2,6 +2,7 @@
 
 python benches/python --quick         a few small rows
 python benches/python --cell T=25     only layers whose name contains this
+python benches/python --neurons       every neuron instead, in neurons-<isa>.md
 """
 
 import argparse
@@ -11,12 +12,13 @@ from pathlib import Path
 import torch
 
 import gate
+import neurons
 from bitspike import _native
 from jax_peer import jax_scan
 from network import epoch_times
 from peers import bitspike, dense_products, immediate_reset, snntorch_loop, spikingjelly
 from problem import CELLS, DENSE, DENSITIES, Cell, Problem, Task, lif_problem, linear_problem
-from report import Row, write
+from report import Row, table, write
 from timing import interleaved
 
 RECORD = Path(__file__).parents[1] / "record"
@@ -58,15 +60,30 @@ def options() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="benches/python", description="Compare with peers.")
     parser.add_argument("--quick", action="store_true", help="small layers, 3 %% input, 3 rounds")
+    parser.add_argument("--neurons", action="store_true", help="every neuron, by itself")
     parser.add_argument("--cell", default="", help="only layers whose name contains this")
     parser.add_argument("--rounds", type=int, default=7, help="timed calls of each library")
     parser.add_argument("--out", type=Path, default=RECORD, help="folder of the record")
     return parser.parse_args()
 
 
+def measure_neurons(rounds: int, out: Path, isa: str) -> None:
+    """Measures every neuron, prints as it goes, writes the record at the end."""
+    cells = []
+    for bench in neurons.BENCHES:
+        cells.append(neurons.measure(bench, rounds).cells())
+        print(" | ".join(cells[-1]), flush=True)
+    file = out / f"neurons-{isa}.md"
+    table("Neurons and their peers", neurons.COLUMNS, cells, neurons.NOTES, file, isa, rounds)
+    print(f"\n{file}")
+
+
 def main() -> None:
     """Measures row by row, prints as it goes, writes the record at the end."""
     args = options()
+    isa = _native.describe()["isa"]
+    if args.neurons:
+        return measure_neurons(args.rounds, args.out, isa)
     torch.manual_seed(0)
     cells = [cell for cell in CELLS if args.cell in str(cell)]
     densities, rounds = (*DENSITIES, DENSE), args.rounds
@@ -82,7 +99,6 @@ def main() -> None:
         Row("784-512-10, T=25 B=128", "snnTorch's loop, import changed", None, None, times, {})
     )
     print(" | ".join(rows[-1].cells()))
-    isa = _native.describe()["isa"]
     print(f"\n{write(rows, args.out, isa, rounds)}")
 
 

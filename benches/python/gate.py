@@ -22,10 +22,10 @@ class RedGateError(Exception):
     """Two libraries that should compute the same do not."""
 
 
-def compare(ours: Result, theirs: Result, *, exact: bool) -> float:
+def compare(ours: Result, theirs: Result, *, exact: bool, most_flips: float = MOST_FLIPS) -> float:
     """Returns the share of flipped spikes, or raises :class:`RedGateError`."""
     flips = (dense(ours.spikes) != dense(theirs.spikes)).float().mean().item()
-    if flips > (0 if exact else MOST_FLIPS):
+    if flips > (0 if exact else most_flips):
         raise RedGateError(f"{flips:.2e} of the spikes differ")
     allowed = SAME_SPIKES if flips == 0 else SOME_FLIPS
     for index, (a, b) in enumerate(zip(ours.gradients, theirs.gradients, strict=True)):

@@ -72,22 +72,34 @@ class Row:
 
 def write(rows: list[Row], folder: Path, isa: str, rounds: int) -> Path:
     """Writes ``peers-<isa>.md`` and ``.csv`` into ``folder``; returns the first."""
-    folder.mkdir(parents=True, exist_ok=True)
     flips = max((row.flips.get("jax", 0.0) for row in rows), default=0.0)
-    lines = ["# bitspike and its peers", "", *_machine(isa, rounds), ""]
-    lines += [_line(COLUMNS), _line(["---"] * len(COLUMNS)), *(_line(row.cells()) for row in rows)]
+    cells = [row.cells() for row in rows]
     file = folder / f"peers-{isa}.md"
-    file.write_text("\n".join(lines) + "\n" + NOTES.format(flips=flips))
+    table("bitspike and its peers", COLUMNS, cells, NOTES.format(flips=flips), file, isa, rounds)
     with file.with_suffix(".csv").open("w", newline="") as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(
-            ["layer", "task", "density_in", "density_out", "library", "flips", "seconds"]
-        )
+        out = csv.writer(stream, lineterminator="\n")
+        out.writerow(["layer", "task", "density_in", "density_out", "library", "flips", "seconds"])
         for row in rows:
             for name, times in row.times.items():
                 what = [row.layer, row.task, row.density_in, row.density_out, name]
-                table.writerow([*what, row.flips.get(name), *times.seconds])
+                out.writerow([*what, row.flips.get(name), *times.seconds])
     return file
+
+
+def table(
+    title: str,
+    columns: tuple[str, ...],
+    cells: list[list[str]],
+    notes: str,
+    file: Path,
+    isa: str,
+    rounds: int,
+) -> None:
+    """Writes a table with the machine that it comes from above it, and notes below."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"# {title}", "", *_machine(isa, rounds), ""]
+    lines += [_line(columns), _line(["---"] * len(columns)), *map(_line, cells)]
+    file.write_text("\n".join(lines) + "\n" + notes)
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
