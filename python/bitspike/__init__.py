@@ -11,8 +11,12 @@ from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.neurons import LIF as LIF
+from bitspike.neurons import AssociativeLeaky as AssociativeLeaky
 from bitspike.neurons import Leaky as Leaky
+from bitspike.neurons import LeakyParallel as LeakyParallel
+from bitspike.neurons import LinearLeaky as LinearLeaky
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
+from bitspike.neurons import StateLeaky as StateLeaky
 from bitspike.ops import _library as _library
 from bitspike.ops._buffer import empty_cache as empty_cache
 from bitspike.spike_tensor import SpikeTensor as SpikeTensor
