@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from bitspike.neurons import SpikingNeuron
+from bitspike.neurons import LeakyParallel, SpikingNeuron
 
 
 def unroll(net: nn.Module, x: Tensor) -> Any:
@@ -45,7 +45,7 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
     same = steps > 1 and x.stride(0) == 0
     value: Any = x[0] if same else x
     for i, module in enumerate(modules):
-        if isinstance(module, SpikingNeuron):
+        if isinstance(module, (SpikingNeuron, LeakyParallel)):
             if same:
                 value, same = value.expand(steps, *value.shape), False
             value = module.run_sequence(value)

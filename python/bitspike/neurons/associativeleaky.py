@@ -20,9 +20,9 @@ class AssociativeLeaky(SpikingNeuron):
         M[t] = M[t-1]·\mathrm{diag}(a[t]) + v[t]·k[t]^T, \qquad Z[t] = γ·(M[t] > θ)
 
     with ``v``, ``k`` linear in the input, ``a = σ(linear)``, and ``M[-1] = 0``. The output is
-    ``Z``, or ``Z[t]·Q[t]`` with a query ``Q``, again linear in the input. ``M`` is computed step by step;
-    snnTorch 1.0.0 divides by products of ``a``, which loses what is more than some twenty steps
-    old.
+    ``Z``, or ``Z[t]·Q[t]`` with a query ``Q``, again linear in the input. ``M`` is computed step by
+    step; snnTorch 1.0.0 divides by products of ``a``, which loses what is more than some twenty
+    steps old.
 
     Args:
         in_dim: Size of the last axis of the input.

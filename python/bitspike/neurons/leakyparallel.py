@@ -84,15 +84,13 @@ class LeakyParallel(Constants):
         multi_step: bool = True,
     ) -> None:
         super().__init__()
-        self.rnn = nn.RNN(
-            input_size,
-            hidden_size,
-            nonlinearity="relu",
-            bias=bias,
-            dropout=dropout,
-            device=device,
-            dtype=dtype,
-        )
+        sizes = (input_size, hidden_size)
+        options: Any = dict(bias=bias, dropout=dropout, device=device, dtype=dtype)
+        if weight_hh_enable:
+            self.rnn: nn.RNNBase = nn.RNN(*sizes, nonlinearity="relu", **options)
+        else:
+            # The same weights; `nn.RNN` itself would break the graph of torch.compile.
+            self.rnn = nn.RNNBase("RNN_RELU", *sizes, **options)
         self.hidden_size = hidden_size
         self.multi_step = multi_step
         self._is_diagonal = not weight_hh_enable
@@ -145,12 +143,17 @@ class LeakyParallel(Constants):
             )
         return fire(self, self._membrane(input_))
 
+    def run_sequence(self, input_: Tensor) -> Tensor:
+        """The same: every call takes a sequence."""
+        return self.forward(input_)
+
     def _membrane(self, input_: Tensor) -> Tensor:
         if not self._is_diagonal:
             membrane: Tensor = self.rnn(input_)[0]
             return membrane
         to_input, to_membrane, *biases = self.rnn.all_weights[0]
-        current = F.linear(input_, to_input, sum(biases) if biases else None)
+        bias = biases[0] + biases[1] if biases else None
+        current = F.linear(input_, to_input, bias)
         return linear_scan(current, to_membrane.diagonal(), rectified=True)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:

@@ -61,10 +61,7 @@ class StateLeaky(LIF):
     """
 
     tau: Tensor
-    spk: Tensor
-    mem: Tensor
 
-    STATES = ("spk", "mem")
     PARAMETERS = ("tau",)
 
     def __init__(  # noqa: D107
@@ -142,21 +139,14 @@ class StateLeaky(LIF):
         if taps is not None and taps < current.shape[0]:
             membrane = _convolve(current, self.decay, taps)
         elif self.output and not self.state_quant:
-            spikes, membrane = integrate_and_fire(self, current, self.decay)
-            return self._results(spikes, membrane)
+            return integrate_and_fire(self, current, self.decay)
         else:
             membrane = linear_scan(current, self.decay)
         if self.state_quant:
             membrane = self.state_quant(membrane)  # type: ignore[operator]
         if not self.output:
-            return self._results(None, membrane)
-        return self._results(fire(self, membrane).to(current.dtype), membrane)
-
-    def _results(self, spikes: Tensor | None, membrane: Tensor) -> Any:
-        """What a call returns; detached, it stays in the module as in snnTorch."""
-        kept = membrane.new_zeros(0) if spikes is None else spikes
-        self._keep(self._before, (kept, membrane), detached=True)
-        return membrane if spikes is None else (spikes, membrane)
+            return membrane
+        return fire(self, membrane).to(current.dtype), membrane
 
     def mem_reset(self, mem: Tensor) -> Tensor:
         """There is no reset.
