@@ -129,14 +129,14 @@ def _loop(
         x = x.float()
     varies = decay.dim() == x.dim()
     if key is not None:
-        x, decay, key = x.unsqueeze(3), decay.unsqueeze(2), key.unsqueeze(2)
-    y = torch.zeros_like(x[:1] if key is None else x[:1] * key[:1]).sum(0)
-    if initial is not None:
-        y = y + initial
+        x, decay = x.unsqueeze(3) * key.unsqueeze(2), decay.unsqueeze(2)
+    if x.shape[0] == 0:
+        return x * decay  # as empty, and known to autograd
+    y = torch.zeros_like(x[0]) if initial is None else initial
     outputs = []
-    for t in range(x.shape[0]):
-        y = (decay[t] if varies else decay) * y + (x[t] if key is None else x[t] * key[t])
+    for t, current in enumerate(x.unbind(0)):
+        y = (decay[t] if varies else decay) * y + current
         if rectified:
             y = y.relu()
         outputs.append(y)
-    return torch.stack(outputs) if outputs else y.new_empty((0, *y.shape))
+    return torch.stack(outputs)

@@ -107,8 +107,9 @@ def forward(
     """
     shape = output_shape(x, key)
     out = _buffer.empty(shape)
-    scan = _Scan(shape, x, decay, key, initial, rectified)
-    _native.scan_forward(scan.arguments, _buffer.buffer(out))
+    if out.numel():
+        scan = _Scan(shape, x, decay, key, initial, rectified)
+        _native.scan_forward(scan.arguments, _buffer.buffer(out))
     return out
 
 
@@ -137,6 +138,8 @@ def backward(
     Returns:
         Those gradients; an empty tensor stands for one that is not wanted.
     """
+    if not outputs.numel():
+        return [torch.zeros(shape) for shape in gradient_shapes(outputs, decay, key, need)]
     scan = _Scan(outputs.shape, x, decay, key, initial, rectified)
     outputs = outputs.contiguous()
     shapes = gradient_shapes(outputs, scan.decay, key, need)
@@ -158,7 +161,7 @@ def backward(
 def gradient_shapes(
     outputs: Tensor, decay: Tensor, key: Tensor | None, need: list[bool]
 ) -> list[Size]:
-    """The shapes of what :func:`backward` returns for a decay of that shape."""
+    """The shapes of what :func:`backward` returns."""
     shapes = [
         outputs.shape if key is None else outputs.shape[:3],
         decay.shape,
