@@ -5,7 +5,6 @@ import torch
 from compare import error, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.library import opcheck
 
 import bitspike as snn
 from bitspike import _native, scan
@@ -14,8 +13,6 @@ from bitspike.scan import linear_scan, outer_scan
 pytestmark = [
     pytest.mark.isa,
     pytest.mark.usefixtures("poisoned", "strict"),
-    # opcheck looks at gradients of tensors that are no leaves.
-    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
 ]
 
 
@@ -203,16 +200,6 @@ def test_gradcheck_of_the_reference(monkeypatch):
 def test_double_leaves_the_kernel():
     with pytest.raises(RuntimeError, match="float64"):
         linear_scan(torch.zeros(3, 2, dtype=torch.float64), torch.tensor(0.5))
-
-
-def test_operators():
-    x, k = torch.randn(5, 2, 6, requires_grad=True), torch.randn(5, 2, 3, requires_grad=True)
-    a = torch.rand(5, 2, 6, requires_grad=True)
-    first, constant = torch.randn(2, 6, requires_grad=True), torch.rand(6, requires_grad=True)
-    forward = torch.ops.bitspike.scan_forward
-    opcheck(forward, (x, a, None, None, False))
-    opcheck(forward, (x, constant, None, first, True))
-    opcheck(forward, (x, torch.rand(5, 2, 3, requires_grad=True), k, None, False))
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
