@@ -287,6 +287,37 @@ def test_operator_backward(layout, wanted):
     opcheck(torch.ops.bitspike.sequence_backward.default, arguments)
 
 
+SCANS = {
+    "varying decay": lambda x: (x[0], torch.rand(5, 2, 6), None, None, False),
+    "constant decay": lambda x: (x[0], torch.rand(6), None, torch.randn(2, 6), True),
+    "outer product": lambda x: (x[0], torch.rand(5, 2, 3), torch.randn(5, 2, 3), None, False),
+    "empty": lambda x: (x[0][:0], torch.rand(6), None, None, False),
+}
+
+
+def scan_arguments(case, grad=False):
+    arguments = SCANS[case](torch.randn(1, 5, 2, 6))
+    return tuple(x.requires_grad_(grad) if isinstance(x, torch.Tensor) else x for x in arguments)
+
+
+@pytest.mark.parametrize("case", SCANS)
+@pytest.mark.parametrize("grad", [False, True], ids=["", "grad"])
+def test_operator_scan_forward(case, grad):
+    opcheck(torch.ops.bitspike.scan_forward.default, scan_arguments(case, grad))
+
+
+@pytest.mark.parametrize("case", SCANS)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_operator_scan_backward(case, wanted):
+    x, decay, key, initial, rectified = arguments = scan_arguments(case)
+    outputs = torch.ops.bitspike.scan_forward(*arguments)
+    need = [True, wanted, wanted and key is not None, wanted]
+    opcheck(
+        torch.ops.bitspike.scan_backward.default,
+        (outputs, x, decay, key, initial, rectified, need, torch.ones(()).expand_as(outputs)),
+    )
+
+
 @pytest.mark.parametrize(
     "rows, inputs, outputs", [(9, 70, 5), (0, 70, 5), (9, 0, 5), (9, 70, 0), (1, 1, 1)]
 )

@@ -22,10 +22,14 @@ from bitspike.neurons import LIF as LIF
 from bitspike.neurons import SGRU as SGRU
 from bitspike.neurons import SLSTM as SLSTM
 from bitspike.neurons import SRM0 as SRM0
+from bitspike.neurons import AssociativeLeaky as AssociativeLeaky
 from bitspike.neurons import EscapeLeaky as EscapeLeaky
 from bitspike.neurons import Leaky as Leaky
+from bitspike.neurons import LeakyParallel as LeakyParallel
+from bitspike.neurons import LinearLeaky as LinearLeaky
 from bitspike.neurons import SConv2dLSTM as SConv2dLSTM
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
+from bitspike.neurons import StateLeaky as StateLeaky
 from bitspike.neurons import Synaptic as Synaptic
 from bitspike.ops import _library as _library
 from bitspike.ops._buffer import empty_cache as empty_cache

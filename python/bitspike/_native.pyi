@@ -16,6 +16,8 @@ __all__ = [
     "pack",
     "prefers_dense",
     "product",
+    "scan_backward",
+    "scan_forward",
     "sequence_backward",
     "sequence_forward",
     "sum_pool",
@@ -29,6 +31,7 @@ _Buffer = tuple[int, int]
 _View = tuple[_Buffer, int, int, bool]
 _PoolSizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
 _Matrix = tuple[_Buffer, tuple[int, int], tuple[int, int]]
+_Scan = tuple[tuple[int, int, int], int, bool, _View, _View, _View | None, _View]
 _Layer = tuple[
     str,
     str,
@@ -60,6 +63,16 @@ def sequence_backward(
     current: _Buffer | None,
     initial: Sequence[_Buffer | None],
     learned: tuple[Sequence[_Buffer], _Buffer, _Buffer] | None,
+) -> None: ...
+def scan_forward(scan: _Scan, outputs: _Buffer) -> None: ...
+def scan_backward(
+    scan: _Scan,
+    outputs: _Buffer,
+    grad: _View,
+    input: _Buffer | None,
+    key: _Buffer | None,
+    decay: _Buffer | None,
+    initial: _Buffer | None,
 ) -> None: ...
 def product(
     spikes: _Buffer, rows: int, weights: _Matrix, bias: _Buffer | None, out: _Buffer

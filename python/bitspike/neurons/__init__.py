@@ -3,12 +3,16 @@
 from ._inhibition import KWTA as KWTA
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
+from .associativeleaky import AssociativeLeaky as AssociativeLeaky
 from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .leaky import Leaky as Leaky
+from .leakyparallel import LeakyParallel as LeakyParallel
+from .linearleaky import LinearLeaky as LinearLeaky
 from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
 from .sgru import SGRU as SGRU
 from .slstm import SLSTM as SLSTM
 from .srm0 import SRM0 as SRM0
+from .stateleaky import StateLeaky as StateLeaky
 from .synaptic import Synaptic as Synaptic
 
 ALL: tuple[type[SpikingNeuron], ...] = (

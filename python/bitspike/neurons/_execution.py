@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from bitspike import surrogate
 from bitspike.dense_spikes import DenseSpikes, of_spikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Layer, Pack
@@ -94,10 +93,9 @@ class Execution(Firing):
     def _refusal(self, current: Tensor, constants: list[Tensor]) -> str | None:
         if not self.NAME:
             return f"{type(self).__name__} has no native form"
-        if not isinstance(self.spike_grad, surrogate.Surrogate):
-            return "spike_grad is a function that only torch can call"
-        if not self.spike_grad.is_native():
-            return f"{self.spike_grad} has no native form"
+        reason = self._surrogate_refusal()
+        if reason is not None:
+            return reason
         if self.inhibition:
             return "inhibition couples the neurons of a layer"
         if self.state_quant:

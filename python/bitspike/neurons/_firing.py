@@ -7,15 +7,16 @@ from typing import Any, ClassVar
 from warnings import warn
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bitspike import surrogate
 
+from ._constants import Constants
 from ._hidden import HiddenState
 from ._inhibition import KWTA
 
 
-class Firing(HiddenState):
+class Firing(Constants, HiddenState):
     """Threshold, surrogate and reset, with snnTorch's members."""
 
     reset_dict: ClassVar[dict[str, int]] = {"subtract": 0, "zero": 1, "none": 2, "subtract_beta": 3}
@@ -24,8 +25,6 @@ class Firing(HiddenState):
     IMMEDIATE: ClassVar[bool] = False
     """Whether a reset may also act within the step that fires, ``reset_delay=False``."""
 
-    threshold: Tensor
-    graded_spikes_factor: Tensor
     reset_mechanism_val: Tensor
 
     def __init__(
@@ -55,7 +54,7 @@ class Firing(HiddenState):
         if not isinstance(inhibition, bool | KWTA):
             raise TypeError(f"inhibition must be True, False or a KWTA, not {inhibition!r}")
         if surrogate_disable:
-            self.spike_grad: Callable[[Tensor], Tensor] = surrogate.Disabled()
+            self.spike_grad = surrogate.Disabled()
         else:
             self.spike_grad = surrogate.atan() if spike_grad is None else spike_grad
         self.surrogate_disable = surrogate_disable
@@ -78,16 +77,6 @@ class Firing(HiddenState):
                 UserWarning,
                 stacklevel=5,
             )
-
-    def _constant(self, name: str, value: float | Tensor, learn: bool) -> None:
-        """Registers a number of the equation, as a parameter if it is learned."""
-        tensor = torch.as_tensor(value)
-        if not tensor.is_floating_point():
-            tensor = tensor.to(torch.get_default_dtype())
-        if learn:
-            setattr(self, name, nn.Parameter(tensor))
-        else:
-            self.register_buffer(name, tensor)
 
     def _check_reset(self, mechanism: str, delay: bool) -> None:
         _check_choice("reset_mechanism", mechanism, self.RESETS)
@@ -130,13 +119,6 @@ class Firing(HiddenState):
                 stacklevel=2,
             )
             self._reset_mechanism = mechanism
-        self._note_unit_spikes()
-
-    def _note_unit_spikes(self) -> None:
-        """Remembers, for compiled code, which cannot look, whether a spike counts exactly 1."""
-        factor = self.graded_spikes_factor
-        fixed = not factor.requires_grad and factor.device.type != "meta"
-        self._unit_spikes = fixed and bool((factor == 1).all())
 
     def level(self, *states: Tensor) -> Tensor:
         """What is compared with the threshold: the membrane, which is the last of the states."""
@@ -227,12 +209,6 @@ class Firing(HiddenState):
                 once = self._once(fired)
                 mem = mem - (once - self._once(reset) * once.detach()) * mem
         return spikes, mem
-
-    def _spikes_are_bits(self) -> bool:
-        factor = self.graded_spikes_factor
-        if torch.compiler.is_compiling():
-            return self._unit_spikes
-        return not factor.requires_grad and factor.numel() == 1 and factor.item() == 1
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

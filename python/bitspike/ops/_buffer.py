@@ -86,6 +86,11 @@ def row_view(x: Tensor, features: int) -> View:
     return (x.data_ptr(), x.numel()), 0, sample, True
 
 
+def column_view(x: Tensor, rows: int) -> View:
+    """A view of contiguous ``[T, *rows]``, in which all neurons of a row share its value."""
+    return (x.data_ptr(), x.numel()), rows, 1, False
+
+
 class _Recycler:
     """Memory of large results, used again once nobody holds it.
 

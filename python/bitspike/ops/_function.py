@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitspike.dense_gradient import DenseGradient
 from bitspike.spike_tensor import SpikeTensor
 
-from . import matmul, pooling, sequence
+from . import matmul, pooling, scan, sequence
 from ._dispatch import is_traced
 
 
@@ -188,6 +188,37 @@ class Layer(torch.autograd.Function):
             *[None] * 4,
             *(x if need else None for x, need in zip(ordered, needed, strict=True)),
         )
+
+
+class Scan(torch.autograd.Function):
+    """A linear scan, as `scan.forward` runs it. It saves its outputs, and factors of its input."""
+
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        x: Tensor,
+        decay: Tensor,
+        key: Tensor | None,
+        initial: Tensor | None,
+        rectified: bool,
+    ) -> Tensor:
+        traced = is_traced(*(t for t in (x, decay, key, initial) if t is not None))
+        native: Any = torch.ops.bitspike.scan_forward if traced else scan.forward
+        out: Tensor = native(x, decay, key, initial, rectified)
+        ctx.rectified = rectified
+        ctx.save_for_backward(out, None if key is None else x, decay, key, initial)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        out, *inputs = ctx.saved_tensors
+        traced = is_traced(out)
+        native: Any = torch.ops.bitspike.scan_backward if traced else scan.backward
+        need = [bool(needed) for needed in ctx.needs_input_grad[:4]]
+        grads = native(out, *inputs, ctx.rectified, need, grad if traced else _dense(grad))
+        pairs = zip(grads, need, strict=True)
+        return (*(x if needed else None for x, needed in pairs), None)
 
 
 def _dense(grad: Tensor | None) -> Tensor | None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import matmul, sequence, spikes
+from . import matmul, scan, sequence, spikes
 
 _LIBRARY = torch.library.Library("bitspike", "DEF")
 _LAYER = "str neuron, str mechanism, bool immediate, str surrogate, float[] surrogate_parameters"
@@ -71,6 +71,30 @@ def _layer_gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
         others[-count:],
     )
     return (*[None] * 8, to_current, results[count:], results[:count])
+
+
+def _save_scan(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, decay, key, initial, ctx.rectified = inputs
+    ctx.need = [True, True, key is not None, initial is not None]
+    ctx.save_for_backward(output, None if key is None else x, decay, key, initial)
+
+
+def _scan_gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    grads = torch.ops.bitspike.scan_backward(*ctx.saved_tensors, ctx.rectified, ctx.need, grad)
+    return (*(x if needed else None for x, needed in zip(grads, ctx.need, strict=True)), None)
+
+
+def _scan_backward_fake(
+    outputs: Tensor,
+    x: Tensor | None,
+    decay: Tensor,
+    key: Tensor | None,
+    initial: Tensor | None,
+    rectified: bool,
+    need: list[bool],
+    grad: Tensor,
+) -> list[Tensor]:
+    return [outputs.new_empty(shape) for shape in scan.gradient_shapes(outputs, decay, key, need)]
 
 
 def _save_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -153,6 +177,18 @@ _operator(
     "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
     sequence.backward,
     _backward_fake,
+)
+_operator(
+    "scan_forward(Tensor x, Tensor decay, Tensor? key, Tensor? initial, bool rectified) -> Tensor",
+    scan.forward,
+    lambda x, decay, key, initial, rectified: x.new_empty(scan.output_shape(x, key)),
+    (_save_scan, _scan_gradient),
+)
+_operator(
+    "scan_backward(Tensor outputs, Tensor? x, Tensor decay, Tensor? key, Tensor? initial, "
+    "bool rectified, bool[] need, Tensor grad) -> Tensor[]",
+    scan.backward,
+    _scan_backward_fake,
 )
 _operator(
     "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",

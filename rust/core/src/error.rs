@@ -32,6 +32,14 @@ pub enum Error {
         /// Neurons per row.
         neurons: usize,
     },
+    /// The rows of a scan are no whole number of groups.
+    #[error("{rows} rows cannot be divided into groups of {group}")]
+    Group {
+        /// How many rows there are.
+        rows: usize,
+        /// How many rows a group has.
+        group: usize,
+    },
     /// A product of sizes does not fit the address space.
     #[error("the sizes of {what} multiply to more than fits in memory")]
     Overflow {

@@ -26,7 +26,7 @@
 //! | [`spikes`] | the bit layout: pack, unpack, transpose, count, events, random spikes |
 //! | [`neuron`] | the equation of each neuron and its adjoint |
 //! | [`surrogate`] | the derivative that stands in for that of the step function |
-//! | [`sequence`] | the two time loops: forward, and backward through time |
+//! | [`sequence`] | the two time loops: forward, and backward through time; linear scans |
 //! | [`matmul`] | spikes × weights without multiplying, and the weight gradient |
 //! | [`registry`] | the list of neurons and surrogates |
 //!

@@ -11,6 +11,7 @@ mod buffer;
 mod call;
 mod config;
 mod matmul;
+mod scan;
 mod sequence;
 mod spikes;
 
@@ -22,6 +23,8 @@ mod _native {
     use super::config::{describe, force_isa, install_torch_pool};
     #[pymodule_export]
     use super::matmul::{prefers_dense, product, weight_gradient};
+    #[pymodule_export]
+    use super::scan::{scan_backward, scan_forward};
     #[pymodule_export]
     use super::sequence::{sequence_backward, sequence_forward};
     #[pymodule_export]

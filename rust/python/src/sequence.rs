@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 pub(crate) struct View(Buffer, usize, usize, bool);
 
 impl View {
-    fn strided<'a>(self) -> PyResult<Strided<'a>> {
+    pub(crate) fn strided<'a>(self) -> PyResult<Strided<'a>> {
         let Self(buffer, time, sample, per_neuron) = self;
         Ok(Strided {
             data: buffer.read()?,

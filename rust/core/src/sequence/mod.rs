@@ -10,6 +10,7 @@ mod forward;
 mod history;
 mod joined;
 mod reverse;
+pub mod scan;
 mod start;
 mod strided;
 mod tile;

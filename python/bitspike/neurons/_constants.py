@@ -1,0 +1,53 @@
+"""The numbers of a neuron's equation, as buffers or parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bitspike import surrogate
+
+
+class Constants(nn.Module):
+    """A module that fires: it has a threshold, and what a spike counts."""
+
+    spike_grad: Callable[[Tensor], Tensor]
+    threshold: Tensor
+    graded_spikes_factor: Tensor
+
+    def _constant(self, name: str, value: float | Tensor, learn: bool) -> None:
+        """Registers a number of the equation, as a parameter if it is learned."""
+        tensor = torch.as_tensor(value)
+        if not tensor.is_floating_point():
+            tensor = tensor.to(torch.get_default_dtype())
+        if learn:
+            setattr(self, name, nn.Parameter(tensor))
+        else:
+            self.register_buffer(name, tensor)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._note_unit_spikes()
+
+    def _note_unit_spikes(self) -> None:
+        """Remembers, for compiled code, which cannot look, whether a spike counts exactly 1."""
+        factor = self.graded_spikes_factor
+        fixed = not factor.requires_grad and factor.device.type != "meta"
+        self._unit_spikes = fixed and bool((factor == 1).all())
+
+    def _spikes_are_bits(self) -> bool:
+        factor = self.graded_spikes_factor
+        if torch.compiler.is_compiling():
+            return self._unit_spikes
+        return not factor.requires_grad and factor.numel() == 1 and factor.item() == 1
+
+    def _surrogate_refusal(self) -> str | None:
+        """Why kernels cannot fire with this surrogate, or None if they can."""
+        if not isinstance(self.spike_grad, surrogate.Surrogate):
+            return "spike_grad is a function that only torch can call"
+        if not self.spike_grad.is_native():
+            return f"{self.spike_grad} has no native form"
+        return None

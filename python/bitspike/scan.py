@@ -1,0 +1,142 @@
+"""Linear scans over time: recurrences without firing and reset, on which several neurons rest."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bitspike.dense_spikes import DenseSpikes
+from bitspike.ops import _dispatch
+from bitspike.ops._function import Scan
+from bitspike.spike_tensor import SpikeTensor
+
+
+def linear_scan(
+    x: Tensor, decay: Tensor, initial: Tensor | None = None, *, rectified: bool = False
+) -> Tensor:
+    r"""The recurrence of a leaky integrator, over a whole sequence in ``O(T)``.
+
+    .. math::
+        y[t] = a[t]·y[t-1] + x[t], \qquad\text{or rectified}\qquad
+        y[t] = \max(0, a[t]·y[t-1] + x[t])
+
+    Args:
+        x: ``[T, *]``
+        decay: ``a``. With as many axes as ``x`` it has a value for each step and broadcasts
+            against ``x``; with fewer it is the same at all steps and broadcasts against one.
+        initial: ``y[-1]``, which broadcasts against one step; by default 0.
+        rectified: Whether each step is followed by ``max(0, ·)``.
+
+    Returns:
+        ``y``, ``[T, *]``, in the dtype of ``x``; float32 if that is bfloat16 or float16.
+
+    Raises:
+        ValueError: if ``x`` has no time axis, or ``decay`` or ``initial`` does not broadcast.
+
+    Example:
+        >>> import torch
+        >>> from bitspike.scan import linear_scan
+        >>> linear_scan(torch.tensor([1.0, 0.0, -2.0]), torch.tensor(0.5))
+        tensor([ 1.0000,  0.5000, -1.7500])
+        >>> linear_scan(torch.tensor([1.0, 0.0, -2.0]), torch.tensor(0.5), rectified=True)
+        tensor([1.0000, 0.5000, 0.0000])
+    """
+    if x.dim() == 0:
+        raise ValueError("x must be a sequence [T, *], not a number")
+    if decay.dim() == x.dim():
+        decay = _expand("decay", decay, x.shape)
+    else:
+        _expand("decay", decay, x.shape[1:])
+    if initial is not None:
+        initial = _expand("initial", initial, x.shape[1:])
+    return _scan(x, decay, None, initial, rectified)
+
+
+def outer_scan(value: Tensor, key: Tensor, decay: Tensor) -> Tensor:
+    r"""A memory of associations: a scan of matrices that adds an outer product per step.
+
+    .. math::
+        M[t] = M[t-1]·\mathrm{diag}(a[t]) + v[t]·k[t]^T, \qquad M[-1] = 0
+
+    Args:
+        value: ``v``, ``[T, B, D]``.
+        key: ``k``, ``[T, B, N]``.
+        decay: ``a``, ``[T, B, N]``.
+
+    Returns:
+        ``M``, ``[T, B, D, N]``, in the dtype of ``value``; float32 if that is bfloat16 or float16.
+
+    Raises:
+        ValueError: for other shapes.
+
+    Example:
+        >>> import torch
+        >>> from bitspike.scan import outer_scan
+        >>> v, k = torch.tensor([[[1.0, 2.0]], [[0.0, 1.0]]]), torch.tensor([[[1.0]], [[4.0]]])
+        >>> outer_scan(v, k, torch.full((2, 1, 1), 0.5)).flatten(1)
+        tensor([[1.0000, 2.0000],
+                [0.5000, 5.0000]])
+    """
+    if value.dim() != 3:
+        raise ValueError(f"value must be [T, B, D], not {tuple(value.shape)}")
+    for name, x in (("key", key), ("decay", decay)):
+        if x.dim() != 3 or x.shape[:2] != value.shape[:2] or x.shape != key.shape:
+            steps, samples, _ = value.shape
+            raise ValueError(
+                f"{name} must be [T, B, N] with T={steps} and B={samples} as in value, and the N "
+                f"of key and decay the same, not {tuple(x.shape)}"
+            )
+    return _scan(value, decay, key, None, False)
+
+
+def _expand(name: str, x: Tensor, shape: torch.Size) -> Tensor:
+    try:
+        return x.expand(shape)
+    except RuntimeError:
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)}, which does not broadcast against {tuple(shape)}"
+        ) from None
+
+
+def _scan(
+    x: Tensor, decay: Tensor, key: Tensor | None, initial: Tensor | None, rectified: bool
+) -> Tensor:
+    if isinstance(x, SpikeTensor):
+        # Multiplication unpacks inside autograd's sight.
+        x = x * 1
+    elif isinstance(x, DenseSpikes):
+        x = x.as_subclass(Tensor)
+    others = [t for t in (decay, key, initial) if t is not None]
+    reason = _dispatch.refusal(x, others)
+    if reason is not None:
+        _dispatch.require_native(reason)
+        return _loop(x, decay, key, initial, rectified)
+    out: Tensor = Scan.apply(
+        x.float(),
+        decay.float(),
+        None if key is None else key.float(),
+        None if initial is None else initial.float(),
+        rectified,
+    )
+    return out
+
+
+def _loop(
+    x: Tensor, decay: Tensor, key: Tensor | None, initial: Tensor | None, rectified: bool
+) -> Tensor:
+    """The specification, in torch."""
+    if x.dtype in (torch.bfloat16, torch.float16):
+        x = x.float()
+    varies = decay.dim() == x.dim()
+    if key is not None:
+        x, decay = x.unsqueeze(3) * key.unsqueeze(2), decay.unsqueeze(2)
+    if x.shape[0] == 0:
+        return x * decay  # as empty, and known to autograd
+    y = torch.zeros_like(x[0]) if initial is None else initial
+    outputs = []
+    for t, current in enumerate(x.unbind(0)):
+        y = (decay[t] if varies else decay) * y + current
+        if rectified:
+            y = y.relu()
+        outputs.append(y)
+    return torch.stack(outputs)
