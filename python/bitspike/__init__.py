@@ -10,8 +10,15 @@ from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
+from bitspike.neurons import ALIF as ALIF
+from bitspike.neurons import EIF as EIF
 from bitspike.neurons import LIF as LIF
+from bitspike.neurons import QIF as QIF
+from bitspike.neurons import AdEx as AdEx
+from bitspike.neurons import HodgkinHuxley as HodgkinHuxley
+from bitspike.neurons import Izhikevich as Izhikevich
 from bitspike.neurons import Leaky as Leaky
+from bitspike.neurons import ResonateAndFire as ResonateAndFire
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
 from bitspike.neurons import Synaptic as Synaptic
 from bitspike.ops import _library as _library
