@@ -60,7 +60,7 @@ class EIF(Biophysical):
         >>> neuron = snn.EIF(dt=0.5, multi_step=True)
         >>> spikes, mem = neuron(torch.full((200, 1), 10.0))
         >>> spikes.sum()
-        tensor(4.)
+        tensor(6.)
     """
 
     NAME = "eif"

@@ -65,7 +65,7 @@ class Izhikevich(Biophysical):
         >>> neuron = snn.Izhikevich.preset("FS", multi_step=True)
         >>> spikes, u, v = neuron(torch.full((1000, 1), 10.0))
         >>> spikes.sum()
-        tensor(22.)
+        tensor(31.)
     """
 
     NAME = "izhikevich"
