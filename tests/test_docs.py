@@ -116,3 +116,10 @@ def run_example(name, *options, cwd):
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_neurons_example(tmp_path):
+    run_example("neurons.py", "--short", "--out", str(tmp_path), cwd=tmp_path)
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn == {"adaptive.png", "adex.png", "hodgkin_huxley.png", "izhikevich.png"}
+    assert drawn <= {path.name for path in (ROOT / "docs" / "images").glob("*.png")}

@@ -3,11 +3,18 @@
 from ._inhibition import KWTA as KWTA
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
+from .adex import AdEx as AdEx
+from .alif import ALIF as ALIF
 from .associativeleaky import AssociativeLeaky as AssociativeLeaky
+from .eif import EIF as EIF
 from .escape_leaky import EscapeLeaky as EscapeLeaky
+from .hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
+from .izhikevich import Izhikevich as Izhikevich
 from .leaky import Leaky as Leaky
 from .leakyparallel import LeakyParallel as LeakyParallel
 from .linearleaky import LinearLeaky as LinearLeaky
+from .qif import QIF as QIF
+from .resonate_and_fire import ResonateAndFire as ResonateAndFire
 from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
 from .sgru import SGRU as SGRU
 from .slstm import SLSTM as SLSTM
@@ -18,5 +25,12 @@ from .synaptic import Synaptic as Synaptic
 ALL: tuple[type[SpikingNeuron], ...] = (
     Leaky,
     Synaptic,
+    ALIF,
+    QIF,
+    EIF,
+    AdEx,
+    Izhikevich,
+    HodgkinHuxley,
+    ResonateAndFire,
 )
 """Every neuron that has a native form."""

@@ -14,6 +14,7 @@ from bitspike.ops._function import Layer, Pack
 from bitspike.spike_tensor import SpikeTensor
 
 from ._firing import Firing
+from ._hidden import broadcasts
 
 Run = tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]
 """Spikes, the states of all steps if they are wanted, and the states after the last step."""
@@ -121,7 +122,7 @@ class Execution(Firing):
         names = (*self.PARAMETERS, "threshold", "graded_spikes_factor")
         values = self._parts()
         for name, value in zip(names, values, strict=True):
-            if value.numel() != 1 and not _broadcasts(value.shape, shape):
+            if value.numel() != 1 and not broadcasts(value.shape, shape):
                 raise ValueError(
                     f"{name} has shape {tuple(value.shape)}, which does not broadcast against the "
                     f"membrane of one step, {tuple(shape)}"
@@ -178,10 +179,3 @@ class Execution(Firing):
             tuple(torch.stack(steps) for steps in zip(*history, strict=True)) if states else ()
         )
         return torch.stack(trains).to(dtype), all_steps, last
-
-
-def _broadcasts(shape: torch.Size, target: torch.Size) -> bool:
-    tail = target[len(target) - len(shape) :]
-    return len(shape) <= len(target) and all(
-        size in (1, wanted) for size, wanted in zip(shape, tail, strict=True)
-    )

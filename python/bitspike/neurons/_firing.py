@@ -191,15 +191,19 @@ class Firing(Constants, HiddenState):
             return mem - reset * (decay * self.threshold)
         return mem
 
+    def _fired(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Where a level is above threshold, or only its winner, and the spikes that it counts."""
+        if self.inhibition is True:
+            winner = self.fire_inhibition(level.size(0), level)
+            return winner, winner
+        fired = self._spike(level)
+        return fired, fired * self.graded_spikes_factor
+
     def _fire_and_reset(self, mem: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes of an integrated membrane, and the membrane after an immediate reset."""
         if self.state_quant:
             mem = self.state_quant(mem)  # type: ignore[operator]
-        if self.inhibition is True:
-            fired = spikes = self.fire_inhibition(mem.size(0), mem)
-        else:
-            fired = self._spike(mem)
-            spikes = fired * self.graded_spikes_factor
+        fired, spikes = self._fired(mem)
         if not self.reset_delay:
             # What the delayed rule has subtracted already is not subtracted again.
             if self._reset_mechanism == "subtract":

@@ -48,9 +48,32 @@ class HiddenState(nn.Module):
         for name in self.STATES:
             object.__setattr__(self, name, torch.zeros(0))
 
+    def rest(self) -> tuple[float | Tensor, ...]:
+        """What each state starts from: its value at rest, which broadcasts against one step."""
+        return (0.0,) * len(self.STATES)
+
+    def _at_rest(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
+        """A state of this shape at rest.
+
+        Raises:
+            ValueError: if its resting value does not broadcast against the shape.
+        """
+        value = self.rest()[index]
+        if not isinstance(value, Tensor):
+            return torch.full(shape, value, dtype=dtype, device=device)
+        if 0 in shape:
+            return torch.empty(shape, dtype=dtype, device=device)
+        if not broadcasts(value.shape, shape):
+            raise ValueError(
+                f"{self.STATES[index]} at rest has shape {tuple(value.shape)}, which does not "
+                f"broadcast against one step of the input, {tuple(shape)}"
+            )
+        return value.detach().to(device, dtype).expand(shape).clone()
+
     def reset_mem(self) -> Any:
-        """Zeroes the states and returns them."""
-        states = [torch.zeros_like(getattr(self, name).detach()) for name in self.STATES]
+        """Puts the states to rest, which is zero for most neurons, and returns them."""
+        old = [getattr(self, name) for name in self.STATES]
+        states = [self._at_rest(i, x.shape, x.dtype, x.device) for i, x in enumerate(old)]
         for name, state in zip(self.STATES, states, strict=True):
             object.__setattr__(self, name, state)
         return states[0] if len(states) == 1 else tuple(states)
@@ -83,7 +106,7 @@ class HiddenState(nn.Module):
 
     @classmethod
     def reset_hidden(cls) -> None:
-        """Zeroes the hidden states of all living neurons of this class."""
+        """Puts the hidden states of all living neurons of this class to rest."""
         for neuron in list(HiddenState.instances):
             if isinstance(neuron, cls):
                 neuron.reset_mem()
@@ -104,3 +127,11 @@ class HiddenState(nn.Module):
         """Sets states to zero, in place."""
         for state in states:
             state.zero_()
+
+
+def broadcasts(shape: torch.Size, target: torch.Size) -> bool:
+    """Whether a tensor of this shape broadcasts to the target without making it larger."""
+    tail = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(
+        size in (1, wanted) for size, wanted in zip(shape, tail, strict=True)
+    )

@@ -117,7 +117,7 @@ class SpikingNeuron(Execution):
         initial = self._initial(current, given, sequence)
         wanted = sequence and (self.output or not self.init_hidden)
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
-        # A sequence that starts from zeros has no use for the graph of the one before.
+        # A sequence that starts from rest has no use for the graph of the one before.
         self._keep(
             None if sequence else tuple(x.detach() for x in initial),
             last,
@@ -147,12 +147,13 @@ class SpikingNeuron(Execution):
     def _initial(
         self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
     ) -> list[Tensor]:
-        """The states before the call: those given, or stored ones that fit, or zeros."""
+        """The states before the call: those given, or stored ones that fit, or at rest."""
         step = current.shape[1:] if sequence else current.shape
         half = current.dtype in (torch.bfloat16, torch.float16)
         reuse = self.init_hidden or not sequence
         initial = []
-        for name, state, shape in zip(self.STATES, given, self.state_shapes(step), strict=True):
+        shapes = zip(self.STATES, given, self.state_shapes(step), strict=True)
+        for i, (name, state, shape) in enumerate(shapes):
             if state is None and reuse:
                 state = getattr(self, name)
             if state is not None and not isinstance(state, Tensor):
@@ -163,8 +164,7 @@ class SpikingNeuron(Execution):
                         f"{name} has shape {tuple(state.shape)}, but this input needs "
                         f"{tuple(shape)}"
                     )
-                state = torch.zeros(
-                    shape, dtype=torch.float32 if half else current.dtype, device=current.device
-                )
+                dtype = torch.float32 if half else current.dtype
+                state = self._at_rest(i, shape, dtype, current.device)
             initial.append(state)
         return initial

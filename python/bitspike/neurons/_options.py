@@ -20,8 +20,8 @@ class Switches(TypedDict, total=False):
     multi_step: bool
 
 
-class Options(Switches, total=False):
-    """What every neuron takes beside the parameters of its equation."""
+class Firing(Switches, total=False):
+    """What every neuron takes beside the parameters of its equation and its reset."""
 
     threshold: float | Tensor
     spike_grad: Callable[[Tensor], Tensor] | None
@@ -29,9 +29,14 @@ class Options(Switches, total=False):
     init_hidden: bool
     inhibition: bool | KWTA
     learn_threshold: bool
-    reset_mechanism: str
     state_quant: Callable[[Tensor], Tensor] | bool
     output: bool
     graded_spikes_factor: float | Tensor
     learn_graded_spikes_factor: bool
+
+
+class Options(Firing, total=False):
+    """What a neuron takes beside the parameters of its equation."""
+
+    reset_mechanism: str
     reset_delay: bool

@@ -35,6 +35,7 @@
 #![deny(unsafe_code)]
 
 mod error;
+mod math;
 pub mod matmul;
 pub mod neuron;
 pub mod parallel;

@@ -110,7 +110,17 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky, Synaptic];
+neurons![
+    Leaky,
+    Synaptic,
+    Alif,
+    Qif,
+    Eif,
+    AdEx,
+    Izhikevich,
+    HodgkinHuxley,
+    ResonateAndFire,
+];
 
 surrogates![
     Atan,

@@ -5,15 +5,31 @@
 //! delayed reset are in `reset.rs`. A neuron supplies its equation, [`Neuron::integrate`], and its
 //! adjoint, one file per neuron. [`crate::registry`] lists them.
 
+mod adex;
+mod alif;
 mod current;
+mod eif;
+mod exponential;
+mod gates;
+mod hodgkin_huxley;
+mod izhikevich;
 mod leaky;
+mod qif;
 mod reset;
+mod resonate_and_fire;
 mod step;
 mod synaptic;
 
+pub use adex::AdEx;
+pub use alif::Alif;
 pub use current::Current;
+pub use eif::Eif;
+pub use hodgkin_huxley::HodgkinHuxley;
+pub use izhikevich::Izhikevich;
 pub use leaky::Leaky;
+pub use qif::Qif;
 pub use reset::{Delayed, Mechanism, Reset};
+pub use resonate_and_fire::ResonateAndFire;
 pub(crate) use step::{FiringLanes, difference, membrane, step};
 pub use synaptic::Synaptic;
 

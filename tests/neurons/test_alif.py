@@ -1,0 +1,72 @@
+"""The adaptive leaky integrate-and-fire neuron."""
+
+import pytest
+import torch
+from compare import dense, error
+from firing import trace
+
+import bitspike as snn
+
+
+def test_trace_by_hand():
+    neuron = snn.ALIF(beta=0.5, rho=0.5, beta_a=0.5)
+    spikes, states = trace(neuron, [1.5] * 5, 0, 0)
+    assert states == [
+        [0.0, 1.5],
+        [1.0, 1.25],  # 0.75 + 1.5 - 1; the level is 1.25 - 0.5
+        [0.5, 2.125],  # 0.625 + 1.5; 2.125 - 0.25
+        [1.25, 1.5625],  # 0.25 + 1, 1.0625 + 1.5 - 1; 1.5625 - 0.625
+        [0.625, 2.28125],  # 0.78125 + 1.5; 2.28125 - 0.3125
+    ]
+    assert spikes == [1, 0, 1, 0, 1]
+
+
+def test_trace_by_hand_of_a_reset_to_zero():
+    neuron = snn.ALIF(beta=0.5, rho=0.5, beta_a=0.5, reset_mechanism="zero")
+    spikes, states = trace(neuron, [1.5] * 3, 0, 0)
+    assert states == [[0.0, 1.5], [1.0, 0.0], [0.5, 1.5]]
+    assert spikes == [1, 0, 1]
+
+
+def intervals(beta_a):
+    neuron = snn.ALIF(beta=0.9, rho=0.98, beta_a=beta_a, multi_step=True)
+    return dense(neuron(torch.full((400, 1), 0.3))[0]).squeeze().nonzero().squeeze().diff()
+
+
+def test_adaptation_lengthens_intervals():
+    without, adapted = intervals(0.0), intervals(0.3)
+    assert without.float().mean() == pytest.approx(4.35, abs=0.1)
+    assert (adapted.diff() >= 0).all()
+    assert adapted[0] < 7 and adapted[-1] == 10
+
+
+@pytest.mark.parametrize("rho, remembers", [(0.998, True), (0.9, False)])
+def test_the_threshold_remembers_hundreds_of_steps(rho, remembers):
+    """Two bursts of input, 300 steps apart: the second meets a higher threshold, or the same."""
+    current = torch.zeros(400, 1)
+    current[:30] = current[330:360] = 0.5
+    neuron = snn.ALIF(beta=0.9, rho=rho, beta_a=0.2, multi_step=True)
+    spikes = dense(neuron(current)[0]).squeeze()
+    first, second = spikes[:300].sum(), spikes[300:].sum()
+    assert second < first if remembers else second == first > 0
+
+
+def test_gradient_reaches_the_adaptation_if_the_reset_is_not_detached():
+    """``a`` depends on the input through spikes alone."""
+    x = torch.full((3, 1), 1.5, requires_grad=True)
+    for detached in (True, False):
+        neuron = snn.ALIF(0.5, 0.5, 0.5, detach_reset=detached, multi_step=True)
+        a = neuron(x)[1]
+        if detached:
+            assert not a.requires_grad or not torch.autograd.grad(a.sum(), x)[0].any()
+            continue
+        (gradient,) = torch.autograd.grad(a[1].sum(), x)
+        # The first spike alone raises a[1]: the surrogate's slope half above threshold.
+        slope = neuron.spike_grad.derivative(torch.tensor(0.5))
+        assert error(gradient.squeeze(), torch.tensor([slope, 0.0, 0.0])) < 1e-6
+
+
+def test_decays_are_clamped():
+    neuron = snn.ALIF(beta=1.5, rho=-1.0, beta_a=0.0, threshold=100.0)
+    spikes, states = trace(neuron, [1.0, 1.0], 2.0, 3.0)
+    assert states == [[0.0, 4.0], [0.0, 5.0]]
