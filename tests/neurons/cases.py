@@ -35,9 +35,8 @@ class Case:
 
     def neuron(self, n: int, reset: str, delay: bool, learn: bool = True, **others):
         """A layer for whole sequences, everything learned if ``learn``."""
-        learned = ("threshold", *self.learned) if learn else ()
         arguments = dict(multi_step=True) | self.arguments(n)
-        arguments |= {f"learn_{name}": True for name in learned}
+        arguments |= {f"learn_{name}": learn for name in ("threshold", *self.learned)}
         if len(self.kind.RESETS) > 1:
             arguments["reset_mechanism"] = reset
         if not delay:

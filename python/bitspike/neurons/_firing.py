@@ -139,18 +139,22 @@ class Firing(HiddenState):
         """What is compared with the threshold: the membrane, which is the last of the states."""
         return states[-1]
 
+    def firing_threshold(self) -> Tensor:
+        """What the level is compared with."""
+        return self.threshold
+
     def _spike(self, mem: Tensor) -> Tensor:
         """How many spikes this membrane fires, with the surrogate's gradient.
 
         One if it is above threshold; with another ``spike_range`` one for each multiple of the
         threshold that it is above, and minus one for each that it is below on the negative side.
         """
-        low, high = self.spike_range
-        spikes = self._above(mem - self.threshold)
+        (low, high), threshold = self.spike_range, self.firing_threshold()
+        spikes = self._above(mem - threshold)
         for multiple in range(2, high + 1):
-            spikes = spikes + self._above(mem - multiple * self.threshold)
+            spikes = spikes + self._above(mem - multiple * threshold)
         for multiple in range(1, 1 - low):
-            spikes = spikes - self._above(-mem - multiple * self.threshold)
+            spikes = spikes - self._above(-mem - multiple * threshold)
         return spikes
 
     def _above(self, x: Tensor) -> Tensor:
@@ -171,7 +175,7 @@ class Firing(HiddenState):
         """
         if mem.dim() != 2:
             raise ValueError(f"inhibition needs a membrane [B, N], not {tuple(mem.shape)}")
-        above = mem - self.threshold
+        above = mem - self.firing_threshold()
         winner = torch.zeros_like(above).scatter_(1, above.argmax(1, keepdim=True), 1)
         return self._spike(mem) * winner
 

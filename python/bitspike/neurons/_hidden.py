@@ -48,9 +48,14 @@ class HiddenState(nn.Module):
         for name in self.STATES:
             object.__setattr__(self, name, torch.zeros(0))
 
+    def at_rest(self, name: str, zeros: Tensor) -> Tensor:
+        """What the state of that name is before the first step; ``zeros`` has its shape."""
+        return zeros
+
     def reset_mem(self) -> Any:
-        """Zeroes the states and returns them."""
-        states = [torch.zeros_like(getattr(self, name).detach()) for name in self.STATES]
+        """Puts the states to rest, which is zero for most neurons, and returns them."""
+        zeros = {name: torch.zeros_like(getattr(self, name).detach()) for name in self.STATES}
+        states = [self.at_rest(name, x).detach() for name, x in zeros.items()]
         for name, state in zip(self.STATES, states, strict=True):
             object.__setattr__(self, name, state)
         return states[0] if len(states) == 1 else tuple(states)

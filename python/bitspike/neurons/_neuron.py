@@ -150,7 +150,7 @@ class SpikingNeuron(Execution):
     def _initial(
         self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
     ) -> list[Tensor]:
-        """The states before the call: those given, or stored ones that fit, or zeros."""
+        """The states before the call: those given, or stored ones that fit, or at rest."""
         step = current.shape[1:] if sequence else current.shape
         half = current.dtype in (torch.bfloat16, torch.float16)
         reuse = self.init_hidden or not sequence
@@ -166,8 +166,8 @@ class SpikingNeuron(Execution):
                         f"{name} has shape {tuple(state.shape)}, but this input needs "
                         f"{tuple(shape)}"
                     )
-                state = torch.zeros(
-                    shape, dtype=torch.float32 if half else current.dtype, device=current.device
-                )
+                dtype = torch.float32 if half else current.dtype
+                zeros = torch.zeros(shape, dtype=dtype, device=current.device)
+                state = self.at_rest(name, zeros)
             initial.append(state)
         return initial
