@@ -72,5 +72,11 @@ CASES = (
         learned=("alpha", "beta"),
         current=(0.1, 0.5),
     ),
+    Case(
+        snn.Lapicque,
+        lambda n: dict(beta=uniform(0.4, 0.95, n), threshold=uniform(0.4, 1, n), R=1.5),
+        learned=("beta",),
+        current=(0.3, 1.5),
+    ),
 )
 """One for each neuron of the native module."""

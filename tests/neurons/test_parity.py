@@ -76,6 +76,20 @@ PEERS = (
         init="init_synaptic",
         deviation=0.4,
     ),
+    Peer(
+        "Lapicque",
+        lambda: dict(beta=0.7, threshold=decay(), learn_beta=True),
+        delays=(True,),
+        deviation=1.5,
+        init="init_lapicque",
+    ),
+    Peer(
+        "Lapicque",
+        lambda: dict(R=2, C=1.7, time_step=0.5, threshold=decay()),
+        delays=(True,),
+        deviation=1.5,
+        init="init_lapicque",
+    ),
 )
 
 LAYERS = [

@@ -3,6 +3,7 @@
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
 from .escape_leaky import EscapeLeaky as EscapeLeaky
+from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
 from .srm0 import SRM0 as SRM0
 from .synaptic import Synaptic as Synaptic
@@ -10,5 +11,6 @@ from .synaptic import Synaptic as Synaptic
 ALL: tuple[type[SpikingNeuron], ...] = (
     Leaky,
     Synaptic,
+    Lapicque,
 )
 """Every neuron that has a native form."""

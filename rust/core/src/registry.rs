@@ -115,7 +115,7 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky, Synaptic,];
+neurons![Leaky, Synaptic, Lapicque,];
 
 surrogates![
     Atan,

@@ -6,12 +6,14 @@
 //! adjoint, one file per neuron. [`crate::registry`] lists them.
 
 mod current;
+mod lapicque;
 mod leaky;
 mod reset;
 mod step;
 mod synaptic;
 
 pub use current::Current;
+pub use lapicque::Lapicque;
 pub use leaky::Leaky;
 pub use reset::{Delayed, Mechanism, Reset};
 pub(crate) use step::{FiringLanes, difference, membrane, step};
