@@ -78,5 +78,12 @@ CASES = (
         learned=("beta",),
         current=(0.3, 1.5),
     ),
+    Case(
+        snn.Alpha,
+        lambda n: dict(alpha=uniform(0.7, 0.95, n), beta=uniform(0.2, 0.6, n), threshold=0.5),
+        learned=("alpha", "beta"),
+        current=(0.1, 0.4),
+        states=(0.0, 0.3),
+    ),
 )
 """One for each neuron of the native module."""

@@ -90,6 +90,15 @@ PEERS = (
         deviation=1.5,
         init="init_lapicque",
     ),
+    Peer(
+        "Alpha",
+        lambda: dict(alpha=decay(0.7, 0.95), beta=decay(0.2, 0.6), threshold=decay(0.1, 0.4)),
+        states=("syn_exc", "syn_inh", "mem"),
+        delays=(True,),
+        deviation=0.4,
+        init="init_alpha",
+        extra=dict(learn_beta=True),
+    ),
 )
 
 LAYERS = [

@@ -2,6 +2,7 @@
 
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
+from .alpha import Alpha as Alpha
 from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
@@ -12,5 +13,6 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     Leaky,
     Synaptic,
     Lapicque,
+    Alpha,
 )
 """Every neuron that has a native form."""

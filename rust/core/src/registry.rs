@@ -115,7 +115,7 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky, Synaptic, Lapicque,];
+neurons![Leaky, Synaptic, Lapicque, Alpha,];
 
 surrogates![
     Atan,

@@ -5,6 +5,7 @@
 //! delayed reset are in `reset.rs`. A neuron supplies its equation, [`Neuron::integrate`], and its
 //! adjoint, one file per neuron. [`crate::registry`] lists them.
 
+mod alpha;
 mod current;
 mod lapicque;
 mod leaky;
@@ -12,6 +13,7 @@ mod reset;
 mod step;
 mod synaptic;
 
+pub use alpha::Alpha;
 pub use current::Current;
 pub use lapicque::Lapicque;
 pub use leaky::Leaky;
