@@ -85,5 +85,13 @@ CASES = (
         current=(0.1, 0.4),
         states=(0.0, 0.3),
     ),
+    Case(
+        snn.DeltaLeaky,
+        lambda n: dict(
+            delta_threshold=torch.nn.Parameter(uniform(0.4, 1.2, n)), beta=uniform(0.3, 1.1, n)
+        ),
+        learned=("beta",),
+        current=(0.1, 0.6),
+    ),
 )
 """One for each neuron of the native module."""

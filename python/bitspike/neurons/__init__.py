@@ -3,6 +3,7 @@
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
 from .alpha import Alpha as Alpha
+from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
@@ -14,5 +15,6 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     Synaptic,
     Lapicque,
     Alpha,
+    DeltaLeaky,
 )
 """Every neuron that has a native form."""

@@ -115,7 +115,7 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky, Synaptic, Lapicque, Alpha,];
+neurons![Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky,];
 
 surrogates![
     Atan,

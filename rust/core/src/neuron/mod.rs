@@ -7,6 +7,7 @@
 
 mod alpha;
 mod current;
+mod delta_leaky;
 mod lapicque;
 mod leaky;
 mod reset;
@@ -15,6 +16,7 @@ mod synaptic;
 
 pub use alpha::Alpha;
 pub use current::Current;
+pub use delta_leaky::DeltaLeaky;
 pub use lapicque::Lapicque;
 pub use leaky::Leaky;
 pub use reset::{Delayed, Mechanism, Reset};
