@@ -13,6 +13,7 @@ from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.neurons import LIF as LIF
 from bitspike.neurons import SRM0 as SRM0
 from bitspike.neurons import Alpha as Alpha
+from bitspike.neurons import CuBaLIF as CuBaLIF
 from bitspike.neurons import DeltaLeaky as DeltaLeaky
 from bitspike.neurons import EscapeLeaky as EscapeLeaky
 from bitspike.neurons import Lapicque as Lapicque

@@ -93,5 +93,16 @@ CASES = (
         learned=("beta",),
         current=(0.1, 0.6),
     ),
+    Case(
+        snn.CuBaLIF,
+        lambda n: dict(
+            alpha=uniform(0.3, 1, n),
+            beta=uniform(0.3, 1, n),
+            w_in=uniform(0.2, 0.8, n),
+            r=uniform(0.5, 1.5, n),
+            threshold=0.8,
+        ),
+        learned=("alpha", "beta", "w_in", "r"),
+    ),
 )
 """One for each neuron of the native module."""

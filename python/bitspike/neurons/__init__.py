@@ -3,6 +3,7 @@
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
 from .alpha import Alpha as Alpha
+from .cuba_lif import CuBaLIF as CuBaLIF
 from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .lapicque import Lapicque as Lapicque
@@ -16,5 +17,6 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     Lapicque,
     Alpha,
     DeltaLeaky,
+    CuBaLIF,
 )
 """Every neuron that has a native form."""

@@ -115,7 +115,7 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky,];
+neurons![Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky, CubaLif,];
 
 surrogates![
     Atan,

@@ -6,6 +6,7 @@
 //! adjoint, one file per neuron. [`crate::registry`] lists them.
 
 mod alpha;
+mod cuba_lif;
 mod current;
 mod delta_leaky;
 mod lapicque;
@@ -15,6 +16,7 @@ mod step;
 mod synaptic;
 
 pub use alpha::Alpha;
+pub use cuba_lif::CubaLif;
 pub use current::Current;
 pub use delta_leaky::DeltaLeaky;
 pub use lapicque::Lapicque;
