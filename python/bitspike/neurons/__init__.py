@@ -6,6 +6,7 @@ from .alpha import Alpha as Alpha
 from .cuba_lif import CuBaLIF as CuBaLIF
 from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .escape_leaky import EscapeLeaky as EscapeLeaky
+from .integrate_fire import IF as IF
 from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
 from .srm0 import SRM0 as SRM0
@@ -19,4 +20,4 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     DeltaLeaky,
     CuBaLIF,
 )
-"""Every neuron that has a native form."""
+"""The neuron of each native kernel, whose tests iterate over them; `IF` and `LI` use `Leaky`'s."""
