@@ -9,6 +9,7 @@ from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .integrate_fire import IF as IF
 from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
+from .leaky_integrator import LI as LI
 from .srm0 import SRM0 as SRM0
 from .synaptic import Synaptic as Synaptic
 
