@@ -13,6 +13,7 @@ from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.neurons import IF as IF
 from bitspike.neurons import LI as LI
 from bitspike.neurons import LIF as LIF
+from bitspike.neurons import PLIF as PLIF
 from bitspike.neurons import SRM0 as SRM0
 from bitspike.neurons import Alpha as Alpha
 from bitspike.neurons import CuBaLIF as CuBaLIF

@@ -104,5 +104,11 @@ CASES = (
         ),
         learned=("alpha", "beta", "w_in", "r"),
     ),
+    Case(
+        snn.PLIF,
+        lambda n: dict(beta=uniform(0.3, 0.9, n), threshold=uniform(0.3, 0.8, n)),
+        learned=("beta",),
+        current=(0.3, 1.2),
+    ),
 )
 """One for each neuron of the native module."""

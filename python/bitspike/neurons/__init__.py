@@ -10,6 +10,7 @@ from .integrate_fire import IF as IF
 from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
 from .leaky_integrator import LI as LI
+from .plif import PLIF as PLIF
 from .srm0 import SRM0 as SRM0
 from .synaptic import Synaptic as Synaptic
 
@@ -20,5 +21,6 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     Alpha,
     DeltaLeaky,
     CuBaLIF,
+    PLIF,
 )
 """The neuron of each native kernel, whose tests iterate over them; `IF` and `LI` use `Leaky`'s."""

@@ -115,7 +115,7 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky, CubaLif,];
+neurons![Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky, CubaLif, Plif,];
 
 surrogates![
     Atan,
