@@ -11,6 +11,7 @@ from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.neurons import IF as IF
+from bitspike.neurons import KLIF as KLIF
 from bitspike.neurons import LI as LI
 from bitspike.neurons import LIF as LIF
 from bitspike.neurons import PLIF as PLIF

@@ -110,5 +110,12 @@ CASES = (
         learned=("beta",),
         current=(0.3, 1.2),
     ),
+    Case(
+        snn.KLIF,
+        lambda n: dict(beta=uniform(0.3, 0.9, n), k=uniform(0.6, 1.5, n)),
+        learned=("beta", "k"),
+        current=(0.1, 0.8),
+        states=(0.5, 0.8),
+    ),
 )
 """One for each neuron of the native module."""

@@ -7,6 +7,7 @@ from .cuba_lif import CuBaLIF as CuBaLIF
 from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .integrate_fire import IF as IF
+from .klif import KLIF as KLIF
 from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
 from .leaky_integrator import LI as LI
@@ -22,5 +23,6 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     DeltaLeaky,
     CuBaLIF,
     PLIF,
+    KLIF,
 )
 """The neuron of each native kernel, whose tests iterate over them; `IF` and `LI` use `Leaky`'s."""

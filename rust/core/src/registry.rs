@@ -115,7 +115,9 @@ macro_rules! surrogates {
     };
 }
 
-neurons![Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky, CubaLif, Plif,];
+neurons![
+    Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky, CubaLif, Plif, Klif,
+];
 
 surrogates![
     Atan,
