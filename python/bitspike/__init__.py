@@ -22,6 +22,7 @@ from bitspike.neurons import DeltaLeaky as DeltaLeaky
 from bitspike.neurons import EscapeLeaky as EscapeLeaky
 from bitspike.neurons import Lapicque as Lapicque
 from bitspike.neurons import Leaky as Leaky
+from bitspike.neurons import RefractoryLeaky as RefractoryLeaky
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
 from bitspike.neurons import Synaptic as Synaptic
 from bitspike.ops import _library as _library

@@ -117,5 +117,19 @@ CASES = (
         current=(0.1, 0.8),
         states=(0.5, 0.8),
     ),
+    Case(
+        snn.RefractoryLeaky,
+        lambda n: dict(
+            beta=uniform(0.5, 0.95, n),
+            refractory=torch.randint(4, (n,)),
+            v_rest=uniform(-2.2, -1.8, n),
+            v_reset=uniform(-2.5, -1.5, n),
+            threshold=uniform(-1.2, -0.8, n),
+            decay_input=True,
+        ),
+        learned=("beta", "v_rest", "v_reset"),
+        current=(1.0, 3.0),
+        states=(-1.5, 1.0),
+    ),
 )
 """One for each neuron of the native module."""

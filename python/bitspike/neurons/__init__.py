@@ -12,6 +12,7 @@ from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
 from .leaky_integrator import LI as LI
 from .plif import PLIF as PLIF
+from .refractory_leaky import RefractoryLeaky as RefractoryLeaky
 from .srm0 import SRM0 as SRM0
 from .synaptic import Synaptic as Synaptic
 
@@ -24,5 +25,6 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     CuBaLIF,
     PLIF,
     KLIF,
+    RefractoryLeaky,
 )
 """The neuron of each native kernel, whose tests iterate over them; `IF` and `LI` use `Leaky`'s."""

@@ -116,7 +116,15 @@ macro_rules! surrogates {
 }
 
 neurons![
-    Leaky, Synaptic, Lapicque, Alpha, DeltaLeaky, CubaLif, Plif, Klif,
+    Leaky,
+    Synaptic,
+    Lapicque,
+    Alpha,
+    DeltaLeaky,
+    CubaLif,
+    Plif,
+    Klif,
+    RefractoryLeaky,
 ];
 
 surrogates![
