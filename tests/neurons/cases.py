@@ -35,9 +35,8 @@ class Case:
 
     def neuron(self, n: int, reset: str, delay: bool, learn: bool = True, **others):
         """A layer for whole sequences, everything learned if ``learn``."""
-        learned = ("threshold", *self.learned) if learn else ()
         arguments = dict(multi_step=True) | self.arguments(n)
-        arguments |= {f"learn_{name}": True for name in learned}
+        arguments |= {f"learn_{name}": learn for name in ("threshold", *self.learned)}
         if len(self.kind.RESETS) > 1:
             arguments["reset_mechanism"] = reset
         if not delay:
@@ -135,6 +134,65 @@ CASES = (
         snn.ResonateAndFire,
         lambda n: dict(b=uniform(-0.3, 0, n), omega=uniform(0.3, 2, n), dt=0.5),
         learned=("b", "omega"),
+    ),
+    Case(
+        snn.Lapicque,
+        lambda n: dict(beta=uniform(0.4, 0.95, n), threshold=uniform(0.4, 1, n), R=1.5),
+        learned=("beta",),
+        current=(0.3, 1.5),
+    ),
+    Case(
+        snn.Alpha,
+        lambda n: dict(alpha=uniform(0.7, 0.95, n), beta=uniform(0.2, 0.6, n), threshold=0.5),
+        learned=("alpha", "beta"),
+        current=(0.1, 0.4),
+        states=(0.0, 0.3),
+    ),
+    Case(
+        snn.DeltaLeaky,
+        lambda n: dict(
+            delta_threshold=torch.nn.Parameter(uniform(0.4, 1.2, n)), beta=uniform(0.3, 1.1, n)
+        ),
+        learned=("beta",),
+        current=(0.1, 0.6),
+    ),
+    Case(
+        snn.CuBaLIF,
+        lambda n: dict(
+            alpha=uniform(0.3, 1, n),
+            beta=uniform(0.3, 1, n),
+            w_in=uniform(0.2, 0.8, n),
+            r=uniform(0.5, 1.5, n),
+            threshold=0.8,
+        ),
+        learned=("alpha", "beta", "w_in", "r"),
+    ),
+    Case(
+        snn.PLIF,
+        lambda n: dict(beta=uniform(0.3, 0.9, n), threshold=uniform(0.3, 0.8, n)),
+        learned=("beta",),
+        current=(0.3, 1.2),
+    ),
+    Case(
+        snn.KLIF,
+        lambda n: dict(beta=uniform(0.3, 0.9, n), k=uniform(0.6, 1.5, n)),
+        learned=("beta", "k"),
+        current=(0.1, 0.8),
+        states=(0.5, 0.8),
+    ),
+    Case(
+        snn.RefractoryLeaky,
+        lambda n: dict(
+            beta=uniform(0.5, 0.95, n),
+            refractory=torch.randint(4, (n,)),
+            v_rest=uniform(-2.2, -1.8, n),
+            v_reset=uniform(-2.5, -1.5, n),
+            threshold=uniform(-1.2, -0.8, n),
+            decay_input=True,
+        ),
+        learned=("beta", "v_rest", "v_reset"),
+        current=(1.0, 3.0),
+        states=(-1.5, 1.0),
     ),
 )
 """One for each neuron of the native module."""

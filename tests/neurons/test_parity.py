@@ -76,6 +76,29 @@ PEERS = (
         init="init_synaptic",
         deviation=0.4,
     ),
+    Peer(
+        "Lapicque",
+        lambda: dict(beta=0.7, threshold=decay(), learn_beta=True),
+        delays=(True,),
+        deviation=1.5,
+        init="init_lapicque",
+    ),
+    Peer(
+        "Lapicque",
+        lambda: dict(R=2, C=1.7, time_step=0.5, threshold=decay()),
+        delays=(True,),
+        deviation=1.5,
+        init="init_lapicque",
+    ),
+    Peer(
+        "Alpha",
+        lambda: dict(alpha=decay(0.7, 0.95), beta=decay(0.2, 0.6), threshold=decay(0.1, 0.4)),
+        states=("syn_exc", "syn_inh", "mem"),
+        delays=(True,),
+        deviation=0.4,
+        init="init_alpha",
+        extra=dict(learn_beta=True),
+    ),
 )
 
 LAYERS = [
@@ -120,6 +143,21 @@ def test_steps_and_sequences(peer, reset, delay):
 
 
 @all_layers
+def test_values_at_the_edge_of_float32(peer, reset, delay):
+    inf, nan, tiny, huge = float("inf"), float("nan"), 1e-45, 3e38
+    values = torch.tensor([0.0, -0.0, 1.0, -1.0, inf, -inf, nan, tiny, -tiny, 1e-39, huge, -huge])
+    theirs, ours = peer.pair(**options(peer, reset, delay))
+    x, states = peer.inputs()
+    x = torch.where(torch.rand(x.shape) < 0.02, values[torch.randint(len(values), x.shape)], x)
+    states = [torch.where(torch.rand(y.shape) < 0.3, -0.0, y) for y in states]
+    with torch.no_grad():
+        wanted = steps(theirs, x, states)
+        whole = peer.twin(ours, **options(peer, reset, delay))(x, *states)
+        for actual in (steps(ours, x, states), whole):
+            assert all(same_bits(w, a) for w, a in zip(wanted, actual, strict=True))
+
+
+@all_layers
 def test_gradients(peer, reset, delay):
     learned = {"learn_threshold": True}
     theirs, ours = peer.pair(**options(peer, reset, delay, **learned))
@@ -135,7 +173,12 @@ def test_gradients(peer, reset, delay):
             results = steps(neuron, inputs[0], inputs[1:])
         loss = sum((y * w).sum() for y, w in zip(results, weights, strict=True))
         names, parameters = zip(*neuron.named_parameters(), strict=True)
-        gradients.append(torch.autograd.grad(loss, [*inputs, *parameters]))
+        # The membrane of `Alpha` decides the reset alone.
+        gradients.append(
+            torch.autograd.grad(
+                loss, [*inputs, *parameters], allow_unused=True, materialize_grads=True
+            )
+        )
         assert names == tuple(name for name, _ in theirs.named_parameters())
     for actual in gradients[1:]:
         assert all(error(a, w) < 1e-5 for a, w in zip(actual, gradients[0], strict=True))
@@ -199,9 +242,11 @@ def test_reset_mem(peer):
 @all_peers
 def test_states_beside_init_hidden_are_refused(peer):
     x, states = peer.inputs(steps=1)
-    for neuron in peer.pair(init_hidden=True):
-        with pytest.raises(TypeError, match=peer.states[0]):
-            neuron(x[0], *states)
+    theirs, ours = peer.pair(init_hidden=True)
+    with pytest.raises(TypeError, match="init_hidden=True"):
+        theirs(x[0], *states)
+    with pytest.raises(TypeError, match=peer.states[0]):
+        ours(x[0], *states)
 
 
 @all_peers

@@ -5,15 +5,24 @@ from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron
 from .adex import AdEx as AdEx
 from .alif import ALIF as ALIF
+from .alpha import Alpha as Alpha
 from .associativeleaky import AssociativeLeaky as AssociativeLeaky
+from .cuba_lif import CuBaLIF as CuBaLIF
+from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .eif import EIF as EIF
 from .escape_leaky import EscapeLeaky as EscapeLeaky
 from .hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
+from .integrate_fire import IF as IF
 from .izhikevich import Izhikevich as Izhikevich
+from .klif import KLIF as KLIF
+from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
+from .leaky_integrator import LI as LI
 from .leakyparallel import LeakyParallel as LeakyParallel
 from .linearleaky import LinearLeaky as LinearLeaky
+from .plif import PLIF as PLIF
 from .qif import QIF as QIF
+from .refractory_leaky import RefractoryLeaky as RefractoryLeaky
 from .resonate_and_fire import ResonateAndFire as ResonateAndFire
 from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
 from .sgru import SGRU as SGRU
@@ -32,5 +41,12 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     Izhikevich,
     HodgkinHuxley,
     ResonateAndFire,
+    Lapicque,
+    Alpha,
+    DeltaLeaky,
+    CuBaLIF,
+    PLIF,
+    KLIF,
+    RefractoryLeaky,
 )
-"""Every neuron that has a native form."""
+"""The neuron of each native kernel, whose tests iterate over them; `IF` and `LI` use `Leaky`'s."""

@@ -111,7 +111,7 @@ class Execution(Firing):
 
     def _parts(self) -> list[Tensor]:
         """The equation's coefficients, the threshold and the graded factor."""
-        return [*self.coefficients(), self.threshold, self.graded_spikes_factor]
+        return [*self.coefficients(), self.firing_threshold(), self.graded_spikes_factor]
 
     def _constants(self, shape: torch.Size) -> list[Tensor]:
         """The equation's coefficients, the threshold and the graded factor.

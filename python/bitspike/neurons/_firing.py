@@ -124,6 +124,10 @@ class Firing(Constants, HiddenState):
         """What is compared with the threshold: the membrane, which is the last of the states."""
         return states[-1]
 
+    def firing_threshold(self) -> Tensor:
+        """What the level is compared with."""
+        return self.threshold
+
     def _spike(self, mem: Tensor) -> Tensor:
         """How many spikes this membrane fires, with the surrogate's gradient.
 
@@ -131,14 +135,14 @@ class Firing(Constants, HiddenState):
         threshold that it is above, and minus one for each that it is below on the negative side.
         None where a `KWTA` lets other neurons win.
         """
-        low, high = self.spike_range
-        spikes = self._above(mem - self.threshold)
+        (low, high), threshold = self.spike_range, self.firing_threshold()
+        spikes = self._above(mem - threshold)
         for multiple in range(2, high + 1):
-            spikes = spikes + self._above(mem - multiple * self.threshold)
+            spikes = spikes + self._above(mem - multiple * threshold)
         for multiple in range(1, 1 - low):
-            spikes = spikes - self._above(-mem - multiple * self.threshold)
+            spikes = spikes - self._above(-mem - multiple * threshold)
         if isinstance(self.inhibition, KWTA):
-            spikes = spikes * self.inhibition.winners(mem - self.threshold)
+            spikes = spikes * self.inhibition.winners(mem - threshold)
         return spikes
 
     def _above(self, x: Tensor) -> Tensor:
@@ -159,7 +163,7 @@ class Firing(Constants, HiddenState):
         """
         if mem.dim() != 2:
             raise ValueError(f"inhibition needs a membrane [B, N], not {tuple(mem.shape)}")
-        above = mem - self.threshold
+        above = mem - self.firing_threshold()
         winner = torch.zeros_like(above).scatter_(1, above.argmax(1, keepdim=True), 1)
         return self._spike(mem) * winner
 

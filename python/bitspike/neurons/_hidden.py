@@ -68,12 +68,12 @@ class HiddenState(nn.Module):
                 f"{self.STATES[index]} at rest has shape {tuple(value.shape)}, which does not "
                 f"broadcast against one step of the input, {tuple(shape)}"
             )
-        return value.detach().to(device, dtype).expand(shape).clone()
+        return value.to(device, dtype).expand(shape).clone()
 
     def reset_mem(self) -> Any:
         """Puts the states to rest, which is zero for most neurons, and returns them."""
         old = [getattr(self, name) for name in self.STATES]
-        states = [self._at_rest(i, x.shape, x.dtype, x.device) for i, x in enumerate(old)]
+        states = [self._at_rest(i, x.shape, x.dtype, x.device).detach() for i, x in enumerate(old)]
         for name, state in zip(self.STATES, states, strict=True):
             object.__setattr__(self, name, state)
         return states[0] if len(states) == 1 else tuple(states)

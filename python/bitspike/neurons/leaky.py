@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from ._lif import LIF
@@ -61,7 +63,7 @@ class Leaky(LIF):
     """
 
     NAME = "leaky"
-    STATES = ("mem",)
+    STATES: ClassVar[tuple[str, ...]] = ("mem",)
     PARAMETERS = ("beta",)
 
     mem: Tensor

@@ -120,6 +120,13 @@ neurons![
     Izhikevich,
     HodgkinHuxley,
     ResonateAndFire,
+    Lapicque,
+    Alpha,
+    DeltaLeaky,
+    CubaLif,
+    Plif,
+    Klif,
+    RefractoryLeaky,
 ];
 
 surrogates![

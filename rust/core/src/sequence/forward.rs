@@ -186,7 +186,7 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
     fn run<S: Simd>(mut self, simd: S) {
         for tile in self.span.tiles::<S>() {
             // What a neuron does without is not compiled.
-            let full = N::UNROLL && tile.width == TILE * S::LANES;
+            let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
             match (full, N::IMMEDIATE && self.layer.reset.immediate) {
                 (true, false) => self.steps::<S, true, false>(simd, tile),
                 (true, true) => self.steps::<S, true, true>(simd, tile),

@@ -44,7 +44,7 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
     fn run<S: Simd>(self, simd: S) {
         let Self(mut job, scratch) = self;
         for tile in job.span.tiles::<S>() {
-            let full = N::UNROLL && tile.width == TILE * S::LANES;
+            let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
             let immediate = N::IMMEDIATE && job.layer.reset.immediate;
             match (full, immediate, job.learned.is_some()) {
                 (true, false, false) => job.steps::<S, true, false, false>(simd, tile, scratch),

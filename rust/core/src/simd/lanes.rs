@@ -9,6 +9,8 @@ use std::mem::MaybeUninit;
 pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// Numbers per vector.
     const LANES: usize;
+    /// Whether loops over the vectors of a full tile are worth a copy of their own, unrolled.
+    const UNROLL: bool = true;
     /// `LANES` floats.
     type F32: Copy + Debug;
     /// `LANES` truth values.

@@ -30,6 +30,8 @@ fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; L
 
 impl Simd for Portable {
     const LANES: usize = LANES;
+    // It serves CPUs without kernels of their own, for which code is not doubled.
+    const UNROLL: bool = false;
     type F32 = [f32; LANES];
     type Mask = [bool; LANES];
 

@@ -1,0 +1,114 @@
+"""The neuron that fires when its membrane moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._neuron import Result
+from .leaky import Leaky
+
+Pair = tuple[Tensor | None, Tensor | None]
+
+
+class DeltaLeaky(Leaky):
+    r"""Leaky membrane that fires when it changes by more than a threshold within one step.
+
+    .. math::
+        U[t] = βU[t-1] + I[t], \qquad S[t] = (|U[t] - U[t-1]| > θ_Δ)
+
+    A change up and a change down give the same spike, and there is no reset. This is snnTorch's
+    ``DeltaLeaky``; there, as here, ``beta`` is not clamped, the state is the pair
+    ``(U[t], U[t-1])`` and is returned whatever ``output`` says, and most arguments of `Leaky` are
+    taken without effect: ``threshold``, ``graded_spikes_factor``, ``reset_mechanism``,
+    ``reset_delay``, ``state_quant``, ``inhibition`` and ``output``.
+
+    Args:
+        delta_threshold: ``θ_Δ``: a number, a tensor that broadcasts against one step, or an
+            ``nn.Parameter`` to learn it. Like in snnTorch a number is not in the ``state_dict``.
+        args: The arguments of `Leaky`, of which the first is ``beta``.
+        kwargs: Likewise.
+
+    Shapes:
+        As `Leaky`, with two states of one step's shape, given and returned as one pair; None, for
+        the pair or in it, is zero.
+
+    Raises:
+        ValueError: as `Leaky`.
+        TypeError: for a state beside ``init_hidden=True``, and for complex input.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> neuron = snn.DeltaLeaky(0.75, beta=1.0)
+        >>> spikes, state = neuron(torch.tensor([0.5, 1.0, -1.0]))
+        >>> spikes, state
+        (tensor([0., 1., 1.]), (tensor([ 0.5000,  1.0000, -1.0000]), tensor([0., 0., 0.])))
+        >>> neuron(torch.tensor([0.0, 0.0, 1.0]), state)[0]
+        tensor([0., 0., 1.])
+    """
+
+    NAME = "delta_leaky"
+    STATES = ("mem", "mem_prev")
+    RESETS = ("subtract", "zero", "none")
+    IMMEDIATE = False
+
+    mem_prev: Tensor
+
+    def __init__(self, delta_threshold: float | Tensor = 1.0, *args: Any, **kwargs: Any) -> None:  # noqa: D107
+        super().__init__(*args, **kwargs)
+        self.delta_threshold = delta_threshold
+        # What it is called with has no effect: there is nothing to delay, and states are returned.
+        self.reset_delay = self.output = True
+
+    def _check_reset(self, mechanism: str, delay: bool) -> None:
+        super()._check_reset(mechanism, True)
+
+    def coefficients(self) -> tuple[Tensor, ...]:
+        """``beta`` as it is."""
+        return (self.beta,)
+
+    def firing_threshold(self) -> Tensor:
+        """``delta_threshold``."""
+        if isinstance(self.delta_threshold, Tensor):
+            return self.delta_threshold
+        return torch.tensor(self.delta_threshold, dtype=self.beta.dtype)
+
+    def level(self, *states: Tensor) -> Tensor:
+        """How far the membrane has moved."""
+        mem, mem_prev = states
+        return (mem - mem_prev).abs()
+
+    def fire(self, mem: Tensor) -> Tensor:
+        """Spikes where the level is above ``delta_threshold``."""
+        return self._spike(mem)
+
+    def forward(self, input_: Tensor, mem: Pair | None = None) -> Result:  # type: ignore[override]
+        """One step, or a sequence if ``multi_step``; ``mem`` is the pair that was returned."""
+        if self.init_hidden and mem is None:
+            return self._call(input_, (None, None))
+        pair = (None, None) if mem is None else mem
+        return self._call(input_, tuple(torch.zeros(0) if x is None else x for x in pair))
+
+    def step(  # type: ignore[override]
+        self, current: Tensor, mem: Tensor, mem_prev: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step in torch: the specification of the native kernel."""
+        (beta,) = self.coefficients()
+        states = beta * mem + current, mem
+        return self.fire(self.level(*states)), states
+
+    def reset_mem(self) -> tuple[None, None]:
+        """Zeroes the states; returns a pair that stands for zeros."""
+        super().reset_mem()
+        return None, None
+
+    def _parts(self) -> list[Tensor]:
+        return [*self.coefficients(), self.firing_threshold(), torch.ones(())]
+
+    def _call(
+        self, input_: Tensor, given: tuple[Tensor | None, ...], sequence: bool | None = None
+    ) -> Result:
+        spikes, mem, mem_prev = super()._call(input_, given, sequence)
+        return spikes, (mem, mem_prev)
