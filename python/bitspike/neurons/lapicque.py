@@ -178,7 +178,9 @@ class Lapicque(LIF):
         return mem
 
     def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self.R, self.C = (x.detach() for x in self.circuit())
+        if self._follows_beta is not None:
+            value = self.circuit()["RC".index(self._follows_beta)]
+            setattr(self, self._follows_beta, value.detach())
         super()._save_to_state_dict(*args, **kwargs)
 
 
