@@ -25,7 +25,8 @@ class Biophysical(SpikingNeuron):
         options: See `SpikingNeuron`, without its arguments for resets.
 
     Raises:
-        ValueError: if ``dt`` is not positive.
+        ValueError: if ``dt`` is not positive, or ``spike_range`` is not ``(0, 1)``: a spike is one
+            event, however high it rises.
     """
 
     RESETS = ("zero",)
@@ -37,6 +38,11 @@ class Biophysical(SpikingNeuron):
     dt: Tensor
 
     def __init__(self, dt: float, **options: Unpack[Firing]) -> None:
+        spike_range = options.get("spike_range", (0, 1))
+        if spike_range != (0, 1):
+            raise ValueError(
+                f"spike_range must be (0, 1) for {type(self).__name__}, not {spike_range}"
+            )
         options.setdefault("threshold", self.THRESHOLD)
         super().__init__(reset_mechanism=self.RESETS[0], **options)
         self._positive("dt", dt)

@@ -26,8 +26,9 @@ class ALIF(SpikingNeuron):
     memory of hundreds of steps. Resets act on the membrane ``U`` alone: ``reset_mechanism="zero"``
     erases all of it, the present input too, ``"none"`` nothing.
 
-    ``R`` is a constant to gradients. ``detach_reset=False``, in torch, sends them through the
-    spikes into the adaptation too.
+    ``Rθ`` is a constant to gradients unless ``detach_reset=False``, as with other neurons. What a
+    spike adds to ``a`` is not: it has the surrogate's gradient, by which an LSNN learns what to
+    remember.
 
     Args:
         beta: Decay ``β`` of the membrane per step: a number, or a tensor that broadcasts against
@@ -97,7 +98,7 @@ class ALIF(SpikingNeuron):
         """One step in torch: the specification of the native kernel."""
         beta, rho, _ = self.coefficients()
         reset = self.mem_reset(self.level(a, mem))
-        a = rho * a + reset
+        a = rho * a + self._spike(self.level(a, mem))
         mem = self._erase(beta * mem + current, reset)
         mem = self._subtract(mem, reset, beta)
         if self.state_quant:

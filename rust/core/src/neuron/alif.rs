@@ -15,6 +15,7 @@ impl Neuron for Alif {
     const PARAMETERS: &'static [&'static str] = &["beta", "rho", "beta_a"];
     const STATES: &'static [&'static str] = &["a", "mem"];
     const RESETS: &'static [Mechanism] = &[Mechanism::Subtract, Mechanism::Zero, Mechanism::None];
+    const ADAPTS: bool = true;
 
     type Parameters<S: Simd> = [S::F32; 3];
     type State<S: Simd> = [S::F32; 2];
@@ -49,6 +50,11 @@ impl Neuron for Alif {
             parameters: [simd.mul(integrated, u), simd.mul(to_a, a), simd.splat(0.0)],
             threshold: reset.subtract_to_threshold(simd, to_u),
         }
+    }
+
+    #[inline(always)]
+    fn adaptation<S: Simd>(_: S, [to_a, _]: [S::F32; 2]) -> S::F32 {
+        to_a
     }
 
     #[inline(always)]

@@ -69,7 +69,10 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const DECAY: Option<usize> = None;
     /// Whether it fires only as its level rises through the threshold, not as long as it is above.
     const ON_CROSSING: bool = false;
-
+    /// Whether a spike changes the states of the next step beyond the reset, as an adaptation does:
+    /// by so much it is no constant to the gradient, see [`adaptation`](Self::adaptation). It then
+    /// neither resets at once nor fires on crossing.
+    const ADAPTS: bool = false;
     /// Whether full tiles have loops of their own, unrolled over their vectors. Not worth its code
     /// for an equation of hundreds of instructions.
     const UNROLL: bool = true;
@@ -98,6 +101,12 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
         current: Current<S>,
         delta: Self::State<S>,
     ) -> Adjoint<S, Self>;
+
+    /// The gradient of the spike before, beyond the reset, for that of the states.
+    #[inline(always)]
+    fn adaptation<S: Simd>(simd: S, _delta: Self::State<S>) -> S::F32 {
+        simd.splat(0.0)
+    }
 
     /// What is compared with the threshold.
     #[inline(always)]

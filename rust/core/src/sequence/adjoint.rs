@@ -17,6 +17,8 @@ pub(super) struct Carry<S: Simd, N: Neuron> {
     pub(super) parameters: N::Parameters<S>,
     pub(super) threshold: S::F32,
     pub(super) graded_factor: S::F32,
+    /// Of the spike before, by what it adapts.
+    pub(super) spike: S::F32,
 }
 
 /// What reaches a spike from above.
@@ -31,6 +33,29 @@ pub(super) struct Spike<S: Simd> {
 }
 
 impl<S: Simd, N: Neuron> Carry<S, N> {
+    /// Sends the gradient of what a spike adapts at the next step to the states `compared` that it
+    /// was fired from.
+    #[inline(always)]
+    pub(super) fn adapt(
+        &mut self,
+        simd: S,
+        lanes: &FiringLanes<S, N>,
+        compared: N::State<S>,
+        slope: S::F32,
+    ) {
+        let through = simd.mul(self.spike, slope);
+        let (delta, to_parameters) = (&mut self.state, &mut self.parameters);
+        N::level_adjoint(
+            simd,
+            lanes.parameters,
+            compared,
+            through,
+            delta,
+            to_parameters,
+        );
+        self.threshold = simd.sub(self.threshold, through);
+    }
+
     /// Sends the carried gradients through one step, and returns the gradient of its current.
     ///
     /// The order is that of a step, reversed: immediate reset, spike, integration.
@@ -49,6 +74,9 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
         let reset = lanes.delayed(simd, entered);
         let level = N::level(simd, lanes.parameters, compared);
         let fired = lanes.fires(simd, &reset, level);
+        if N::ADAPTS {
+            self.adapt(simd, lanes, compared, spike.slope);
+        }
         let mut delta = self.state;
 
         let mut spike_gradient = simd.mul(spike.graded, spike.gradient);
@@ -74,6 +102,9 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
         N::level_adjoint(simd, p, compared, through_spike, &mut delta, to_parameters);
         let adjoint = N::adjoint(simd, &reset, p, entered, current, delta);
         self.state = adjoint.state;
+        if N::ADAPTS {
+            self.spike = N::adaptation(simd, delta);
+        }
         if LEARN {
             let counted = simd.select(fired, spike.gradient, zero);
             self.graded_factor = simd.add(self.graded_factor, counted);

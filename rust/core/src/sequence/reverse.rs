@@ -79,6 +79,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             parameters: N::Parameters::<S>::from_fn(|_| zero),
             threshold: zero,
             graded_factor: zero,
+            spike: zero,
         }; TILE];
         let Tile {
             sample,
@@ -116,7 +117,46 @@ impl<N: Neuron> Job<'_, '_, N> {
                 );
             }
         }
+        if N::ADAPTS {
+            self.adapt::<S, FULL>(simd, tile, &lanes, &mut carry);
+        }
         self.finish::<S, FULL>(simd, tile, &carry);
+    }
+
+    /// Sends what spikes of the initial states adapt in the first step back to these.
+    #[inline(always)]
+    fn adapt<S: Simd, const FULL: bool>(
+        &self,
+        simd: S,
+        tile: Tile,
+        lanes: &[FiringLanes<S, N>; TILE],
+        carry: &mut [Carry<S, N>; TILE],
+    ) {
+        let state = initial::<S, N, FULL>(simd, self.layer, tile);
+        let vectors = tile.vectors::<S, FULL>();
+        let slopes = self.slopes(simd, lanes, &state, vectors);
+        for (k, carry) in carry.iter_mut().enumerate().take(vectors) {
+            carry.adapt(simd, &lanes[k], state[k], slopes[k]);
+        }
+    }
+
+    /// The surrogate's derivative at the states that were compared with the threshold.
+    #[inline(always)]
+    fn slopes<S: Simd>(
+        &self,
+        simd: S,
+        lanes: &[FiringLanes<S, N>; TILE],
+        compared: &[N::State<S>; TILE],
+        vectors: usize,
+    ) -> [S::F32; TILE] {
+        let above: [S::F32; TILE] = array(
+            #[inline(always)]
+            |k| {
+                let level = N::level(simd, lanes[k].parameters, compared[k]);
+                simd.sub(level, lanes[k].threshold)
+            },
+        );
+        self.surrogate.derivative(simd, above, vectors)
     }
 
     /// Runs a chunk forward from its saved states, records it, and returns the states after it.
@@ -205,14 +245,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                 }
             }
             let [entered, compared] = history.recall(simd, i);
-            let above: [S::F32; TILE] = array(
-                #[inline(always)]
-                |k| {
-                    let level = N::level(simd, lanes[k].parameters, compared[k]);
-                    simd.sub(level, lanes[k].threshold)
-                },
-            );
-            let slopes = self.surrogate.derivative(simd, above, vectors);
+            let slopes = self.slopes(simd, lanes, &compared, vectors);
             let current = self.layer.current.row(t, sample, first, width);
             let mut current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
             for k in 0..vectors {
