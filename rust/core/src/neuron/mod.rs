@@ -30,7 +30,7 @@ pub use leaky::Leaky;
 pub use qif::Qif;
 pub use reset::{Delayed, Mechanism, Reset};
 pub use resonate_and_fire::ResonateAndFire;
-pub(crate) use step::{FiringLanes, difference, membrane, step};
+pub(crate) use step::{FiringLanes, Step, difference, membrane, step};
 pub use synaptic::Synaptic;
 
 use crate::simd::{Simd, array};

@@ -12,22 +12,22 @@ use crate::simd::Simd;
 
 /// The gradients that a vector of neurons carries from step to step.
 #[derive(Clone, Copy)]
-pub(super) struct Carry<S: Simd, N: Neuron> {
-    pub(super) state: N::State<S>,
-    pub(super) parameters: N::Parameters<S>,
-    pub(super) threshold: S::F32,
-    pub(super) graded_factor: S::F32,
+pub(crate) struct Carry<S: Simd, N: Neuron> {
+    pub(crate) state: N::State<S>,
+    pub(crate) parameters: N::Parameters<S>,
+    pub(crate) threshold: S::F32,
+    pub(crate) graded_factor: S::F32,
 }
 
 /// What reaches a spike from above.
 #[derive(Clone, Copy)]
-pub(super) struct Spike<S: Simd> {
+pub(crate) struct Spike<S: Simd> {
     /// `s̄`
-    pub(super) gradient: S::F32,
+    pub(crate) gradient: S::F32,
     /// `γ`
-    pub(super) graded: S::F32,
+    pub(crate) graded: S::F32,
     /// `h`
-    pub(super) slope: S::F32,
+    pub(crate) slope: S::F32,
 }
 
 impl<S: Simd, N: Neuron> Carry<S, N> {
@@ -35,7 +35,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
     ///
     /// The order is that of a step, reversed: immediate reset, spike, integration.
     #[inline(always)]
-    pub(super) fn through<const IMMEDIATE: bool, const LEARN: bool>(
+    pub(crate) fn through<const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
         simd: S,
         lanes: &FiringLanes<S, N>,

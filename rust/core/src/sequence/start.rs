@@ -1,13 +1,13 @@
 //! What a tile starts from.
 
+use super::Layer;
 use super::tile::Tile;
-use super::{Layer, TILE};
 use crate::neuron::{FiringLanes, Neuron, Vectors};
 use crate::simd::{Simd, array};
 
 /// What each vector of a tile needs to fire and reset.
 #[inline(always)]
-pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
+pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     simd: S,
     layer: &Layer<'_>,
     Tile {
@@ -15,16 +15,14 @@ pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
         first,
         width,
     }: Tile,
-) -> [FiringLanes<S, N>; TILE] {
-    let threshold: [S::F32; TILE] = layer
+) -> [FiringLanes<S, N>; V] {
+    let threshold: [S::F32; V] = layer
         .threshold
         .row(0, sample, first, width)
-        .load::<S, FULL, TILE>(simd);
-    let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); TILE];
+        .load::<S, FULL, V>(simd);
+    let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); V];
     for (k, view) in layer.parameters.iter().enumerate() {
-        let row = view
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
+        let row = view.row(0, sample, first, width).load::<S, FULL, V>(simd);
         for (parameters, value) in parameters.iter_mut().zip(row) {
             parameters.as_mut()[k] = value;
         }
@@ -37,7 +35,7 @@ pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
 
 /// The states of a tile before the first step.
 #[inline(always)]
-pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
+pub(crate) fn initial<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     simd: S,
     layer: &Layer<'_>,
     Tile {
@@ -45,12 +43,10 @@ pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
         first,
         width,
     }: Tile,
-) -> [N::State<S>; TILE] {
-    let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); TILE];
+) -> [N::State<S>; V] {
+    let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); V];
     for (k, view) in layer.initial.iter().enumerate() {
-        let row = view
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
+        let row = view.row(0, sample, first, width).load::<S, FULL, V>(simd);
         for (state, value) in state.iter_mut().zip(row) {
             state.as_mut()[k] = value;
         }
@@ -58,9 +54,12 @@ pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
     state
 }
 
-/// State `k` of every vector of a tile.
+/// State `k` of every vector.
 #[inline(always)]
-pub(super) fn nth<S: Simd, N: Neuron>(state: &[N::State<S>; TILE], k: usize) -> [S::F32; TILE] {
+pub(crate) fn nth<S: Simd, N: Neuron, const V: usize>(
+    state: &[N::State<S>; V],
+    k: usize,
+) -> [S::F32; V] {
     array(
         #[inline(always)]
         |i| state[i].as_ref()[k],
