@@ -15,6 +15,8 @@ from .leakyparallel import LeakyParallel as LeakyParallel
 from .linearleaky import LinearLeaky as LinearLeaky
 from .qif import QIF as QIF
 from .resonate_and_fire import ResonateAndFire as ResonateAndFire
+from .rleaky import RLeaky as RLeaky
+from .rsynaptic import RSynaptic as RSynaptic
 from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
 from .sgru import SGRU as SGRU
 from .slstm import SLSTM as SLSTM

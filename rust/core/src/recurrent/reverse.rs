@@ -61,6 +61,27 @@ struct History<'s> {
     compared: &'s mut [f32],
 }
 
+impl History<'_> {
+    /// The states that a vector compared with the threshold at the `i`-th step of the chunk.
+    #[inline(always)]
+    fn compared<S: Simd, N: Neuron, const IMMEDIATE: bool>(
+        &self,
+        simd: S,
+        group: &Group<'_>,
+        i: usize,
+        row: usize,
+        first: usize,
+    ) -> N::State<S> {
+        let left = &self.entries[(i + 1) * group.entry::<N>()..];
+        let mut state = group.states::<S, N>(simd, left, row, first);
+        if IMMEDIATE {
+            let at = i * group.plane() + group.at(0, row, first);
+            *membrane::<S, N>(&mut state) = simd.load(&self.compared[at..]);
+        }
+        state
+    }
+}
+
 /// The gradients that a group carries from step to step, in planes.
 struct Carried {
     /// Of the states.
@@ -224,28 +245,13 @@ impl<N: Neuron> Job<'_, '_, N> {
         carry: &mut Carried,
     ) {
         let (group, zero) = (&self.group, simd.splat(0.0));
-        let (entry, plane) = (group.entry::<N>(), group.plane());
-        let entered = &history.entries[i * entry..][..entry];
-        let left = &history.entries[(i + 1) * entry..][..entry];
-        let compared = #[inline(always)]
-        |vector: Tile| {
-            let mut state = group.states::<S, N>(simd, left, row, vector.first);
-            if IMMEDIATE {
-                let at = i * plane + group.at(0, row, vector.first);
-                *membrane::<S, N>(&mut state) = simd.load(&history.compared[at..]);
-            }
-            state
-        };
         let layer = &group.layer.neurons;
-        let lanes = #[inline(always)]
-        |vector| {
-            let [lanes] = lanes::<S, N, false, 1>(simd, layer, vector);
-            lanes
-        };
+        let entered = &history.entries[i * group.entry::<N>()..];
         let mut slopes = [zero; TILE];
         for (slope, vector) in slopes.iter_mut().zip(tile.pieces(S::LANES)) {
-            let lanes = lanes(vector);
-            let level = N::level(simd, lanes.parameters, compared(vector));
+            let [lanes] = lanes::<S, N, false, 1>(simd, layer, vector);
+            let compared = history.compared::<S, N, IMMEDIATE>(simd, group, i, row, vector.first);
+            let level = N::level(simd, lanes.parameters, compared);
             *slope = simd.sub(level, lanes.threshold);
         }
         let vectors = tile.vectors::<S, false>();
@@ -257,9 +263,9 @@ impl<N: Neuron> Job<'_, '_, N> {
                 first,
                 width,
             } = vector;
-            let lanes = lanes(vector);
-            let at = #[inline(always)]
-            |k| group.at(k, row, first);
+            let [lanes] = lanes::<S, N, false, 1>(simd, layer, vector);
+            let at = group.at(0, row, first);
+            let plane = group.plane();
             let [external] = self
                 .incoming
                 .spikes
@@ -279,22 +285,22 @@ impl<N: Neuron> Job<'_, '_, N> {
             let learned = N::PARAMETERS.len();
             if LEARN {
                 for (k, sum) in carried.parameters.as_mut().iter_mut().enumerate() {
-                    *sum = simd.load(&carry.learned[at(k)..]);
+                    *sum = simd.load(&carry.learned[k * plane + at..]);
                 }
-                carried.threshold = simd.load(&carry.learned[at(learned)..]);
+                carried.threshold = simd.load(&carry.learned[learned * plane + at..]);
             }
             let entered_state = group.states::<S, N>(simd, entered, row, first);
-            let recurrent = simd.load(&entered[at(N::STATES.len())..]);
+            let recurrent = simd.load(&entered[N::STATES.len() * plane + at..]);
             let [current] = layer
                 .current
                 .row(t, sample, first, width)
                 .load::<S, false, 1>(simd);
             let spike = Spike {
-                gradient: simd.add(external, simd.load(&carry.spikes[at(0)..])),
+                gradient: simd.add(external, simd.load(&carry.spikes[at..])),
                 graded: simd.splat(1.0),
                 slope,
             };
-            let compared = compared(vector);
+            let compared = history.compared::<S, N, IMMEDIATE>(simd, group, i, row, first);
             let gradient = carried.through::<IMMEDIATE, LEARN>(
                 simd,
                 &lanes,
@@ -304,20 +310,23 @@ impl<N: Neuron> Job<'_, '_, N> {
                 spike,
             );
             for (k, &state) in carried.state.as_ref().iter().enumerate() {
-                simd.store(&mut carry.states[at(k)..], state);
+                simd.store(&mut carry.states[k * plane + at..], state);
             }
             let place = row * group.neurons() + first;
             if LEARN {
                 for (k, &sum) in carried.parameters.as_ref().iter().enumerate() {
-                    simd.store(&mut carry.learned[at(k)..], sum);
+                    simd.store(&mut carry.learned[k * plane + at..], sum);
                 }
-                simd.store(&mut carry.learned[at(learned)..], carried.threshold);
+                simd.store(
+                    &mut carry.learned[learned * plane + at..],
+                    carried.threshold,
+                );
                 if one_to_one && t + 1 < layer.shape.steps {
                     let reset = lanes.delayed(simd, entered_state);
                     let level = N::level(simd, lanes.parameters, compared);
                     let fired = lanes.fires(simd, &reset, level);
                     let next = simd.load_partial(&self.current.row(t + 1)[place..][..width]);
-                    let sum = &mut carry.learned[at(learned + 1)..];
+                    let sum = &mut carry.learned[(learned + 1) * plane + at..];
                     let counted = simd.select(fired, next, zero);
                     simd.store(sum, simd.add(simd.load(sum), counted));
                 }
