@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitspike.dense_gradient import DenseGradient
 from bitspike.spike_tensor import SpikeTensor
 
-from . import matmul, recurrent, scan, sequence
+from . import matmul, pooling, recurrent, scan, sequence
 from ._dispatch import is_traced
 
 

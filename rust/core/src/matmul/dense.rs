@@ -73,16 +73,17 @@ fn sums<S: Simd, const R: usize>(
             #[inline(always)]
             |v| simd.load(&weights[v * S::LANES..]),
         );
-        for (sums, row) in sums.iter_mut().zip(data) {
-            let x = simd.splat(row[k]);
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum = simd.add(*sum, simd.mul(x, weight));
+        for r in 0..R {
+            let x = simd.splat(data[r][k]);
+            for v in 0..VECTORS {
+                sums[r][v] = simd.add(sums[r][v], simd.mul(x, weights[v]));
             }
         }
     }
-    for (row, sums) in range.zip(sums) {
-        for (v, sum) in sums.into_iter().enumerate() {
-            simd.store(&mut out[row * stride + v * S::LANES..], sum);
+    for r in 0..R {
+        for v in 0..VECTORS {
+            let to = (range.start + r) * stride + v * S::LANES;
+            simd.store(&mut out[to..], sums[r][v]);
         }
     }
 }

@@ -7,7 +7,6 @@ use crate::matmul::gather::{add, add_selected, store};
 use crate::matmul::packed::Packed;
 use crate::matmul::tile_width;
 use crate::sequence::Strided;
-use crate::sequence::tile::Tile;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::indices;
 use crate::spikes::layout::{WORD_BITS, words};
@@ -78,12 +77,11 @@ impl<'a> Feedback<'a> {
         out: &mut [f32],
         active: &mut Vec<u32>,
     ) {
-        let rows = spikes.chunks_exact(words(self.neurons));
         match &self.weights {
             Weights::Dense { forward, bias, .. } => {
                 active.clear();
                 let mut starts = [0; super::GROUP + 1];
-                for (row, spikes) in rows.enumerate() {
+                for (row, spikes) in spikes.chunks_exact(words(self.neurons)).enumerate() {
                     let start = starts[row];
                     active.resize(start + spikes.len() * WORD_BITS + indices::SLACK, 0);
                     starts[row + 1] = indices::append(spikes, active, start);
@@ -102,13 +100,15 @@ impl<'a> Feedback<'a> {
                 }
             }
             Weights::OneToOne(weight) => {
-                for ((sample, spikes), out) in samples.zip(rows).zip(self.planes(out)) {
-                    for tile in self.vectors::<S>(sample) {
-                        let first = tile.first;
-                        let weight = one_to_one(simd, weight, tile);
-                        let fired = simd.to_mask(spikes[first / WORD_BITS] >> (first % WORD_BITS));
+                let row_words = words(self.neurons);
+                for (row, sample) in samples.enumerate() {
+                    for first in (0..self.neurons).step_by(S::LANES) {
+                        let weight = self.one_to_one(simd, weight, sample, first);
+                        let word = spikes[row * row_words + first / WORD_BITS];
+                        let fired = simd.to_mask(word >> (first % WORD_BITS));
                         let spike = simd.select(fired, simd.splat(1.0), simd.splat(0.0));
-                        simd.store(&mut out[first..], simd.mul(spike, weight));
+                        let to = &mut out[row * stride(self.neurons) + first..];
+                        simd.store(to, simd.mul(spike, weight));
                     }
                 }
             }
@@ -136,38 +136,34 @@ impl<'a> Feedback<'a> {
                 }
             }
             Weights::OneToOne(weight) => {
-                let rows = gradient.chunks_exact(self.neurons);
-                for ((sample, gradient), out) in samples.zip(rows).zip(self.planes(out)) {
-                    for tile in self.vectors::<S>(sample) {
-                        let weight = one_to_one(simd, weight, tile);
-                        let gradient = simd.load_partial(&gradient[tile.first..]);
-                        simd.store(&mut out[tile.first..], simd.mul(gradient, weight));
+                for (row, sample) in samples.enumerate() {
+                    let gradient = &gradient[row * self.neurons..][..self.neurons];
+                    for first in (0..self.neurons).step_by(S::LANES) {
+                        let weight = self.one_to_one(simd, weight, sample, first);
+                        let gradient = simd.load_partial(&gradient[first..]);
+                        let to = &mut out[row * stride(self.neurons) + first..];
+                        simd.store(to, simd.mul(gradient, weight));
                     }
                 }
             }
         }
     }
 
-    fn planes<'p>(&self, plane: &'p mut [f32]) -> std::slice::ChunksExactMut<'p, f32> {
-        plane.chunks_exact_mut(stride(self.neurons))
-    }
-
+    /// One vector of a one-to-one weight.
     #[inline(always)]
-    fn vectors<S: Simd>(&self, sample: usize) -> impl Iterator<Item = Tile> + use<S> {
-        let whole = Tile {
-            sample,
-            first: 0,
-            width: self.neurons,
-        };
-        whole.pieces(S::LANES)
+    fn one_to_one<S: Simd>(
+        &self,
+        simd: S,
+        weight: &Strided<'_>,
+        sample: usize,
+        first: usize,
+    ) -> S::F32 {
+        let width = S::LANES.min(self.neurons - first);
+        let [weight] = weight
+            .row(0, sample, first, width)
+            .load::<S, false, 1>(simd);
+        weight
     }
-}
-
-#[inline(always)]
-fn one_to_one<S: Simd>(simd: S, weight: &Strided<'_>, tile: Tile) -> S::F32 {
-    let weight = weight.row(0, tile.sample, tile.first, tile.width);
-    let [weight] = weight.load::<S, false, 1>(simd);
-    weight
 }
 
 /// The active neurons of each sample, ascending.

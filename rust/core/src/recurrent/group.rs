@@ -75,22 +75,29 @@ impl<'a> Group<'a> {
         k * self.plane() + row * stride(self.neurons()) + first
     }
 
-    /// The vectors of a row: each a tile one vector wide.
+    /// How many vectors a row takes.
     #[inline(always)]
-    pub(super) fn vectors<S: Simd>(&self, row: usize) -> impl Iterator<Item = Tile> + use<S> {
-        let whole = Tile {
+    pub(super) fn vectors<S: Simd>(&self) -> usize {
+        self.neurons().div_ceil(S::LANES)
+    }
+
+    /// Vector `v` of a row, which is the last one narrower if need be.
+    #[inline(always)]
+    pub(super) fn vector<S: Simd>(&self, row: usize, v: usize) -> Tile {
+        let first = v * S::LANES;
+        Tile {
             sample: self.samples.start + row,
-            first: 0,
-            width: self.neurons(),
-        };
-        whole.pieces(S::LANES)
+            first,
+            width: S::LANES.min(self.neurons() - first),
+        }
     }
 
     /// Copies rows of a view into a plane.
     #[inline(always)]
     pub(super) fn fill<S: Simd>(&self, simd: S, view: &Strided<'_>, plane: &mut [f32]) {
         for row in 0..self.samples.len() {
-            for tile in self.vectors::<S>(row) {
+            for v in 0..self.vectors::<S>() {
+                let tile = self.vector::<S>(row, v);
                 let from = view.row(0, tile.sample, tile.first, tile.width);
                 let [vector] = from.load::<S, false, 1>(simd);
                 simd.store(&mut plane[self.at(0, row, tile.first)..], vector);
@@ -122,7 +129,8 @@ impl<'a> Group<'a> {
         let row_words = words(self.neurons());
         for row in 0..self.samples.len() {
             self.spikes[row * row_words..][..row_words].fill(0);
-            for tile in self.vectors::<S>(row) {
+            for v in 0..self.vectors::<S>() {
+                let tile = self.vector::<S>(row, v);
                 let Tile {
                     sample,
                     first,
@@ -135,8 +143,8 @@ impl<'a> Group<'a> {
                 let recurrent = simd.load(&from[self.at(N::STATES.len(), row, first)..]);
                 let current = Current::recurrent(external, recurrent);
                 let result = step::<S, N, IMMEDIATE>(simd, &lanes, state, current);
-                for (k, &state) in result.state.as_ref().iter().enumerate() {
-                    simd.store(&mut to[self.at(k, row, first)..], state);
+                for k in 0..N::STATES.len() {
+                    simd.store(&mut to[self.at(k, row, first)..], result.state.as_ref()[k]);
                 }
                 self.spikes[row * row_words + first / WORD_BITS] |=
                     simd.to_bits(result.fired) << (first % WORD_BITS);

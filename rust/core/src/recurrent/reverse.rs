@@ -8,7 +8,7 @@ use crate::registry::AnySurrogate;
 use crate::sequence::TILE;
 use crate::sequence::adjoint::{Carry, Spike};
 use crate::sequence::start::lanes;
-use crate::sequence::tile::{Tile, store};
+use crate::sequence::tile::Tile;
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -215,14 +215,10 @@ impl<N: Neuron> Job<'_, '_, N> {
     ) {
         let samples = self.group.samples.clone();
         for (i, t) in steps.enumerate().rev() {
-            for (row, sample) in samples.clone().enumerate() {
-                let whole = Tile {
-                    sample,
-                    first: 0,
-                    width: self.group.neurons(),
-                };
-                for tile in whole.tiles::<S>() {
-                    self.back::<S, IMMEDIATE, LEARN>(simd, history, (i, t), row, tile, carry);
+            for row in 0..samples.len() {
+                for first in (0..self.group.vectors::<S>()).step_by(TILE) {
+                    let vectors = first..(first + TILE).min(self.group.vectors::<S>());
+                    self.back::<S, IMMEDIATE, LEARN>(simd, history, (i, t), row, vectors, carry);
                 }
             }
             if t > 0 {
@@ -233,7 +229,8 @@ impl<N: Neuron> Job<'_, '_, N> {
         }
     }
 
-    /// Sends the gradients of a tile back through step `t`, the `i`-th of the present chunk.
+    /// Sends the gradients of at most [`TILE`] vectors back through step `t`, the `i`-th of the
+    /// present chunk.
     #[inline(always)]
     fn back<S: Simd, const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
@@ -241,23 +238,25 @@ impl<N: Neuron> Job<'_, '_, N> {
         history: &History<'_>,
         (i, t): (usize, usize),
         row: usize,
-        tile: Tile,
+        vectors: Range<usize>,
         carry: &mut Carried,
     ) {
         let (group, zero) = (&self.group, simd.splat(0.0));
         let layer = &group.layer.neurons;
         let entered = &history.entries[i * group.entry::<N>()..];
         let mut slopes = [zero; TILE];
-        for (slope, vector) in slopes.iter_mut().zip(tile.pieces(S::LANES)) {
+        for v in vectors.clone() {
+            let vector = group.vector::<S>(row, v);
             let [lanes] = lanes::<S, N, false, 1>(simd, layer, vector);
             let compared = history.compared::<S, N, IMMEDIATE>(simd, group, i, row, vector.first);
             let level = N::level(simd, lanes.parameters, compared);
-            *slope = simd.sub(level, lanes.threshold);
+            slopes[v - vectors.start] = simd.sub(level, lanes.threshold);
         }
-        let vectors = tile.vectors::<S, false>();
-        self.surrogate.derivative(simd, &mut slopes[..vectors]);
+        self.surrogate
+            .derivative(simd, &mut slopes[..vectors.len()]);
         let one_to_one = matches!(group.layer.connection, Connection::OneToOne(_));
-        for (slope, vector) in slopes.into_iter().zip(tile.pieces(S::LANES)) {
+        for v in vectors.clone() {
+            let vector = group.vector::<S>(row, v);
             let Tile {
                 sample,
                 first,
@@ -284,8 +283,8 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             let learned = N::PARAMETERS.len();
             if LEARN {
-                for (k, sum) in carried.parameters.as_mut().iter_mut().enumerate() {
-                    *sum = simd.load(&carry.learned[k * plane + at..]);
+                for k in 0..learned {
+                    carried.parameters.as_mut()[k] = simd.load(&carry.learned[k * plane + at..]);
                 }
                 carried.threshold = simd.load(&carry.learned[learned * plane + at..]);
             }
@@ -298,7 +297,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             let spike = Spike {
                 gradient: simd.add(external, simd.load(&carry.spikes[at..])),
                 graded: simd.splat(1.0),
-                slope,
+                slope: slopes[v - vectors.start],
             };
             let compared = history.compared::<S, N, IMMEDIATE>(simd, group, i, row, first);
             let gradient = carried.through::<IMMEDIATE, LEARN>(
@@ -309,12 +308,16 @@ impl<N: Neuron> Job<'_, '_, N> {
                 compared,
                 spike,
             );
-            for (k, &state) in carried.state.as_ref().iter().enumerate() {
-                simd.store(&mut carry.states[k * plane + at..], state);
+            for k in 0..N::STATES.len() {
+                simd.store(
+                    &mut carry.states[k * plane + at..],
+                    carried.state.as_ref()[k],
+                );
             }
             let place = row * group.neurons() + first;
             if LEARN {
-                for (k, &sum) in carried.parameters.as_ref().iter().enumerate() {
+                for k in 0..learned {
+                    let sum = carried.parameters.as_ref()[k];
                     simd.store(&mut carry.learned[k * plane + at..], sum);
                 }
                 simd.store(
@@ -332,7 +335,11 @@ impl<N: Neuron> Job<'_, '_, N> {
                 }
             }
             let out = &mut self.current.row(t)[place..][..width];
-            store::<S, false, 1>(simd, out, &[gradient]);
+            if width == S::LANES {
+                simd.store(out, gradient);
+            } else {
+                simd.store_partial(out, gradient);
+            }
         }
     }
 }

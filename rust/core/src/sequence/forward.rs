@@ -212,7 +212,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             .graded_factor
             .row(0, sample, first, width)
             .load::<S, FULL, TILE>(simd);
-        let mut state = initial::<S, N, FULL, TILE>(simd, layer, tile);
+        let mut state = initial::<S, N, FULL>(simd, layer, tile);
 
         for t in 0..layer.shape.steps {
             let current = layer
@@ -234,19 +234,19 @@ impl<N: Neuron> Job<'_, '_, N> {
                 for (spike, fired) in spikes.iter_mut().zip(fired) {
                     *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
                 }
-                store::<S, FULL, TILE>(simd, tile.of(span, dense.row(t)), &spikes);
+                store::<S, FULL>(simd, tile.of(span, dense.row(t)), &spikes);
             }
             for (k, sequence) in self.states.iter_mut().enumerate() {
                 if let Some(sequence) = sequence {
                     let row = tile.of(span, sequence.row(t));
-                    store::<S, FULL, TILE>(simd, row, &nth::<S, N, TILE>(&state, k));
+                    store::<S, FULL>(simd, row, &nth::<S, N>(&state, k));
                 }
             }
         }
         for (k, last) in self.last.iter_mut().enumerate() {
             if let Some(last) = last {
                 let row = tile.of(span, last.row(0));
-                store::<S, FULL, TILE>(simd, row, &nth::<S, N, TILE>(&state, k));
+                store::<S, FULL>(simd, row, &nth::<S, N>(&state, k));
             }
         }
     }

@@ -97,7 +97,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
         // Up to the last chunk, saving the states at the start of each, and back again. One loop does
         // both, because the code of a chunk is inlined wherever it is called.
-        let mut state = initial::<S, N, FULL, TILE>(simd, self.layer, tile);
+        let mut state = initial::<S, N, FULL>(simd, self.layer, tile);
         let chunks = history.chunks();
         for pass in 0..(2 * chunks).saturating_sub(1) {
             let chunk = pass.min(2 * chunks - 2 - pass);
@@ -235,7 +235,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                 if past_caches {
                     stream::<S, FULL>(simd, row, &current);
                 } else {
-                    store::<S, FULL, TILE>(simd, row, &current);
+                    store::<S, FULL>(simd, row, &current);
                 }
             }
         }
@@ -257,7 +257,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         for (k, out) in self.initial.iter_mut().enumerate() {
             if let Some(out) = out {
                 let row = tile.of(span, out.row(0));
-                store::<S, FULL, TILE>(simd, row, &nth::<S, N, TILE>(&states, k));
+                store::<S, FULL>(simd, row, &nth::<S, N>(&states, k));
             }
         }
         if let Some(learned) = &mut self.learned {
@@ -267,18 +267,18 @@ impl<N: Neuron> Job<'_, '_, N> {
                     #[inline(always)]
                     |i| carry[i].parameters.as_ref()[k],
                 );
-                store::<S, FULL, TILE>(simd, tile.of(span, learned.row(k)), &sums);
+                store::<S, FULL>(simd, tile.of(span, learned.row(k)), &sums);
             }
             let sums = array(
                 #[inline(always)]
                 |i| carry[i].threshold,
             );
-            store::<S, FULL, TILE>(simd, tile.of(span, learned.row(parameters)), &sums);
+            store::<S, FULL>(simd, tile.of(span, learned.row(parameters)), &sums);
             let sums = array(
                 #[inline(always)]
                 |i| carry[i].graded_factor,
             );
-            store::<S, FULL, TILE>(simd, tile.of(span, learned.row(parameters + 1)), &sums);
+            store::<S, FULL>(simd, tile.of(span, learned.row(parameters + 1)), &sums);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a tile starts from.
 
-use super::Layer;
 use super::tile::Tile;
+use super::{Layer, TILE};
 use crate::neuron::{FiringLanes, Neuron, Vectors};
 use crate::simd::{Simd, array};
 
@@ -23,8 +23,8 @@ pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); V];
     for (k, view) in layer.parameters.iter().enumerate() {
         let row = view.row(0, sample, first, width).load::<S, FULL, V>(simd);
-        for (parameters, value) in parameters.iter_mut().zip(row) {
-            parameters.as_mut()[k] = value;
+        for i in 0..V {
+            parameters[i].as_mut()[k] = row[i];
         }
     }
     array(
@@ -35,7 +35,7 @@ pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
 
 /// The states of a tile before the first step.
 #[inline(always)]
-pub(crate) fn initial<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
+pub(crate) fn initial<S: Simd, N: Neuron, const FULL: bool>(
     simd: S,
     layer: &Layer<'_>,
     Tile {
@@ -43,10 +43,12 @@ pub(crate) fn initial<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
         first,
         width,
     }: Tile,
-) -> [N::State<S>; V] {
-    let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); V];
+) -> [N::State<S>; TILE] {
+    let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); TILE];
     for (k, view) in layer.initial.iter().enumerate() {
-        let row = view.row(0, sample, first, width).load::<S, FULL, V>(simd);
+        let row = view
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
         for (state, value) in state.iter_mut().zip(row) {
             state.as_mut()[k] = value;
         }
@@ -54,12 +56,9 @@ pub(crate) fn initial<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     state
 }
 
-/// State `k` of every vector.
+/// State `k` of every vector of a tile.
 #[inline(always)]
-pub(crate) fn nth<S: Simd, N: Neuron, const V: usize>(
-    state: &[N::State<S>; V],
-    k: usize,
-) -> [S::F32; V] {
+pub(crate) fn nth<S: Simd, N: Neuron>(state: &[N::State<S>; TILE], k: usize) -> [S::F32; TILE] {
     array(
         #[inline(always)]
         |i| state[i].as_ref()[k],

@@ -128,7 +128,7 @@ pub(crate) fn stream<S: Simd, const FULL: bool>(
     vectors: &[S::F32; TILE],
 ) {
     if !FULL {
-        return store::<S, FULL, TILE>(simd, row, vectors);
+        return store::<S, FULL>(simd, row, vectors);
     }
     let row = &mut row[..TILE * S::LANES];
     for (i, &v) in vectors.iter().enumerate() {
@@ -138,13 +138,9 @@ pub(crate) fn stream<S: Simd, const FULL: bool>(
 
 /// Writes vectors to a row that they fill (`FULL`) or overhang.
 #[inline(always)]
-pub(crate) fn store<S: Simd, const FULL: bool, const V: usize>(
-    simd: S,
-    row: &mut [f32],
-    vectors: &[S::F32; V],
-) {
+pub(crate) fn store<S: Simd, const FULL: bool>(simd: S, row: &mut [f32], vectors: &[S::F32; TILE]) {
     if FULL {
-        let row = &mut row[..V * S::LANES];
+        let row = &mut row[..TILE * S::LANES];
         for (i, &v) in vectors.iter().enumerate() {
             simd.store(&mut row[i * S::LANES..], v);
         }
