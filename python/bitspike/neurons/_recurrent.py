@@ -38,9 +38,11 @@ class OneToOne(nn.Module):
 class Recurrent(LIF):
     """Adds a connection from a layer to itself; the equation is that of a class beside it.
 
-    A subclass lists its spikes as first state, ``spk``, and its constructor calls `_connect`.
+    A subclass lists its spikes as first state, ``spk``, and its constructor calls `_connect`. Its
+    `step` takes that state too, unlike the equation's.
     """
 
+    V: Tensor
     spk: Tensor
     mem: Tensor
     recurrent: nn.Module
@@ -159,8 +161,9 @@ class Recurrent(LIF):
         plain = isinstance(connection, nn.Linear) and not torch.is_autocast_enabled("cpu")
         if not plain or type(connection).forward is not nn.Linear.forward or current.dim() > 3:
             return None
-        bias = connection.bias
-        return [connection.weight.float(), None if bias is None else bias.float(), None]
+        weight: Tensor = connection.weight  # type: ignore[assignment]
+        bias: Tensor | None = connection.bias  # type: ignore[assignment]
+        return [weight.float(), None if bias is None else bias.float(), None]
 
     def _run_native(
         self,
@@ -171,7 +174,7 @@ class Recurrent(LIF):
         states: bool,
     ) -> Run:
         spk, *others = initial
-        # What comes back of a single step is `first`; one neuron without weight stands for the rest.
+        # In a single step nothing comes back but what was there before.
         feedback: list[Tensor | None] | None = [None, None, _NONE]
         if sequence:
             feedback = self._fused(current)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._options import Switches
 
 
-class RLeaky(Recurrent, LeakyEquation):
+class RLeaky(Recurrent, LeakyEquation):  # type: ignore[misc]
     r"""Leaky integrate-and-fire neurons whose spikes come back (Eshraghian et al. 2023).
 
     .. math::

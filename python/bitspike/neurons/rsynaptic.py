@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._options import Switches
 
 
-class RSynaptic(Recurrent, SynapticEquation):
+class RSynaptic(Recurrent, SynapticEquation):  # type: ignore[misc]
     r"""Neurons behind a synapse whose spikes come back (Eshraghian et al. 2023).
 
     .. math::

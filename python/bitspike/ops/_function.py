@@ -246,7 +246,7 @@ class Recurrent(torch.autograd.Function):
         ctx.constants = constants
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
-        feedback = (first, weight, bias, one_to_one)
+        feedback: tuple[Any, ...] = (first, weight, bias, one_to_one)
         if is_traced(current, first, *tensors):
             results = torch.ops.bitspike.recurrent_forward(
                 *kind, *surrogate, *layout, current, numbers, initial, *feedback

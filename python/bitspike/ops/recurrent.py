@@ -1,8 +1,8 @@
 """A layer whose spikes come back to it: allocation and the native calls.
 
-Currents, constants and states are as in ``sequence``, without a graded factor: a spike counts 1. The
-connection is dense, ``weight`` and ``bias``, or one to one, ``one_to_one``; ``first`` is what it makes
-of the spikes before the first step, shaped like one step.
+Currents, constants and states are as in ``sequence``, without a graded factor: a spike counts 1.
+The connection is dense, ``weight`` and ``bias``, or one to one, ``one_to_one``; ``first`` is what it
+makes of the spikes before the first step, shaped like one step.
 """
 
 from __future__ import annotations
@@ -142,8 +142,20 @@ def backward(
     """Sends gradients back through a layer.
 
     Args:
-        neuron: As in :func:`forward`, and so are those not named here.
-        spikes: The words that it returned.
+        neuron: As in :func:`forward`, and so are the following.
+        mechanism: The name of the reset.
+        immediate: Whether it acts within the step that fires.
+        surrogate: The name of the surrogate.
+        surrogate_parameters: Its parameters.
+        sequence: Whether the first axis of ``current`` is time.
+        current: The input.
+        constants: The neuron's parameters and the threshold.
+        initial: Per state, its value before the first step.
+        first: The recurrent current of the first step.
+        weight: Of a dense connection.
+        bias: Its bias.
+        one_to_one: The weight of a one-to-one connection.
+        spikes: The words that :func:`forward` returned.
         need_initial: Whether the gradients of the initial states are wanted.
         need_constants: Whether those of the constants and of ``one_to_one`` are.
         need_weight: Whether those of ``weight`` and ``bias`` are.
@@ -153,9 +165,9 @@ def backward(
         grad_last: Per state, the gradient of its last value.
 
     Returns:
-        Gradients of the current, whose first step is also that of ``first``; of ``weight``, ``bias``
-        and ``one_to_one``, without their part in ``first``; of each initial state and of each
-        constant. An empty tensor stands for one that is not wanted.
+        Gradients of the current, whose first step is also that of ``first``; of ``weight``,
+        ``bias`` and ``one_to_one``, without their part in ``first``; of each initial state and of
+        each constant. An empty tensor stands for one that is not wanted.
     """
     layer = _Layer(
         (neuron, mechanism, immediate),

@@ -80,10 +80,10 @@ fn sums<S: Simd, const R: usize>(
             }
         }
     }
-    for r in 0..R {
-        for v in 0..VECTORS {
+    for (r, sums) in sums.iter().enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
             let to = (range.start + r) * stride + v * S::LANES;
-            simd.store(&mut out[to..], sums[r][v]);
+            simd.store(&mut out[to..], sum);
         }
     }
 }
