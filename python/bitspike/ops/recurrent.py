@@ -1,8 +1,8 @@
 """A layer whose spikes come back to it: allocation and the native calls.
 
 Currents, constants and states are as in ``sequence``, without a graded factor: a spike counts 1.
-The connection is dense, ``weight`` and ``bias``, or one to one, ``one_to_one``; ``first`` is what it
-makes of the spikes before the first step, shaped like one step.
+The connection is dense, ``weight`` and ``bias``, or one to one, ``one_to_one``; ``first`` is what
+it makes of the spikes before the first step, shaped like one step.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ impl<'a> Group<'a> {
     }
 
     /// The columns of the group in a row of so many values per sample.
-    pub(super) fn columns(samples: &Range<usize>, per_sample: usize) -> Range<usize> {
+    pub(super) fn columns(samples: Range<usize>, per_sample: usize) -> Range<usize> {
         samples.start * per_sample..samples.end * per_sample
     }
 

@@ -252,8 +252,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             let level = N::level(simd, lanes.parameters, compared);
             slopes[v - vectors.start] = simd.sub(level, lanes.threshold);
         }
-        self.surrogate
-            .derivative(simd, &mut slopes[..vectors.len()]);
+        let slopes = self.surrogate.derivative(simd, slopes, vectors.len());
         let one_to_one = matches!(group.layer.connection, Connection::OneToOne(_));
         for v in vectors.clone() {
             let vector = group.vector::<S>(row, v);

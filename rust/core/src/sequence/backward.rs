@@ -152,7 +152,7 @@ impl NeuronVisitor for Backward<'_, '_> {
         ];
 
         let spans = spans(isa, shape);
-        let columns = |span: &Tile| span.columns(shape.neurons);
+        let columns = |span: Tile| span.columns(shape.neurons);
         let jobs: Vec<_> = {
             let mut current = bands(gradients.current, row, &spans, columns);
             let initial = gradients.initial.into_iter();

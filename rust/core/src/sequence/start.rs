@@ -5,7 +5,7 @@ use super::{Layer, TILE};
 use crate::neuron::{FiringLanes, Neuron, Vectors};
 use crate::simd::{Simd, array};
 
-/// What each vector of a tile needs to fire and reset.
+/// What each of `V` vectors of a tile needs to fire and reset.
 #[inline(always)]
 pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     simd: S,
@@ -23,8 +23,8 @@ pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); V];
     for (k, view) in layer.parameters.iter().enumerate() {
         let row = view.row(0, sample, first, width).load::<S, FULL, V>(simd);
-        for i in 0..V {
-            parameters[i].as_mut()[k] = row[i];
+        for (i, parameters) in parameters.iter_mut().enumerate() {
+            parameters.as_mut()[k] = row[i];
         }
     }
     array(
@@ -35,7 +35,7 @@ pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
 
 /// The states of a tile before the first step.
 #[inline(always)]
-pub(crate) fn initial<S: Simd, N: Neuron, const FULL: bool>(
+pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
     simd: S,
     layer: &Layer<'_>,
     Tile {
@@ -58,7 +58,7 @@ pub(crate) fn initial<S: Simd, N: Neuron, const FULL: bool>(
 
 /// State `k` of every vector of a tile.
 #[inline(always)]
-pub(crate) fn nth<S: Simd, N: Neuron>(state: &[N::State<S>; TILE], k: usize) -> [S::F32; TILE] {
+pub(super) fn nth<S: Simd, N: Neuron>(state: &[N::State<S>; TILE], k: usize) -> [S::F32; TILE] {
     array(
         #[inline(always)]
         |i| state[i].as_ref()[k],

@@ -81,7 +81,7 @@ impl<'a> Strided<'a> {
 
     /// Asks for the neurons of a later [`row`](Self::row), if the view differs from step to step.
     #[inline(always)]
-    pub(crate) fn prefetch<S: Simd>(&self, simd: S, step: usize, tile: Tile) {
+    pub(super) fn prefetch<S: Simd>(&self, simd: S, step: usize, tile: Tile) {
         let start = step * self.time + tile.sample * self.sample + tile.first;
         if self.per_neuron && self.time != 0 {
             simd.prefetch(&self.data[start..][..tile.width]);
@@ -89,7 +89,7 @@ impl<'a> Strided<'a> {
     }
 
     /// Where `(sample, neuron)` lies in a buffer with these strides.
-    pub(crate) fn offset(&self, sample: usize, neuron: usize) -> usize {
+    pub(super) fn offset(&self, sample: usize, neuron: usize) -> usize {
         sample * self.sample + if self.per_neuron { neuron } else { 0 }
     }
 }

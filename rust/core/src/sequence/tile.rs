@@ -28,7 +28,7 @@ impl Kernel for Lanes {
 
 /// The spans of a layer, in memory order. Their width is a whole number of words, so that no two
 /// share one.
-pub(crate) fn spans(isa: Isa, shape: Shape) -> Vec<Tile> {
+pub(super) fn spans(isa: Isa, shape: Shape) -> Vec<Tile> {
     let tile = TILE * dispatch(isa, Lanes);
     let tiles = shape.samples * shape.neurons.div_ceil(tile);
     // Enough spans for threads that finish early to find another.
@@ -48,7 +48,7 @@ pub(crate) fn spans(isa: Isa, shape: Shape) -> Vec<Tile> {
 impl Tile {
     /// Consecutive pieces of `width` neurons, the last one possibly narrower.
     #[inline(always)]
-    pub(crate) fn pieces(self, width: usize) -> impl Iterator<Item = Self> {
+    pub(super) fn pieces(self, width: usize) -> impl Iterator<Item = Self> {
         (0..self.width).step_by(width).map(
             #[inline(always)]
             move |at| Self {
@@ -61,25 +61,25 @@ impl Tile {
 
     /// The tiles of a span.
     #[inline(always)]
-    pub(crate) fn tiles<S: Simd>(self) -> impl Iterator<Item = Self> {
+    pub(super) fn tiles<S: Simd>(self) -> impl Iterator<Item = Self> {
         self.pieces(TILE * S::LANES)
     }
 
     /// This tile's part of a row of the span that it belongs to.
     #[inline(always)]
-    pub(crate) fn of<T>(self, span: Self, row: &mut [T]) -> &mut [T] {
+    pub(super) fn of<T>(self, span: Self, row: &mut [T]) -> &mut [T] {
         &mut row[self.first - span.first..][..self.width]
     }
 
     /// This tile's words of a row of the span that it belongs to.
     #[inline(always)]
-    pub(crate) fn words_of(self, span: Self, row: &mut [u64]) -> &mut [u64] {
+    pub(super) fn words_of(self, span: Self, row: &mut [u64]) -> &mut [u64] {
         &mut row[(self.first - span.first) / 64..][..words(self.width)]
     }
 
     /// How many vectors its neurons take; a number that the compiler knows if the tile is full.
     #[inline(always)]
-    pub(crate) fn vectors<S: Simd, const FULL: bool>(self) -> usize {
+    pub(super) fn vectors<S: Simd, const FULL: bool>(self) -> usize {
         if FULL {
             TILE
         } else {
@@ -88,28 +88,28 @@ impl Tile {
     }
 
     /// Its columns in a row of one value per sample and neuron.
-    pub(crate) fn columns(self, neurons: usize) -> Range<usize> {
+    pub(super) fn columns(self, neurons: usize) -> Range<usize> {
         let start = self.sample * neurons + self.first;
         start..start + self.width
     }
 
     /// Its words in a row of bits per sample and neuron.
-    pub(crate) fn words(self, neurons: usize) -> Range<usize> {
+    pub(super) fn words(self, neurons: usize) -> Range<usize> {
         let start = self.sample * words(neurons) + self.first / 64;
         start..start + words(self.width)
     }
 }
 
 /// One band of an optional output matrix per span; `None`s without an output.
-pub(crate) fn bands<'a, T, P>(
+pub(crate) fn bands<'a, T, P: Clone>(
     matrix: Option<&'a mut [T]>,
     row_len: usize,
     spans: &[P],
-    columns: impl Fn(&P) -> Range<usize>,
+    columns: impl Fn(P) -> Range<usize>,
 ) -> std::vec::IntoIter<Option<Columns<'a, T>>> {
     let bands: Vec<_> = match matrix {
         Some(matrix) => {
-            let ranges = spans.iter().map(columns);
+            let ranges = spans.iter().cloned().map(columns);
             Columns::split(matrix, row_len, ranges)
                 .into_iter()
                 .map(Some)
@@ -122,7 +122,7 @@ pub(crate) fn bands<'a, T, P>(
 
 /// As [`store`], past the caches.
 #[inline(always)]
-pub(crate) fn stream<S: Simd, const FULL: bool>(
+pub(super) fn stream<S: Simd, const FULL: bool>(
     simd: S,
     row: &mut [f32],
     vectors: &[S::F32; TILE],
@@ -138,7 +138,7 @@ pub(crate) fn stream<S: Simd, const FULL: bool>(
 
 /// Writes vectors to a row that they fill (`FULL`) or overhang.
 #[inline(always)]
-pub(crate) fn store<S: Simd, const FULL: bool>(simd: S, row: &mut [f32], vectors: &[S::F32; TILE]) {
+pub(super) fn store<S: Simd, const FULL: bool>(simd: S, row: &mut [f32], vectors: &[S::F32; TILE]) {
     if FULL {
         let row = &mut row[..TILE * S::LANES];
         for (i, &v) in vectors.iter().enumerate() {
