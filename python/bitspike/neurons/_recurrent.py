@@ -120,8 +120,20 @@ class Recurrent(LIF):
         spikes, after = super().step(current, *others, recurrent)
         return spikes, (spikes, *after)
 
+    def _initial(
+        self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
+    ) -> list[Tensor]:
+        spk, *others = super()._initial(current, given, sequence)
+        fresh = spk is not given[0] and spk is not self.spk and spk.dim() > 1
+        if fresh and isinstance(self.recurrent, nn.Linear | nn.Conv2d):
+            # Nobody has fired yet: one silent sample stands for all.
+            spk = spk[:1].expand(spk.shape)
+        return [spk, *others]
+
     def _feedback(self, spk: Tensor) -> Tensor:
         """The current that these spikes cause, in their dtype."""
+        if spk.dim() > 1 and len(spk) > 1 and spk.stride(0) == 0:
+            return self._feedback(spk[:1]).expand(spk.shape)
         connection = self.recurrent
         others = {
             name: x.to(spk.dtype)

@@ -16,6 +16,7 @@ impl Neuron for Leaky {
     const STATES: &'static [&'static str] = &["mem"];
     const RESETS: &'static [Mechanism] = &Mechanism::ALL;
     const IMMEDIATE: bool = true;
+    const RECURRENT: bool = true;
     const DECAY: Option<usize> = Some(0);
 
     type Parameters<S: Simd> = [S::F32; 1];

@@ -139,6 +139,15 @@ impl NeuronVisitor for Backward<'_, '_> {
     type Output = ();
 
     fn visit<N: Neuron>(self) {
+        // Others have been refused; they are not compiled.
+        if N::RECURRENT {
+            self.run::<N>();
+        }
+    }
+}
+
+impl Backward<'_, '_> {
+    fn run<N: Neuron>(self) {
         let Self {
             isa,
             layer,

@@ -103,6 +103,15 @@ impl NeuronVisitor for Forward<'_, '_> {
     type Output = ();
 
     fn visit<N: Neuron>(self) {
+        // Others have been refused; they are not compiled.
+        if N::RECURRENT {
+            self.run::<N>();
+        }
+    }
+}
+
+impl Forward<'_, '_> {
+    fn run<N: Neuron>(self) {
         let Self {
             isa,
             layer,

@@ -60,6 +60,11 @@ impl Layer<'_> {
     /// Checks every view against the shape.
     fn check(&self) -> Result<(), Error> {
         self.neurons.check()?;
+        if !self.neurons.neuron.has_recurrent_layers() {
+            return Err(Error::NotRecurrent {
+                neuron: self.neurons.neuron.name(),
+            });
+        }
         let shape = self.neurons.shape;
         self.first.check("first recurrent current", shape.once())?;
         match self.connection {
