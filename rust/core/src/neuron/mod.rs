@@ -55,7 +55,8 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const DECAY: Option<usize> = None;
     /// Whether it fires only as its level rises through the threshold, not as long as it is above.
     const ON_CROSSING: bool = false;
-    /// Whether there are recurrent layers of it: they are loops of their own to compile.
+    /// Whether there are recurrent layers of it: they are loops of their own to compile. Its adjoint
+    /// may not depend on the values of the current.
     const RECURRENT: bool = false;
 
     /// Whether full tiles have loops of their own, unrolled over their vectors. Not worth its code

@@ -185,7 +185,7 @@ impl<N: Neuron> Job<'_, '_, N> {
     fn steps<S: Simd, const IMMEDIATE: bool>(mut self, simd: S) {
         let group = &mut self.group;
         let steps = group.layer.neurons.shape.steps;
-        let mut from = vec![0.0; group.entry::<N>()];
+        let mut from = vec![0.0; group.state::<N>()];
         let mut to = from.clone();
         group.start(simd, &mut from);
         for t in 0..steps {
@@ -206,7 +206,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                 }
             }
             if t + 1 < steps {
-                group.feed_back::<S, N>(simd, &mut to);
+                group.feed_back(simd);
             }
             std::mem::swap(&mut from, &mut to);
         }

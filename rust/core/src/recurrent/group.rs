@@ -15,10 +15,10 @@ pub(super) fn stride(neurons: usize) -> usize {
     neurons.next_multiple_of(WORD_BITS)
 }
 
-/// A group of samples, and their latest spikes.
+/// A group of samples, their latest spikes, and what these send back.
 ///
-/// What enters a step is a slice of planes: one for each state, then one for the recurrent current.
-/// A plane has a row of [`stride`] numbers for each sample.
+/// Numbers lie in planes, which have a row of [`stride`] numbers for each sample: one plane for the
+/// recurrent current of the next step, and one for each state, which the caller keeps.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     pub(super) layer: &'a Layer<'a>,
@@ -26,6 +26,8 @@ pub(super) struct Group<'a> {
     pub(super) samples: Range<usize>,
     /// A row of words for each sample.
     pub(super) spikes: Vec<u64>,
+    /// A plane.
+    pub(super) recurrent: Vec<f32>,
     /// Memory for lists of active neurons.
     active: Vec<u32>,
 }
@@ -41,6 +43,7 @@ impl<'a> Group<'a> {
             layer,
             feedback,
             spikes: vec![0; samples.len() * row],
+            recurrent: vec![0.0; samples.len() * stride(layer.neurons.shape.neurons)],
             samples,
             active: Vec::new(),
         }
@@ -63,10 +66,10 @@ impl<'a> Group<'a> {
         self.samples.len() * stride(self.neurons())
     }
 
-    /// Numbers of all that enters a step.
+    /// Numbers of the planes of all states.
     #[inline(always)]
-    pub(super) fn entry<N: Neuron>(&self) -> usize {
-        (N::STATES.len() + 1) * self.plane()
+    pub(super) fn state<N: Neuron>(&self) -> usize {
+        N::STATES.len() * self.plane()
     }
 
     /// Where neuron `first` of a row lies in plane `k`.
@@ -107,15 +110,18 @@ impl<'a> Group<'a> {
 
     /// What enters the first step.
     #[inline(always)]
-    pub(super) fn start<S: Simd>(&self, simd: S, entry: &mut [f32]) {
-        let views = self.layer.neurons.initial.iter().chain([&self.layer.first]);
-        for (view, plane) in views.zip(entry.chunks_exact_mut(self.plane())) {
+    pub(super) fn start<S: Simd>(&mut self, simd: S, states: &mut [f32]) {
+        let views = self.layer.neurons.initial.iter();
+        for (view, plane) in views.zip(states.chunks_exact_mut(self.plane())) {
             self.fill(simd, view, plane);
         }
+        let mut first = std::mem::take(&mut self.recurrent);
+        self.fill(simd, &self.layer.first, &mut first);
+        self.recurrent = first;
     }
 
-    /// One step: `from` what enters it `to` the states that enter the next. `each` sees the result
-    /// for the vector at an offset in a plane.
+    /// One step: `from` the states that enter it `to` those that enter the next. `each` sees the
+    /// result for the vector at an offset in a plane.
     #[inline(always)]
     pub(super) fn advance<S: Simd, N: Neuron, const IMMEDIATE: bool>(
         &mut self,
@@ -140,7 +146,7 @@ impl<'a> Group<'a> {
                 let external = layer.current.row(t, sample, first, width);
                 let [external] = external.load::<S, false, 1>(simd);
                 let state = self.states::<S, N>(simd, from, row, first);
-                let recurrent = simd.load(&from[self.at(N::STATES.len(), row, first)..]);
+                let recurrent = simd.load(&self.recurrent[self.at(0, row, first)..]);
                 let current = Current::recurrent(external, recurrent);
                 let result = step::<S, N, IMMEDIATE>(simd, &lanes, state, current);
                 for k in 0..N::STATES.len() {
@@ -154,13 +160,13 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Sends the spikes of a step into what enters the next.
+    /// Sends the spikes of a step into the next.
     #[inline(always)]
-    pub(super) fn feed_back<S: Simd, N: Neuron>(&mut self, simd: S, to: &mut [f32]) {
-        let plane = &mut to[N::STATES.len() * self.plane()..];
+    pub(super) fn feed_back<S: Simd>(&mut self, simd: S) {
         let samples = self.samples.clone();
+        let (out, active) = (&mut self.recurrent, &mut self.active);
         self.feedback
-            .forward(simd, samples, &self.spikes, plane, &mut self.active);
+            .forward(simd, samples, &self.spikes, out, active);
     }
 
     /// Copies plane `k` into rows without gaps.

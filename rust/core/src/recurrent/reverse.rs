@@ -52,9 +52,10 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
     }
 }
 
-/// The recomputed history of a group: what entered the first step of each chunk, what entered each
-/// step of the present chunk and the first one behind it, and the membranes that its steps compared
-/// with the threshold, if they are others than those that enter the next.
+/// The recomputed history of a group: states and recurrent current that entered the first step of
+/// each chunk, the states that entered each step of the present chunk and the first one behind it, and
+/// the membranes that its steps compared with the threshold, if they are others than those that enter
+/// the next.
 struct History<'s> {
     starts: &'s mut [f32],
     entries: &'s mut [f32],
@@ -72,7 +73,7 @@ impl History<'_> {
         row: usize,
         first: usize,
     ) -> N::State<S> {
-        let left = &self.entries[(i + 1) * group.entry::<N>()..];
+        let left = &self.entries[(i + 1) * group.state::<N>()..];
         let mut state = group.states::<S, N>(simd, left, row, first);
         if IMMEDIATE {
             let at = i * group.plane() + group.at(0, row, first);
@@ -105,7 +106,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         scratch: &mut Vec<f32>,
     ) {
         let steps = self.group.layer.neurons.shape.steps;
-        let (entry, plane) = (self.group.entry::<N>(), self.group.plane());
+        let (state, plane) = (self.group.state::<N>(), self.group.plane());
         let mut carry = Carried {
             states: vec![0.0; N::STATES.len() * plane],
             learned: vec![0.0; (N::PARAMETERS.len() + 2) * plane],
@@ -122,10 +123,10 @@ impl<N: Neuron> Job<'_, '_, N> {
         let last_spikes = &self.incoming.last_spikes;
         self.group.fill(simd, last_spikes, &mut carry.spikes);
 
-        let chunk = (HISTORY / entry).clamp(1, steps.max(1));
+        let chunk = (HISTORY / state).clamp(1, steps.max(1));
         let chunks = steps.div_ceil(chunk);
         let compared = if IMMEDIATE { chunk * plane } else { 0 };
-        let sizes = [chunks * entry, (chunk + 1) * entry, compared];
+        let sizes = [chunks * (state + plane), (chunk + 1) * state, compared];
         let size = sizes.iter().sum();
         if scratch.len() < size {
             scratch.resize(size, 0.0);
@@ -137,23 +138,26 @@ impl<N: Neuron> Job<'_, '_, N> {
             entries,
             compared,
         };
-        self.group.start(simd, &mut history.entries[..entry]);
+        self.group.start(simd, &mut history.entries[..state]);
         // Up to the last chunk, saving what enters each, and back again. One loop does both, because
         // the code of a chunk is inlined wherever it is called.
         for pass in 0..(2 * chunks).saturating_sub(1) {
             let number = pass.min(2 * chunks - 2 - pass);
             let range = number * chunk..((number + 1) * chunk).min(steps);
-            let start = &mut history.starts[number * entry..][..entry];
+            let start = &mut history.starts[number * (state + plane)..][..state + plane];
+            let (states, recurrent) = start.split_at_mut(state);
             if pass == number {
-                start.copy_from_slice(&history.entries[..entry]);
+                states.copy_from_slice(&history.entries[..state]);
+                recurrent.copy_from_slice(&self.group.recurrent);
             } else {
-                history.entries[..entry].copy_from_slice(start);
+                history.entries[..state].copy_from_slice(states);
+                self.group.recurrent.copy_from_slice(recurrent);
             }
             self.recompute::<S, IMMEDIATE>(simd, &mut history, range.clone());
             if pass + 1 >= chunks {
                 self.reverse::<S, IMMEDIATE, LEARN>(simd, &history, range, &mut carry);
             } else {
-                history.entries.copy_within(chunk * entry.., 0);
+                history.entries.copy_within(chunk * state.., 0);
             }
         }
         for (k, out) in self.initial.iter_mut().enumerate() {
@@ -176,10 +180,10 @@ impl<N: Neuron> Job<'_, '_, N> {
         history: &mut History<'_>,
         steps: Range<usize>,
     ) {
-        let (entry, plane) = (self.group.entry::<N>(), self.group.plane());
+        let (state, plane) = (self.group.state::<N>(), self.group.plane());
         for (i, t) in steps.enumerate() {
-            let (before, after) = history.entries.split_at_mut((i + 1) * entry);
-            let (from, to) = (&before[i * entry..], &mut after[..entry]);
+            let (before, after) = history.entries.split_at_mut((i + 1) * state);
+            let (from, to) = (&before[i * state..], &mut after[..state]);
             let compared = if IMMEDIATE {
                 &mut history.compared[i * plane..][..plane]
             } else {
@@ -199,7 +203,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                 },
             );
             if t + 1 < self.group.layer.neurons.shape.steps {
-                self.group.feed_back::<S, N>(simd, to);
+                self.group.feed_back(simd);
             }
         }
     }
@@ -243,7 +247,7 @@ impl<N: Neuron> Job<'_, '_, N> {
     ) {
         let (group, zero) = (&self.group, simd.splat(0.0));
         let layer = &group.layer.neurons;
-        let entered = &history.entries[i * group.entry::<N>()..];
+        let entered = &history.entries[i * group.state::<N>()..];
         let mut slopes = [zero; TILE];
         for v in vectors.clone() {
             let vector = group.vector::<S>(row, v);
@@ -288,11 +292,6 @@ impl<N: Neuron> Job<'_, '_, N> {
                 carried.threshold = simd.load(&carry.learned[learned * plane + at..]);
             }
             let entered_state = group.states::<S, N>(simd, entered, row, first);
-            let recurrent = simd.load(&entered[N::STATES.len() * plane + at..]);
-            let [current] = layer
-                .current
-                .row(t, sample, first, width)
-                .load::<S, false, 1>(simd);
             let spike = Spike {
                 gradient: simd.add(external, simd.load(&carry.spikes[at..])),
                 graded: simd.splat(1.0),
@@ -303,7 +302,8 @@ impl<N: Neuron> Job<'_, '_, N> {
                 simd,
                 &lanes,
                 entered_state,
-                Current::recurrent(current, recurrent),
+                // No recurrent neuron's adjoint depends on it.
+                Current::recurrent(zero, zero),
                 compared,
                 spike,
             );
