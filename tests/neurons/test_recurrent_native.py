@@ -6,7 +6,8 @@ import pytest
 import torch
 from cases import uniform
 from compare import dense, error, same_bits
-from test_native import Recorder, Replay, assert_same
+from replay import run, specification
+from test_native import assert_same
 
 import bitspike as snn
 from bitspike import _native, surrogate
@@ -53,16 +54,6 @@ def inputs(neuron, steps, *step):
     """Currents and initial states: the spikes before the first step are any numbers."""
     x = torch.randn(steps, *step) * 0.5 + 0.1
     return x, [(torch.randn(step) * 8).round() / 8 for _ in neuron.STATES]
-
-
-def run(neuron, x, initial, reference=False):
-    """Spikes, then each state over all steps, then each last state."""
-    if reference:
-        spikes, states, last = neuron._run_reference(x, initial, True, True)
-    else:
-        assert neuron.native_refusal(x) is None
-        spikes, states, last = neuron.run(x, initial, sequence=True, states=True)
-    return [spikes, *states, *last]
 
 
 @all_layers
@@ -145,24 +136,12 @@ def test_instruction_sets(kind, connection, reset, delay, force_isa):
 # Gradients
 
 
-def specification(neuron, x, initial):
-    """The torch steps in float64 with the spikes of float32, and their inputs."""
-    twin = copy.deepcopy(neuron)
-    twin.spike_grad = recorder = Recorder(neuron.spike_grad)
-    with torch.no_grad():
-        run(twin, x, initial, reference=True)
-    twin = twin.double()
-    twin.spike_grad = lambda x: Replay.apply(x, recorder)
-    tensors = [y.double().requires_grad_() for y in (x, *initial)]
-    return [*tensors, *twin.parameters()], run(twin, tensors[0], tensors[1:], reference=True)
-
-
 @all_layers
 @pytest.mark.parametrize("surrogate_", [surrogate.ATan(), surrogate.Triangle(0.4)], ids=str)
 def test_gradients(kind, connection, reset, delay, surrogate_):
     neuron = layer(kind, connection, 70, reset, delay, spike_grad=surrogate_)
     arguments = neuron, x, initial, weights = example(neuron, 12, 11, 70)
-    wanted_inputs, results = specification(neuron, x, initial)
+    wanted_inputs, results = specification(neuron, x, initial, spread=False)
     loss = sum((y * w.double()).sum() for y, w in zip(results, weights, strict=True))
     wanted = torch.autograd.grad(loss, wanted_inputs)
     actual = everything(*arguments)[-len(wanted) :]
@@ -187,7 +166,7 @@ def test_nothing_learned_gives_the_same_gradients(kind, connection, reset, delay
 @pytest.mark.parametrize("delay", [True, False])
 def test_long_sequences_recompute_in_chunks(connection, delay):
     """Gradients through three chunks are those through the pieces of the sequence."""
-    neuron = layer(snn.RLeaky, connection, 5, delay=delay)
+    neuron = layer(snn.RSynaptic, connection, 5, delay=delay)
     x, initial = inputs(neuron, 2500, 32, 5)
     whole, pieces = [[y.clone().requires_grad_() for y in (x, *initial)] for _ in range(2)]
     spikes, *_ = neuron.run(whole[0], whole[1:], sequence=True, states=False)

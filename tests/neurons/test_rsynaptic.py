@@ -78,7 +78,7 @@ def test_hidden_spikes_are_detached_and_reset():
 def test_immediate_resets_with_hidden_states():
     neuron = snn.RSynaptic(0.5, 0.5, linear_features=4, init_hidden=True, reset_delay=False)
     assert neuron(torch.full((2, 4), 1.5)).all()
-    assert (neuron.mem == 0.5 + neuron.recurrent.bias).all()
+    assert neuron.mem.allclose(0.5 + neuron.recurrent.bias.expand(2, 4))
 
 
 def test_fixed_weights_are_converted():

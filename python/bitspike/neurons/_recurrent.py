@@ -131,7 +131,9 @@ class Recurrent(LIF):
         return [spk, *others]
 
     def _feedback(self, spk: Tensor) -> Tensor:
-        """The current that these spikes cause, in their dtype."""
+        """The current that these spikes cause, in the dtype of the states."""
+        if spk.dtype in (torch.bfloat16, torch.float16):
+            spk = spk.float()
         if spk.dim() > 1 and len(spk) > 1 and spk.stride(0) == 0:
             return self._feedback(spk[:1]).expand(spk.shape)
         connection = self.recurrent

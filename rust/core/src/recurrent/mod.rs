@@ -18,6 +18,7 @@ mod backward;
 mod feedback;
 mod forward;
 mod group;
+mod history;
 mod reverse;
 
 pub use backward::{Gradients, OutputGradients, backward};

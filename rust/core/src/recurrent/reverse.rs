@@ -3,6 +3,7 @@
 use super::Connection;
 use super::OutputGradients;
 use super::group::Group;
+use super::history::History;
 use crate::neuron::{Current, Neuron, Vectors, membrane};
 use crate::registry::AnySurrogate;
 use crate::sequence::TILE;
@@ -52,37 +53,6 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
     }
 }
 
-/// The recomputed history of a group: states and recurrent current that entered the first step of
-/// each chunk, the states that entered each step of the present chunk and the first one behind it, and
-/// the membranes that its steps compared with the threshold, if they are others than those that enter
-/// the next.
-struct History<'s> {
-    starts: &'s mut [f32],
-    entries: &'s mut [f32],
-    compared: &'s mut [f32],
-}
-
-impl History<'_> {
-    /// The states that a vector compared with the threshold at the `i`-th step of the chunk.
-    #[inline(always)]
-    fn compared<S: Simd, N: Neuron, const IMMEDIATE: bool>(
-        &self,
-        simd: S,
-        group: &Group<'_>,
-        i: usize,
-        row: usize,
-        first: usize,
-    ) -> N::State<S> {
-        let left = &self.entries[(i + 1) * group.state::<N>()..];
-        let mut state = group.states::<S, N>(simd, left, row, first);
-        if IMMEDIATE {
-            let at = i * group.plane() + group.at(0, row, first);
-            *membrane::<S, N>(&mut state) = simd.load(&self.compared[at..]);
-        }
-        state
-    }
-}
-
 /// The gradients that a group carries from step to step, in planes.
 struct Carried {
     /// Of the states.
@@ -127,17 +97,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         let chunks = steps.div_ceil(chunk);
         let compared = if IMMEDIATE { chunk * plane } else { 0 };
         let sizes = [chunks * (state + plane), (chunk + 1) * state, compared];
-        let size = sizes.iter().sum();
-        if scratch.len() < size {
-            scratch.resize(size, 0.0);
-        }
-        let (starts, rest) = scratch[..size].split_at_mut(sizes[0]);
-        let (entries, compared) = rest.split_at_mut(sizes[1]);
-        let mut history = History {
-            starts,
-            entries,
-            compared,
-        };
+        let mut history = History::new(scratch, sizes);
         self.group.start(simd, &mut history.entries[..state]);
         // Up to the last chunk, saving what enters each, and back again. One loop does both, because
         // the code of a chunk is inlined wherever it is called.

@@ -1,8 +1,7 @@
-//! Recurrent layers, against loops over one neuron at a time.
+//! A layer with its buffers, and the loops that it is compared with.
 
 use bitspike::matmul::Matrix;
 use bitspike::neuron::{Mechanism, Reset};
-use bitspike::parallel::{Executor, install};
 use bitspike::recurrent::{
     Connection, Gradients, Layer, OutputGradients, Outputs, backward, forward,
 };
@@ -10,17 +9,14 @@ use bitspike::registry::{AnySurrogate, NeuronKind};
 use bitspike::sequence::{self, Shape, Strided};
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
-use proptest::prelude::*;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A layer of leaky neurons with its buffers.
 #[derive(Clone, Debug)]
-struct Case {
-    shape: Shape,
-    reset: Reset,
-    dense: bool,
-    current: Vec<f32>,
+pub(crate) struct Case {
+    pub(crate) shape: Shape,
+    pub(crate) reset: Reset,
+    pub(crate) dense: bool,
+    pub(crate) current: Vec<f32>,
     /// `[N]`
     beta: Vec<f32>,
     threshold: f32,
@@ -28,7 +24,7 @@ struct Case {
     initial: Vec<f32>,
     first: Vec<f32>,
     /// `[N, N]`, of which a one-to-one connection takes the first row.
-    weight: Vec<f32>,
+    pub(crate) weight: Vec<f32>,
     bias: Vec<f32>,
 }
 
@@ -51,7 +47,7 @@ fn shared(data: &[f32]) -> Strided<'_> {
 }
 
 impl Case {
-    fn new(shape: Shape, reset: Reset, dense: bool, mut seed: u64) -> Self {
+    pub(crate) fn new(shape: Shape, reset: Reset, dense: bool, mut seed: u64) -> Self {
         let mut numbers = |len: usize, low: f32, high: f32| -> Vec<f32> {
             let mut next = || {
                 seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
@@ -74,7 +70,7 @@ impl Case {
         }
     }
 
-    fn layer(&self) -> Layer<'_> {
+    pub(crate) fn layer(&self) -> Layer<'_> {
         let n = self.shape.neurons;
         let weight = Matrix::new("weight", &self.weight, [n, n], [n, 1]).expect("fits");
         Layer {
@@ -100,7 +96,7 @@ impl Case {
         }
     }
 
-    fn forward(&self, isa: Isa) -> (Vec<u64>, Vec<f32>) {
+    pub(crate) fn forward(&self, isa: Isa) -> (Vec<u64>, Vec<f32>) {
         let Shape {
             steps,
             samples,
@@ -108,7 +104,7 @@ impl Case {
         } = self.shape;
         let mut packed = vec![u64::MAX; steps * samples * words(neurons)];
         let mut membranes = vec![f32::NAN; self.current.len()];
-        let (mut spikes, mut last) = ([0, 1].map(|_| vec![f32::NAN; samples * neurons])).into();
+        let [mut spikes, mut last] = [0, 1].map(|_| vec![f32::NAN; samples * neurons]);
         let outputs = Outputs {
             packed: Some(&mut packed),
             states: vec![Some(&mut membranes)],
@@ -143,7 +139,7 @@ impl Case {
         (0..n).map(one).collect()
     }
 
-    fn check_forward(&self) {
+    pub(crate) fn check_forward(&self) {
         let Shape {
             steps,
             samples,
@@ -189,7 +185,7 @@ impl Case {
     }
 
     /// Gradients of the current, the initial membrane, beta, threshold and one-to-one weight.
-    fn backward(&self, isa: Isa, spikes: &[f32]) -> Vec<Vec<f32>> {
+    pub(crate) fn backward(&self, isa: Isa, spikes: &[f32]) -> Vec<Vec<f32>> {
         let (n, step) = (self.shape.neurons, self.shape.samples * self.shape.neurons);
         let zero = Strided::constant(&0.0);
         let incoming = OutputGradients {
@@ -221,7 +217,7 @@ impl Case {
     }
 
     /// The gradient of the current in double precision, for a delayed reset.
-    fn check_backward(&self, spikes: &[f32]) {
+    pub(crate) fn check_backward(&self, spikes: &[f32]) {
         let Shape {
             steps,
             samples,
@@ -268,125 +264,6 @@ impl Case {
     }
 }
 
-fn bits(numbers: &[f32]) -> Vec<u32> {
+pub(crate) fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|x| x.to_bits()).collect()
-}
-
-fn gradient(case: &Case) -> Vec<f32> {
-    let of = |(i, x): (usize, &f32)| x - 0.01 * (i % 7) as f32;
-    case.current.iter().enumerate().map(of).collect()
-}
-
-fn cases() -> impl Strategy<Value = Case> {
-    let mechanisms = vec![Mechanism::Subtract, Mechanism::Zero, Mechanism::None];
-    let reset = (prop::sample::select(mechanisms), any::<bool>());
-    let sizes = (0..12usize, 0..40usize, 0..140usize);
-    (sizes, reset, any::<bool>(), any::<u64>()).prop_map(|(sizes, reset, dense, seed)| {
-        let shape = Shape {
-            steps: sizes.0,
-            samples: sizes.1,
-            neurons: sizes.2,
-        };
-        let reset = Reset {
-            mechanism: reset.0,
-            immediate: reset.1,
-        };
-        Case::new(shape, reset, dense, seed)
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-
-    #[test]
-    fn forward_is_a_loop(case in cases()) {
-        case.check_forward();
-    }
-
-    #[test]
-    fn backward_is_a_loop(mut case in cases()) {
-        case.reset.immediate = false;
-        case.check_backward(&gradient(&case));
-    }
-
-    #[test]
-    fn every_instruction_set_returns_the_same_bits(case in cases()) {
-        let gradient = gradient(&case);
-        let wanted = case.backward(Isa::Scalar, &gradient);
-        for &isa in Isa::available() {
-            for (found, wanted) in case.backward(isa, &gradient).iter().zip(&wanted) {
-                prop_assert_eq!(bits(found), bits(wanted));
-            }
-        }
-    }
-}
-
-/// As many threads as it is told, one after another.
-struct Pretend;
-static THREADS: AtomicUsize = AtomicUsize::new(2);
-static TOLD: Mutex<()> = Mutex::new(());
-
-impl Executor for Pretend {
-    fn threads(&self) -> usize {
-        THREADS.load(Ordering::Relaxed)
-    }
-    fn run(&self, _: usize, task: &(dyn Fn() + Sync)) {
-        task();
-    }
-}
-
-/// Threads decide which samples make a group.
-#[test]
-fn any_number_of_threads_returns_the_same_bits() {
-    let _told = TOLD.lock().expect("no panic");
-    install(Box::new(Pretend));
-    let shape = Shape {
-        steps: 5,
-        samples: 77,
-        neurons: 70,
-    };
-    let reset = Reset {
-        mechanism: Mechanism::Subtract,
-        immediate: true,
-    };
-    for dense in [true, false] {
-        let case = Case::new(shape, reset, dense, 1);
-        let gradient = gradient(&case);
-        let mut results = [1, 2, 3, 16, 100].map(|threads| {
-            THREADS.store(threads, Ordering::Relaxed);
-            let isa = *Isa::available().last().expect("scalar is always there");
-            let (packed, membranes) = case.forward(isa);
-            let gradients = case.backward(isa, &gradient).concat();
-            (packed, bits(&membranes), bits(&gradients))
-        });
-        let first = std::mem::take(&mut results[0]);
-        assert!(results[1..].iter().all(|result| *result == first));
-    }
-}
-
-#[test]
-fn weights_of_another_size_are_refused() {
-    let shape = Shape {
-        steps: 1,
-        samples: 1,
-        neurons: 3,
-    };
-    let reset = Reset {
-        mechanism: Mechanism::None,
-        immediate: false,
-    };
-    let case = Case::new(shape, reset, true, 1);
-    let mut layer = case.layer();
-    for shape in [[2, 3], [3, 2]] {
-        layer.connection = Connection::Dense {
-            weight: Matrix::new("weight", &case.weight, shape, [2, 1]).expect("fits"),
-            bias: None,
-        };
-        let outputs = || Outputs {
-            states: vec![None],
-            last: vec![None],
-            ..Outputs::default()
-        };
-        assert!(forward(Isa::Scalar, &layer, outputs()).is_err());
-    }
 }
