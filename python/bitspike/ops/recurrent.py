@@ -181,11 +181,10 @@ def backward(
         one_to_one,
     )
     geometry, view = layer.geometry, layer.neurons
-    none = torch.empty(0)
     to_current = _buffer.empty(current.shape)
-    to_initial = [_buffer.empty(geometry.step) if need_initial else none for _ in initial]
+    to_initial = [_buffer.empty(geometry.step) if need_initial else torch.empty(0) for _ in initial]
     to_constants = [torch.empty_like(x) for x in view.constants[:-1]] if need_constants else []
-    to_one_to_one = none
+    to_one_to_one = torch.empty(0)
     learned = None
     if need_constants:
         *parameters, threshold = [_buffer.buffer(x) for x in to_constants]
@@ -208,26 +207,30 @@ def backward(
         [_buffer.buffer(x) if need_initial else None for x in to_initial],
         learned,
     )
-    to_weight, to_bias = none, none
-    if need_weight and weight is not None and spikes is not None:
-        to_weight, biased = _weight_gradient(spikes, to_current, bias is not None)
-        to_bias = none if biased is None else biased
+    to_weight, to_bias = torch.empty(0), torch.empty(0)
+    biased: Tensor | None
+    if need_weight and weight is not None:
+        if spikes is None:
+            # Nothing came back yet.
+            to_weight, biased = torch.zeros_like(weight), torch.zeros(len(weight))
+        else:
+            to_weight, biased = _weight_gradient(spikes, to_current)
+        if bias is not None and biased is not None:
+            to_bias = biased
     if need_constants:
         pairs = zip(to_constants, constants, strict=True)
         to_constants = [geometry.gather(grad, x) for grad, x in pairs]
         if one_to_one is not None:
             to_one_to_one = geometry.gather(to_one_to_one, one_to_one)
     else:
-        to_constants = [none for _ in constants]
+        to_constants = [torch.empty(0) for _ in constants]
     return [to_current, to_weight, to_bias, to_one_to_one, *to_initial, *to_constants]
 
 
-def _weight_gradient(
-    spikes: Tensor, to_current: Tensor, biased: bool
-) -> tuple[Tensor, Tensor | None]:
+def _weight_gradient(spikes: Tensor, to_current: Tensor) -> tuple[Tensor, Tensor | None]:
     """What the gradient of a current owes to the spikes of the step before."""
     neurons = to_current.shape[-1]
     words, grad = spikes[:-1], to_current[1:]
     rows = math.prod(grad.shape[:-1])
     words = words.reshape(rows, words.shape[-1])
-    return matmul.linear_gradient(words, neurons, grad.reshape(rows, neurons), biased)
+    return matmul.linear_gradient(words, neurons, grad.reshape(rows, neurons), True)

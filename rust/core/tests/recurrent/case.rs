@@ -113,10 +113,12 @@ impl Case {
         };
         forward(isa, &self.layer(), outputs).expect("fits");
         let from = self.current.len().saturating_sub(samples * neurons);
-        for place in 0..if steps > 0 { last.len() } else { 0 } {
-            assert_eq!(bits(&last)[place], bits(&membranes[from..])[place]);
-            let fired = self.fired(&packed, steps - 1, place / neurons, place % neurons);
-            assert_eq!(spikes[place], fired);
+        if steps > 0 {
+            assert_eq!(bits(&last), bits(&membranes[from..]));
+            for (place, &spike) in spikes.iter().enumerate() {
+                let fired = self.fired(&packed, steps - 1, place / neurons, place % neurons);
+                assert_eq!(spike, fired);
+            }
         }
         (packed, membranes)
     }
