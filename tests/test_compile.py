@@ -318,6 +318,53 @@ def test_operator_scan_backward(case, wanted):
     )
 
 
+def recurrent_arguments(connection, sequence, grad=False):
+    shape = (4, 3, 70) if sequence else (3, 70)
+    weight, bias, one_to_one = torch.randn(70, 70), torch.randn(70), torch.randn(70)
+    tensors = (
+        torch.randn(shape),
+        [torch.rand(70), torch.ones(1)],
+        [torch.randn(3, 70)],
+        torch.randn(3, 70),
+        *((weight, bias, None) if connection == "dense" else (None, None, one_to_one)),
+    )
+    for x in (*tensors[1], *tensors[2], tensors[0], *tensors[3:]):
+        if x is not None:
+            x.requires_grad_(grad)
+    return tensors
+
+
+KIND = ("leaky", "subtract", False, "atan", [2.0])
+connections = pytest.mark.parametrize("connection", ["dense", "one to one"])
+
+
+@connections
+@pytest.mark.parametrize("sequence", [True, False])
+@pytest.mark.parametrize("states", [True, False])
+@pytest.mark.parametrize("grad", [False, True], ids=["", "grad"])
+def test_operator_recurrent_forward(connection, sequence, states, grad):
+    tensors = recurrent_arguments(connection, sequence, grad)
+    arguments = (*KIND, sequence, states, *tensors)
+    # As above: the words of a sequence are integers.
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+    used = checks if sequence and grad else (*checks, "test_aot_dispatch_dynamic")
+    opcheck(torch.ops.bitspike.recurrent_forward.default, arguments, test_utils=used)
+
+
+@connections
+@pytest.mark.parametrize("sequence", [True, False])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_operator_recurrent_backward(connection, sequence, wanted):
+    tensors = recurrent_arguments(connection, sequence)
+    out = torch.ops.bitspike.recurrent_forward(*KIND, sequence, False, *tensors)
+    spikes, grad = (out[0], torch.randn(4, 3, 70)) if sequence else (None, None)
+    others = (spikes, grad, [None], torch.randn(3, 70), [torch.randn(3, 70)])
+    opcheck(
+        torch.ops.bitspike.recurrent_backward.default,
+        (*KIND, sequence, wanted, wanted, wanted, *tensors, *others),
+    )
+
+
 @pytest.mark.parametrize(
     "rows, inputs, outputs", [(9, 70, 5), (0, 70, 5), (9, 0, 5), (9, 70, 0), (1, 1, 1)]
 )

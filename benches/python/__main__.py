@@ -13,6 +13,7 @@ import torch
 
 import gate
 import neurons
+import recurrent
 from bitspike import _native
 from jax_peer import jax_scan
 from network import epoch_times
@@ -93,6 +94,9 @@ def main() -> None:
     rows = []
     for problem in problems(cells, densities):
         rows.append(measure(problem, rounds))
+        print(" | ".join(rows[-1].cells()), flush=True)
+    if args.cell in recurrent.LAYER:
+        rows.append(recurrent.measure(rounds))
         print(" | ".join(rows[-1].cells()), flush=True)
     times = epoch_times(min(rounds, 5))
     rows.append(

@@ -43,6 +43,8 @@ from bitspike.neurons import LeakyParallel as LeakyParallel
 from bitspike.neurons import LinearLeaky as LinearLeaky
 from bitspike.neurons import RefractoryLeaky as RefractoryLeaky
 from bitspike.neurons import ResonateAndFire as ResonateAndFire
+from bitspike.neurons import RLeaky as RLeaky
+from bitspike.neurons import RSynaptic as RSynaptic
 from bitspike.neurons import SConv2dLSTM as SConv2dLSTM
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
 from bitspike.neurons import StateLeaky as StateLeaky

@@ -16,6 +16,8 @@ __all__ = [
     "pack",
     "prefers_dense",
     "product",
+    "recurrent_backward",
+    "recurrent_forward",
     "scan_backward",
     "scan_forward",
     "sequence_backward",
@@ -43,6 +45,7 @@ _Layer = tuple[
     _View,
     Sequence[_View],
 ]
+_Feedback = tuple[tuple[_Matrix, _Buffer | None] | None, _View | None, _View]
 
 def describe() -> dict[str, Any]: ...
 def force_isa(name: str | None) -> str: ...
@@ -63,6 +66,26 @@ def sequence_backward(
     current: _Buffer | None,
     initial: Sequence[_Buffer | None],
     learned: tuple[Sequence[_Buffer], _Buffer, _Buffer] | None,
+) -> None: ...
+def recurrent_forward(
+    neurons: _Layer,
+    feedback: _Feedback,
+    packed: _Buffer | None,
+    states: Sequence[_Buffer | None],
+    last_spikes: _Buffer | None,
+    last: Sequence[_Buffer | None],
+) -> None: ...
+def recurrent_backward(
+    neurons: _Layer,
+    feedback: _Feedback,
+    surrogate: tuple[str, Sequence[float]],
+    spikes: _View,
+    states: Sequence[_View],
+    last_spikes: _View,
+    last: Sequence[_View],
+    current: _Buffer,
+    initial: Sequence[_Buffer | None],
+    learned: tuple[Sequence[_Buffer], _Buffer, _Buffer | None] | None,
 ) -> None: ...
 def scan_forward(scan: _Scan, outputs: _Buffer) -> None: ...
 def scan_backward(

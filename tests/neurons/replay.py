@@ -42,17 +42,18 @@ class Replay(torch.autograd.Function):
         return grad * ctx.surrogate.derivative(ctx.recorded), None
 
 
-def specification(neuron, x: Tensor, initial: list[Tensor]):
+def specification(neuron, x: Tensor, initial: list[Tensor], spread: bool = True):
     """The neuron's torch steps in float64 with the spikes of float32, and their inputs.
 
-    Each neuron has learned constants of its own, so that what they contribute to one shows.
+    If ``spread``, each neuron has learned constants of its own, so that what they contribute to one
+    shows.
     """
     twin = copy.deepcopy(neuron)
     twin.spike_grad = recorder = Recorder(neuron.spike_grad)
     with torch.no_grad():
         run(twin, x, initial, reference=True)
     twin = twin.double()
-    for name, value in list(twin.named_parameters()):
+    for name, value in list(twin.named_parameters()) if spread else ():
         setattr(twin, name, torch.nn.Parameter(value.detach().expand(x.shape[1:]).clone()))
     twin.spike_grad = lambda x: Replay.apply(x, recorder)
     inputs = [y.double().requires_grad_() for y in (x, *initial)]

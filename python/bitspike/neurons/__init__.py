@@ -24,6 +24,8 @@ from .plif import PLIF as PLIF
 from .qif import QIF as QIF
 from .refractory_leaky import RefractoryLeaky as RefractoryLeaky
 from .resonate_and_fire import ResonateAndFire as ResonateAndFire
+from .rleaky import RLeaky as RLeaky
+from .rsynaptic import RSynaptic as RSynaptic
 from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
 from .sgru import SGRU as SGRU
 from .slstm import SLSTM as SLSTM

@@ -125,7 +125,11 @@ class SpikingNeuron(Execution):
         )
         if self.init_hidden and not self.output:
             return spikes
-        return (spikes, *(states if sequence else last))
+        return self._result(spikes, states if sequence else last)
+
+    def _result(self, spikes: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What a call returns that returns states."""
+        return (spikes, *states)
 
     def _current(self, input_: Any, sequence: bool) -> Tensor:
         """The input as a dense floating-point tensor."""

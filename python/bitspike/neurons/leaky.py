@@ -10,7 +10,32 @@ from ._lif import LIF
 from ._neuron import Result
 
 
-class Leaky(LIF):
+class LeakyEquation(LIF):
+    """``u ← βu + I``: what `Leaky` and `RLeaky` compute."""
+
+    NAME = "leaky"
+    PARAMETERS = ("beta",)
+
+    def step(
+        self, current: Tensor, mem: Tensor, recurrent: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step in torch: the specification of the native kernel.
+
+        With a current from the layer itself, "zero" erases the present input too, as in snnTorch.
+        """
+        (beta,) = self.coefficients()
+        reset = self.mem_reset(mem)
+        if self.reset_mechanism == "zero" and recurrent is None:
+            mem = (1 - self._once(reset)) * mem
+        mem = beta * mem + current
+        if recurrent is not None:
+            mem = self._erase(mem + recurrent, reset)
+        mem = self._subtract(mem, reset, beta)
+        spikes, mem = self._fire_and_reset(mem, reset)
+        return spikes, (mem,)
+
+
+class Leaky(LeakyEquation):
     r"""Leaky integrate-and-fire neuron (Lapicque 1907; discretised as in Eshraghian et al. 2023).
 
     .. math::
@@ -62,26 +87,13 @@ class Leaky(LIF):
         SpikeTensor(shape=(4, 1, 1), density=0.25, 32 bytes)
     """
 
-    NAME = "leaky"
     STATES: ClassVar[tuple[str, ...]] = ("mem",)
-    PARAMETERS = ("beta",)
 
     mem: Tensor
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Result:
         """One step, or a sequence if ``multi_step``."""
         return self._call(input_, (mem,))
-
-    def step(self, current: Tensor, mem: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """One step in torch: the specification of the native kernel."""
-        (beta,) = self.coefficients()
-        reset = self.mem_reset(mem)
-        if self.reset_mechanism == "zero":
-            mem = (1 - self._once(reset)) * mem
-        mem = beta * mem + current
-        mem = self._subtract(mem, reset, beta)
-        spikes, mem = self._fire_and_reset(mem, reset)
-        return spikes, (mem,)
 
     def init_leaky(self) -> Tensor:
         """Deprecated alias of :meth:`reset_mem`."""

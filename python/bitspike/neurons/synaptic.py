@@ -17,7 +17,31 @@ if TYPE_CHECKING:
     from ._options import Switches
 
 
-class Synaptic(LIF):
+class SynapticEquation(LIF):
+    """``i ← αi + I``, ``u ← βu + i``: what `Synaptic` and `RSynaptic` compute."""
+
+    NAME = "synaptic"
+    PARAMETERS = ("alpha", "beta")
+
+    alpha: Tensor
+
+    def step(
+        self, current: Tensor, syn: Tensor, mem: Tensor, recurrent: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step in torch: the specification of the native kernel."""
+        alpha, beta = self.coefficients()
+        reset = self.mem_reset(mem)
+        syn = alpha * syn + current
+        if recurrent is not None:
+            syn = syn + recurrent
+        mem = self._erase(beta * mem + syn, reset)
+        mem = self._subtract(mem, reset, beta)
+        syn = self.state_quant(syn) if self.state_quant else syn  # type: ignore[operator]
+        spikes, mem = self._fire_and_reset(mem, reset)
+        return spikes, (syn, mem)
+
+
+class Synaptic(SynapticEquation):
     r"""Leaky integrate-and-fire neuron behind a synapse (second order; Eshraghian et al. 2023).
 
     .. math::
@@ -64,11 +88,8 @@ class Synaptic(LIF):
         (tensor([0.]), tensor([0.5000]), tensor([1.]))
     """
 
-    NAME = "synaptic"
     STATES = ("syn", "mem")
-    PARAMETERS = ("alpha", "beta")
 
-    alpha: Tensor
     syn: Tensor
     mem: Tensor
 
@@ -112,17 +133,6 @@ class Synaptic(LIF):
     ) -> Result:
         """One step, or a sequence if ``multi_step``."""
         return self._call(input_, (syn, mem))
-
-    def step(self, current: Tensor, syn: Tensor, mem: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """One step in torch: the specification of the native kernel."""
-        alpha, beta = self.coefficients()
-        reset = self.mem_reset(mem)
-        syn = alpha * syn + current
-        mem = self._erase(beta * mem + syn, reset)
-        mem = self._subtract(mem, reset, beta)
-        syn = self.state_quant(syn) if self.state_quant else syn  # type: ignore[operator]
-        spikes, mem = self._fire_and_reset(mem, reset)
-        return spikes, (syn, mem)
 
     def init_synaptic(self) -> tuple[Tensor, Tensor]:
         """Deprecated alias of :meth:`reset_mem`."""

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitspike.dense_gradient import DenseGradient
 from bitspike.spike_tensor import SpikeTensor
 
-from . import matmul, pooling, scan, sequence
+from . import matmul, pooling, recurrent, scan, sequence
 from ._dispatch import is_traced
 
 
@@ -219,6 +219,91 @@ class Scan(torch.autograd.Function):
         grads = native(out, *inputs, ctx.rectified, need, grad if traced else _dense(grad))
         pairs = zip(grads, need, strict=True)
         return (*(x if needed else None for x, needed in pairs), None)
+
+
+class Recurrent(torch.autograd.Function):
+    """A whole layer whose spikes come back, as `recurrent.forward` returns it.
+
+    It saves its spikes, which are bits, for the gradient of the connection's weight, and otherwise
+    what autograd holds anyway.
+    """
+
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        kind: tuple[str, str, bool],
+        surrogate: tuple[str, list[float]],
+        layout: tuple[bool, bool],
+        constants: int,
+        current: Tensor,
+        first: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        one_to_one: Tensor | None,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        ctx.kind, ctx.surrogate, (ctx.sequence, ctx.states) = kind, surrogate, layout
+        ctx.constants = constants
+        ctx.set_materialize_grads(False)
+        numbers, initial = list(tensors[:constants]), list(tensors[constants:])
+        feedback: tuple[Any, ...] = (first, weight, bias, one_to_one)
+        if is_traced(current, first, *tensors):
+            results = torch.ops.bitspike.recurrent_forward(
+                *kind, *surrogate, *layout, current, numbers, initial, *feedback
+            )
+        else:
+            results = recurrent.forward(*kind, *layout, current, numbers, initial, *feedback)
+        spikes = results[0] if ctx.sequence else None
+        ctx.save_for_backward(current, *feedback, spikes, *tensors)
+        if not ctx.sequence:
+            return tuple(results)
+        features = current.shape[2:] if current.dim() > 2 else current.shape[1:]
+        return (SpikeTensor(results[0], features), *results[1:])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
+        current, first, weight, bias, one_to_one, spikes, *tensors = ctx.saved_tensors
+        constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
+        traced = is_traced(current, first, *tensors)
+        # While tracing, torch does not know yet of which type a gradient will be.
+        others = list(grads if traced else map(_dense, grads))
+        count = len(initial)
+        to_spikes = others.pop(0) if ctx.sequence else None
+        _, need_first, need_weight, need_bias, need_one, *needed = ctx.needs_input_grad[4:]
+        native: Any = torch.ops.bitspike.recurrent_backward if traced else recurrent.backward
+        to_current, to_weight, to_bias, to_one, *results = native(
+            *ctx.kind,
+            *ctx.surrogate,
+            ctx.sequence,
+            any(needed[ctx.constants :]),
+            need_one or any(needed[: ctx.constants]),
+            need_weight or need_bias,
+            current,
+            constants,
+            initial,
+            first,
+            weight,
+            bias,
+            one_to_one,
+            spikes,
+            to_spikes,
+            others[:count] if ctx.sequence and ctx.states else [None] * count,
+            others[-count - 1],
+            others[-count:],
+        )
+        to_first = to_current[0] if ctx.sequence else to_current
+        ordered = (
+            *(to_current, to_first, to_weight, to_bias, to_one),
+            *(*results[count:], *results[:count]),
+        )
+        return (
+            *[None] * 4,
+            *(
+                x if need else None
+                for x, need in zip(ordered, ctx.needs_input_grad[4:], strict=True)
+            ),
+        )
 
 
 def _dense(grad: Tensor | None) -> Tensor | None:

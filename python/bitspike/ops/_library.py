@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import matmul, scan, sequence, spikes
+from . import matmul, recurrent, scan, sequence, spikes
 
 _LIBRARY = torch.library.Library("bitspike", "DEF")
 _LAYER = "str neuron, str mechanism, bool immediate, str surrogate, float[] surrogate_parameters"
 _TENSORS = "Tensor current, Tensor[] constants, Tensor[] initial"
+_FEEDBACK = "Tensor first, Tensor? weight, Tensor? bias, Tensor? one_to_one"
 
 
 def _operator(
@@ -97,6 +98,58 @@ def _scan_backward_fake(
     return [outputs.new_empty(shape) for shape in scan.gradient_shapes(outputs, decay, key, need)]
 
 
+def _recurrent_forward(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    *rest: Any,
+) -> list[Tensor]:
+    # The surrogate is there for the gradient.
+    return recurrent.forward(neuron, mechanism, immediate, *rest)
+
+
+def _save_recurrent(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    *ctx.kind, ctx.sequence, ctx.states, current, constants, initial = inputs[:10]
+    feedback = inputs[10:]
+    ctx.constants = len(constants)
+    spikes = output[0] if ctx.sequence else None
+    ctx.save_for_backward(current, *feedback, spikes, *constants, *initial)
+
+
+def _recurrent_gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
+    current, first, weight, bias, one_to_one, spikes, *tensors = ctx.saved_tensors
+    constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
+    count = len(initial)
+    others = list(grads)
+    to_spikes = others.pop(0) if ctx.sequence else None
+    to_current, to_weight, to_bias, to_one_to_one, *results = torch.ops.bitspike.recurrent_backward(
+        *ctx.kind,
+        ctx.sequence,
+        *(True, True, True),
+        current,
+        constants,
+        initial,
+        *(first, weight, bias, one_to_one),
+        spikes,
+        to_spikes,
+        others[:count] if ctx.sequence and ctx.states else [None] * count,
+        others[-count - 1],
+        others[-count:],
+    )
+    return (
+        *[None] * 7,
+        to_current,
+        results[count:],
+        results[:count],
+        to_current[0] if ctx.sequence else to_current,
+        None if weight is None else to_weight,
+        None if bias is None else to_bias,
+        None if one_to_one is None else to_one_to_one,
+    )
+
+
 def _save_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     words, ctx.neurons, _, bias = inputs
     ctx.biased = bias is not None
@@ -165,6 +218,56 @@ def _backward_fake(
     return [current.new_empty(shape) for shape in shapes]
 
 
+def _recurrent_forward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence_: bool,
+    states: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    *feedback: Tensor | None,
+) -> list[Tensor]:
+    geometry = sequence.Geometry(current.shape, sequence_, constants)
+    packed = [current.new_empty(geometry.packed(), dtype=torch.int64)] if sequence_ else []
+    all_steps = [current.new_empty(current.shape) for _ in initial] if sequence_ and states else []
+    return [*packed, *all_steps, *(current.new_empty(geometry.step) for _ in (0, *initial))]
+
+
+def _recurrent_backward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence_: bool,
+    need_initial: bool,
+    need_constants: bool,
+    need_weight: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    first: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    one_to_one: Tensor | None,
+    *rest: Any,
+) -> list[Tensor]:
+    def like(x: Tensor | None, wanted: bool) -> Tensor:
+        return current.new_empty(x.shape if wanted and x is not None else (0,))
+
+    return [
+        like(current, True),
+        *(like(x, need_weight) for x in (weight, bias)),
+        like(one_to_one, need_constants),
+        *(like(x, need_initial) for x in initial),
+        *(like(x, need_constants) for x in constants),
+    ]
+
+
 _operator(
     f"sequence_forward({_LAYER}, bool sequence, bool packed, bool states, {_TENSORS}) -> Tensor[]",
     _forward,
@@ -189,6 +292,20 @@ _operator(
     "bool rectified, bool[] need, Tensor grad) -> Tensor[]",
     scan.backward,
     _scan_backward_fake,
+)
+_operator(
+    f"recurrent_forward({_LAYER}, bool sequence, bool states, {_TENSORS}, {_FEEDBACK}) -> Tensor[]",
+    _recurrent_forward,
+    _recurrent_forward_fake,
+    (_save_recurrent, _recurrent_gradient),
+)
+_operator(
+    f"recurrent_backward({_LAYER}, bool sequence, "
+    f"bool need_initial, bool need_constants, bool need_weight, {_TENSORS}, {_FEEDBACK}, "
+    "Tensor? spikes, Tensor? grad_spikes, Tensor?[] grad_states, Tensor? grad_last_spikes, "
+    "Tensor?[] grad_last) -> Tensor[]",
+    recurrent.backward,
+    _recurrent_backward_fake,
 )
 _operator(
     "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",

@@ -56,7 +56,7 @@ class Geometry:
         return grad.reshape(*axes, *grad.shape).sum_to_size(x.shape)
 
 
-class _Layer:
+class Arguments:
     """A layer as the native module takes it, with the tensors that hold its memory."""
 
     def __init__(
@@ -69,11 +69,12 @@ class _Layer:
         constants: list[Tensor],
         initial: list[Tensor],
     ) -> None:
+        """Describes the layer of a call to :func:`forward`."""
         self.geometry = geometry = Geometry(current.shape, sequence, constants)
         self.sequence = sequence
         self.constants = [geometry.spread(x) for x in constants]
         self.held: list[Tensor] = []
-        *parameters, threshold, graded_factor = [self._constant(x) for x in self.constants]
+        *parameters, threshold, graded_factor = [self.constant_view(x) for x in self.constants]
         self.arguments = (
             neuron,
             mechanism,
@@ -86,7 +87,8 @@ class _Layer:
             [self.step_view(x) for x in initial],
         )
 
-    def _constant(self, x: Tensor) -> _buffer.View:
+    def constant_view(self, x: Tensor) -> _buffer.View:
+        """A view of a constant in its spread form."""
         if x.numel() == 1:
             return _buffer.constant_view(x)
         return _buffer.row_view(x, self.geometry.neurons)
@@ -141,7 +143,7 @@ def forward(
     Returns:
         The spikes, then, if asked for, each state over all steps, then each state after the last.
     """
-    layer = _Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
+    layer = Arguments(neuron, mechanism, immediate, sequence, current, constants, initial)
     if packed:
         spikes = _buffer.empty(layer.geometry.packed(), torch.int64)
     else:
@@ -198,7 +200,7 @@ def backward(
         Gradients of the current, of each initial state and of each constant, in the constant's own
         shape; an empty tensor stands for one that is not wanted.
     """
-    layer = _Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
+    layer = Arguments(neuron, mechanism, immediate, sequence, current, constants, initial)
     step = layer.geometry.step
     to_current = _buffer.empty(current.shape) if need_current else torch.empty(0)
     to_initial = [_buffer.empty(step) if need_initial else torch.empty(0) for _ in initial]

@@ -69,6 +69,15 @@ pub enum Error {
         /// One more than the largest value allowed.
         limit: usize,
     },
+    /// There are no recurrent layers of a neuron.
+    #[error("there are no recurrent layers of {neuron}")]
+    NotRecurrent {
+        /// The neuron's name.
+        neuron: &'static str,
+    },
+    /// What is said of the last step is asked of a sequence without steps.
+    #[error("a sequence of no steps has no last spikes")]
+    NoSteps,
     /// No neuron, surrogate or reset has this name.
     #[error("there is no {kind} named {name:?}; known: {known}")]
     UnknownName {

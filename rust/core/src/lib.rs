@@ -27,6 +27,7 @@
 //! | [`neuron`] | the equation of each neuron and its adjoint |
 //! | [`surrogate`] | the derivative that stands in for that of the step function |
 //! | [`sequence`] | the two time loops: forward, and backward through time; linear scans |
+//! | [`recurrent`] | the same for layers whose spikes come back to them |
 //! | [`matmul`] | spikes × weights without multiplying, and the weight gradient |
 //! | [`registry`] | the list of neurons and surrogates |
 //!
@@ -39,6 +40,7 @@ mod math;
 pub mod matmul;
 pub mod neuron;
 pub mod parallel;
+pub mod recurrent;
 pub mod registry;
 pub mod sequence;
 pub mod simd;

@@ -59,6 +59,12 @@ macro_rules! neurons {
                 match self { $(Self::$neuron => $neuron::IMMEDIATE,)* }
             }
 
+            /// Whether there are recurrent layers of it.
+            #[must_use]
+            pub const fn has_recurrent_layers(self) -> bool {
+                match self { $(Self::$neuron => $neuron::RECURRENT,)* }
+            }
+
             pub(crate) fn visit<V: NeuronVisitor>(self, visitor: V) -> V::Output {
                 match self { $(Self::$neuron => visitor.visit::<$neuron>(),)* }
             }

@@ -11,6 +11,7 @@ mod buffer;
 mod call;
 mod config;
 mod matmul;
+mod recurrent;
 mod scan;
 mod sequence;
 mod spikes;
@@ -23,6 +24,8 @@ mod _native {
     use super::config::{describe, force_isa, install_torch_pool};
     #[pymodule_export]
     use super::matmul::{prefers_dense, product, weight_gradient};
+    #[pymodule_export]
+    use super::recurrent::{recurrent_backward, recurrent_forward};
     #[pymodule_export]
     use super::scan::{scan_backward, scan_forward};
     #[pymodule_export]

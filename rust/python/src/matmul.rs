@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 pub(crate) struct MatrixArguments(Buffer, (usize, usize), (usize, usize));
 
 impl MatrixArguments {
-    fn matrix<'a>(self, what: &'static str) -> PyResult<Matrix<'a>> {
+    pub(crate) fn matrix<'a>(self, what: &'static str) -> PyResult<Matrix<'a>> {
         let Self(buffer, shape, strides) = self;
         Matrix::new(what, buffer.read()?, shape.into(), strides.into()).map_err(to_python)
     }

@@ -25,7 +25,7 @@ impl View {
         })
     }
 
-    fn all<'a>(views: &[Self]) -> PyResult<Vec<Strided<'a>>> {
+    pub(crate) fn all<'a>(views: &[Self]) -> PyResult<Vec<Strided<'a>>> {
         views.iter().map(|view| view.strided()).collect()
     }
 }
@@ -46,7 +46,7 @@ pub(crate) struct LayerArguments(
 );
 
 impl LayerArguments {
-    fn layer<'a>(&self) -> PyResult<Layer<'a>> {
+    pub(crate) fn layer<'a>(&self) -> PyResult<Layer<'a>> {
         let Self(
             neuron,
             mechanism,
@@ -80,13 +80,13 @@ impl LayerArguments {
     }
 
     /// Elementary steps of the call.
-    fn work(&self) -> usize {
+    pub(crate) fn work(&self) -> usize {
         let (steps, samples, neurons) = self.3;
         steps.saturating_mul(samples).saturating_mul(neurons)
     }
 }
 
-fn optional<'a>(buffers: &[Option<Buffer>]) -> PyResult<Vec<Option<&'a mut [f32]>>> {
+pub(crate) fn optional<'a>(buffers: &[Option<Buffer>]) -> PyResult<Vec<Option<&'a mut [f32]>>> {
     buffers
         .iter()
         .map(|buffer| buffer.map(Buffer::write).transpose())

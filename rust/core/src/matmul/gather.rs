@@ -126,9 +126,7 @@ impl Gather<'_> {
             } else {
                 load(simd, kept)
             };
-            for &input in active.inputs(list, row) {
-                add(simd, &mut sum, &weights[input as usize * width..][..width]);
-            }
+            add_selected(simd, &mut sum, weights, active.inputs(list, row));
             match &mut self.target {
                 Target::Rows(out) if is_last => {
                     add(simd, &mut sum, &self.bias[..width]);
@@ -153,8 +151,23 @@ fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::F32; V] {
     )
 }
 
+/// Adds the rows of a tile that the active inputs select.
 #[inline(always)]
-fn add<S: Simd, const V: usize>(simd: S, sum: &mut [S::F32; V], row: &[f32]) {
+pub(crate) fn add_selected<S: Simd, const V: usize>(
+    simd: S,
+    sum: &mut [S::F32; V],
+    tile: &[f32],
+    inputs: &[u32],
+) {
+    let width = V * S::LANES;
+    for &input in inputs {
+        add(simd, sum, &tile[input as usize * width..][..width]);
+    }
+}
+
+/// Adds a row of numbers.
+#[inline(always)]
+pub(crate) fn add<S: Simd, const V: usize>(simd: S, sum: &mut [S::F32; V], row: &[f32]) {
     for (v, sum) in sum.iter_mut().enumerate() {
         *sum = simd.add(*sum, simd.load(&row[v * S::LANES..]));
     }
@@ -181,8 +194,9 @@ fn add_rows<S: Simd, const V: usize>(simd: S, slab: &[f32], sums: &mut [f32]) {
     }
 }
 
+/// Writes sums to the start of a row.
 #[inline(always)]
-fn store<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
+pub(crate) fn store<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
     for (v, sum) in sum.into_iter().enumerate() {
         simd.store(&mut to[v * S::LANES..], sum);
     }

@@ -23,8 +23,10 @@
 //! the fewer inputs are taken at a time, until their weights fit the first-level cache.
 
 mod active;
-mod gather;
+pub(crate) mod dense;
+pub(crate) mod gather;
 mod matrix;
+pub(crate) mod packed;
 mod plan;
 
 use crate::simd::{Columns, Isa, dispatch};
@@ -36,6 +38,7 @@ use plan::{CHUNK, Plan, WIDEST};
 
 pub use matrix::Matrix;
 pub use plan::prefers_dense;
+pub(crate) use plan::tile_width;
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and
 /// `out` `[rows, outputs]`.

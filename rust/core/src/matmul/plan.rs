@@ -88,17 +88,30 @@ impl Plan {
     }
 }
 
-/// Tiles of the width that is best for an instruction set: on AVX2 and on the baseline, the sums of
-/// one row then take half of the sixteen registers, which hides the latency of an addition.
+/// Tiles of the width that is best for an instruction set.
 fn tiles(isa: Isa, outputs: usize) -> impl Iterator<Item = Tile> {
-    let widest = match isa {
-        Isa::Scalar => WIDEST / 2,
-        Isa::Avx2 | Isa::Avx512 => WIDEST,
-    };
-    cut(0..outputs, widest).map(|columns| Tile {
-        width: columns.len().next_power_of_two().max(NARROWEST),
+    cut(0..outputs, widest(isa)).map(|columns| Tile {
+        width: padded(columns.len()),
         columns,
     })
+}
+
+/// On AVX2 and on the baseline, the sums of one row of a tile take half of the sixteen registers,
+/// which hides the latency of an addition.
+fn widest(isa: Isa) -> usize {
+    match isa {
+        Isa::Scalar => WIDEST / 2,
+        Isa::Avx2 | Isa::Avx512 => WIDEST,
+    }
+}
+
+fn padded(columns: usize) -> usize {
+    columns.next_power_of_two().max(NARROWEST)
+}
+
+/// The width of the first tile, which no other one exceeds.
+pub(crate) fn tile_width(isa: Isa, outputs: usize) -> usize {
+    padded(outputs.min(widest(isa)))
 }
 
 /// How many inputs to take at a time: a power of two.

@@ -30,6 +30,12 @@ impl<S: Simd> Current<S> {
         }
     }
 
+    /// Whether the layer sends a current to itself.
+    #[inline(always)]
+    pub fn is_recurrent(self) -> bool {
+        self.recurrent.is_some()
+    }
+
     /// `(x + I) + rec`
     #[inline(always)]
     pub fn onto(self, simd: S, x: S::F32) -> S::F32 {

@@ -5,7 +5,8 @@ use crate::simd::Simd;
 
 /// `u ← β·u + I`: the membrane loses the share `1 - β` per step and collects the input.
 ///
-/// "zero" erases the membrane before it is integrated: the present input survives.
+/// "zero" erases the membrane before it is integrated: the present input survives. In a recurrent
+/// layer it erases what has been integrated, the present input too, as in snnTorch.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaky;
 
@@ -15,6 +16,7 @@ impl Neuron for Leaky {
     const STATES: &'static [&'static str] = &["mem"];
     const RESETS: &'static [Mechanism] = &Mechanism::ALL;
     const IMMEDIATE: bool = true;
+    const RECURRENT: bool = true;
     const DECAY: Option<usize> = Some(0);
 
     type Parameters<S: Simd> = [S::F32; 1];
@@ -28,8 +30,12 @@ impl Neuron for Leaky {
         [u]: [S::F32; 1],
         current: Current<S>,
     ) -> [S::F32; 1] {
-        let u = reset.forget(simd, u);
-        let u = current.onto(simd, simd.mul(beta, u));
+        let recurrent = current.is_recurrent();
+        let u = if recurrent { u } else { reset.forget(simd, u) };
+        let mut u = current.onto(simd, simd.mul(beta, u));
+        if recurrent {
+            u = reset.erase(simd, u);
+        }
         [reset.subtract(simd, u)]
     }
 
@@ -39,12 +45,17 @@ impl Neuron for Leaky {
         reset: &Delayed<S>,
         [beta]: [S::F32; 1],
         [u]: [S::F32; 1],
-        _: Current<S>,
+        current: Current<S>,
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
-        let kept = simd.mul(delta, reset.forget(simd, u));
+        let integrated = if current.is_recurrent() {
+            reset.forget(simd, delta)
+        } else {
+            delta
+        };
+        let kept = simd.mul(integrated, reset.forget(simd, u));
         Adjoint {
-            current: delta,
+            current: integrated,
             state: [reset.forget(simd, simd.mul(beta, delta))],
             parameters: [simd.add(kept, reset.subtract_to_decay(simd, delta))],
             threshold: reset.subtract_to_threshold(simd, delta),

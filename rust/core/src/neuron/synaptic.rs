@@ -15,6 +15,7 @@ impl Neuron for Synaptic {
     const STATES: &'static [&'static str] = &["syn", "mem"];
     const RESETS: &'static [Mechanism] = &Mechanism::ALL;
     const IMMEDIATE: bool = true;
+    const RECURRENT: bool = true;
     const DECAY: Option<usize> = Some(1);
 
     type Parameters<S: Simd> = [S::F32; 2];

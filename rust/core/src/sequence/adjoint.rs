@@ -7,32 +7,51 @@
 //! that the step leaves, `h` the surrogate's derivative at `V - θ`, where `V` is the membrane as it
 //! was compared with the threshold; `R` and `H` are the flags of the delayed reset and of the spike.
 
-use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, difference, membrane};
+use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Vectors, difference, membrane};
 use crate::simd::Simd;
 
 /// The gradients that a vector of neurons carries from step to step.
 #[derive(Clone, Copy)]
-pub(super) struct Carry<S: Simd, N: Neuron> {
-    pub(super) state: N::State<S>,
-    pub(super) parameters: N::Parameters<S>,
-    pub(super) threshold: S::F32,
-    pub(super) graded_factor: S::F32,
+pub(crate) struct Carry<S: Simd, N: Neuron> {
+    pub(crate) state: N::State<S>,
+    pub(crate) parameters: N::Parameters<S>,
+    pub(crate) threshold: S::F32,
+    pub(crate) graded_factor: S::F32,
     /// Of the spike before, by what it adapts.
-    pub(super) spike: S::F32,
+    pub(crate) spike: S::F32,
 }
 
 /// What reaches a spike from above.
 #[derive(Clone, Copy)]
-pub(super) struct Spike<S: Simd> {
+pub(crate) struct Spike<S: Simd> {
     /// `s̄`
-    pub(super) gradient: S::F32,
+    pub(crate) gradient: S::F32,
     /// `γ`
-    pub(super) graded: S::F32,
+    pub(crate) graded: S::F32,
     /// `h`
-    pub(super) slope: S::F32,
+    pub(crate) slope: S::F32,
 }
 
 impl<S: Simd, N: Neuron> Carry<S, N> {
+    /// No gradient yet.
+    #[inline(always)]
+    pub(crate) fn new(simd: S) -> Self {
+        let zero = simd.splat(0.0);
+        Self {
+            state: N::State::<S>::from_fn(
+                #[inline(always)]
+                |_| zero,
+            ),
+            parameters: N::Parameters::<S>::from_fn(
+                #[inline(always)]
+                |_| zero,
+            ),
+            threshold: zero,
+            graded_factor: zero,
+            spike: zero,
+        }
+    }
+
     /// Sends the gradient of what a spike adapts at the next step to the states `compared` that it
     /// was fired from.
     #[inline(always)]
@@ -60,7 +79,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
     ///
     /// The order is that of a step, reversed: immediate reset, spike, integration.
     #[inline(always)]
-    pub(super) fn through<const IMMEDIATE: bool, const LEARN: bool>(
+    pub(crate) fn through<const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
         simd: S,
         lanes: &FiringLanes<S, N>,

@@ -193,7 +193,7 @@ impl NeuronVisitor for Backward<'_, '_> {
 }
 
 /// Sums one value per sample and neuron into the layout of a view: `[B, N]`, `[N]` or one number.
-pub(super) fn sum_repeats(view: &Strided<'_>, neurons: usize, values: &[f32], out: &mut [f32]) {
+pub(crate) fn sum_repeats(view: &Strided<'_>, neurons: usize, values: &[f32], out: &mut [f32]) {
     let mut sums = vec![0.0f64; out.len()];
     for (sample, values) in values.chunks(neurons).enumerate() {
         for (neuron, &value) in values.iter().enumerate() {

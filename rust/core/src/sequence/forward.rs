@@ -207,7 +207,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         } = tile;
         let vectors = tile.vectors::<S, FULL>();
         let (layer, span) = (self.layer, self.span);
-        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL>(simd, layer, tile);
+        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL, TILE>(simd, layer, tile);
         let graded: [S::F32; TILE] = layer
             .graded_factor
             .row(0, sample, first, width)

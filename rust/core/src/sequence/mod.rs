@@ -4,17 +4,18 @@
 //! with its state in registers. Backward keeps nothing of the forward pass: it recomputes the
 //! membrane from the input current into a scratch that stays in the cache.
 
-mod adjoint;
+pub(crate) mod adjoint;
 mod backward;
 mod forward;
 mod history;
 mod joined;
 mod reverse;
 pub mod scan;
-mod start;
+pub(crate) mod start;
 mod strided;
-mod tile;
+pub(crate) mod tile;
 
+pub(crate) use backward::sum_repeats;
 pub use backward::{Gradients, OutputGradients, backward};
 pub use forward::{Outputs, forward};
 pub use strided::Strided;
@@ -39,22 +40,22 @@ pub struct Shape {
 
 impl Shape {
     /// One value per neuron and sample: `B·N`.
-    fn row(self) -> [usize; 2] {
+    pub(crate) fn row(self) -> [usize; 2] {
         [self.samples, self.neurons]
     }
 
     /// One value per neuron, sample and step: `T·B·N`.
-    fn all(self) -> [usize; 3] {
+    pub(crate) fn all(self) -> [usize; 3] {
         [self.steps, self.samples, self.neurons]
     }
 
     /// The shape of views that time leaves alone: parameters, thresholds, first and last states.
-    fn once(self) -> Self {
+    pub(crate) fn once(self) -> Self {
         Self { steps: 1, ..self }
     }
 
     /// Elementary steps, as [`crate::parallel::for_each`] counts work; saturating.
-    fn work(self) -> usize {
+    pub(crate) fn work(self) -> usize {
         self.all().into_iter().fold(1, usize::saturating_mul)
     }
 }
@@ -82,7 +83,7 @@ pub struct Layer<'a> {
 
 impl Layer<'_> {
     /// Checks every view against the shape.
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let (parameters, states) = (self.neuron.parameters(), self.neuron.states());
         Error::check_length("parameters", self.parameters.len(), &[parameters.len()])?;
         Error::check_length("initial states", self.initial.len(), &[states.len()])?;

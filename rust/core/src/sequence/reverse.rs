@@ -5,7 +5,7 @@ use super::history::History;
 use super::start::{initial, lanes, nth};
 use super::tile::{Tile, store, stream};
 use super::{Layer, OutputGradients, TILE};
-use crate::neuron::{Current, FiringLanes, Neuron, Vectors, membrane, step};
+use crate::neuron::{Current, FiringLanes, Neuron, membrane, step};
 use crate::registry::AnySurrogate;
 use crate::simd::{Columns, Isa, Kernel, PAST_CACHES, Simd, array, dispatch};
 use std::cell::RefCell;
@@ -72,15 +72,8 @@ impl<N: Neuron> Job<'_, '_, N> {
         tile: Tile,
         scratch: &mut Vec<f32>,
     ) {
-        let lanes = lanes::<S, N, FULL>(simd, self.layer, tile);
-        let zero = simd.splat(0.0);
-        let mut carry = [Carry::<S, N> {
-            state: N::State::<S>::from_fn(|_| zero),
-            parameters: N::Parameters::<S>::from_fn(|_| zero),
-            threshold: zero,
-            graded_factor: zero,
-            spike: zero,
-        }; TILE];
+        let lanes = lanes::<S, N, FULL, TILE>(simd, self.layer, tile);
+        let mut carry = [Carry::<S, N>::new(simd); TILE];
         let Tile {
             sample,
             first,

@@ -5,9 +5,9 @@ use super::{Layer, TILE};
 use crate::neuron::{FiringLanes, Neuron, Vectors};
 use crate::simd::{Simd, array};
 
-/// What each vector of a tile needs to fire and reset.
+/// What each of `V` vectors of a tile needs to fire and reset.
 #[inline(always)]
-pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
+pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     simd: S,
     layer: &Layer<'_>,
     Tile {
@@ -15,18 +15,16 @@ pub(super) fn lanes<S: Simd, N: Neuron, const FULL: bool>(
         first,
         width,
     }: Tile,
-) -> [FiringLanes<S, N>; TILE] {
-    let threshold: [S::F32; TILE] = layer
+) -> [FiringLanes<S, N>; V] {
+    let threshold: [S::F32; V] = layer
         .threshold
         .row(0, sample, first, width)
-        .load::<S, FULL, TILE>(simd);
-    let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); TILE];
+        .load::<S, FULL, V>(simd);
+    let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); V];
     for (k, view) in layer.parameters.iter().enumerate() {
-        let row = view
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
-        for (parameters, value) in parameters.iter_mut().zip(row) {
-            parameters.as_mut()[k] = value;
+        let row = view.row(0, sample, first, width).load::<S, FULL, V>(simd);
+        for (i, parameters) in parameters.iter_mut().enumerate() {
+            parameters.as_mut()[k] = row[i];
         }
     }
     array(

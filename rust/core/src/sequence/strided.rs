@@ -20,7 +20,7 @@ pub struct Strided<'a> {
 
 /// One step of one tile of a view.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Row<'a> {
+pub(crate) enum Row<'a> {
     /// One value for all neurons.
     Same(f32),
     /// A value for each.
@@ -40,7 +40,7 @@ impl<'a> Strided<'a> {
     }
 
     /// Checks that no index of `shape` leaves the buffer.
-    pub(super) fn check(&self, what: &'static str, shape: Shape) -> Result<(), Error> {
+    pub(crate) fn check(&self, what: &'static str, shape: Shape) -> Result<(), Error> {
         if shape.all().contains(&0) {
             return Ok(());
         }
@@ -70,7 +70,7 @@ impl<'a> Strided<'a> {
 
     /// Neurons `first..first + width` of a sample at a step.
     #[inline(always)]
-    pub(super) fn row(&self, step: usize, sample: usize, first: usize, width: usize) -> Row<'a> {
+    pub(crate) fn row(&self, step: usize, sample: usize, first: usize, width: usize) -> Row<'a> {
         let start = step * self.time + sample * self.sample;
         if self.per_neuron {
             Row::Each(&self.data[start + first..][..width])
@@ -98,7 +98,7 @@ impl Row<'_> {
     /// The row as vectors. `FULL`: it fills all of them; else lanes beyond its end are 0, or
     /// arbitrary if all neurons share a value.
     #[inline(always)]
-    pub(super) fn load<S: Simd, const FULL: bool, const V: usize>(self, simd: S) -> [S::F32; V] {
+    pub(crate) fn load<S: Simd, const FULL: bool, const V: usize>(self, simd: S) -> [S::F32; V] {
         match self {
             Self::Same(value) => [simd.splat(value); V],
             Self::Each(row) if FULL => {

@@ -11,10 +11,10 @@ use std::ops::Range;
 
 /// Neighbouring neurons, `first..first + width`, of one sample: a tile, or a span of tiles.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tile {
-    pub(super) sample: usize,
-    pub(super) first: usize,
-    pub(super) width: usize,
+pub(crate) struct Tile {
+    pub(crate) sample: usize,
+    pub(crate) first: usize,
+    pub(crate) width: usize,
 }
 
 struct Lanes;
@@ -101,15 +101,15 @@ impl Tile {
 }
 
 /// One band of an optional output matrix per span; `None`s without an output.
-pub(super) fn bands<'a, T>(
+pub(crate) fn bands<'a, T, P: Clone>(
     matrix: Option<&'a mut [T]>,
     row_len: usize,
-    spans: &[Tile],
-    columns: impl Fn(Tile) -> Range<usize>,
+    spans: &[P],
+    columns: impl Fn(P) -> Range<usize>,
 ) -> std::vec::IntoIter<Option<Columns<'a, T>>> {
     let bands: Vec<_> = match matrix {
         Some(matrix) => {
-            let ranges = spans.iter().map(|&span| columns(span));
+            let ranges = spans.iter().cloned().map(columns);
             Columns::split(matrix, row_len, ranges)
                 .into_iter()
                 .map(Some)

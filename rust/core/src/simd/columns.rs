@@ -56,6 +56,12 @@ impl<'a, T> Columns<'a, T> {
             .collect()
     }
 
+    /// Rows of the matrix.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// The band's part of one row.
     ///
     /// # Panics

@@ -1,0 +1,236 @@
+"""A layer whose spikes come back to it: allocation and the native calls.
+
+Currents, constants and states are as in ``sequence``, without a graded factor: a spike counts 1.
+The connection is dense, ``weight`` and ``bias``, or one to one, ``one_to_one``; ``first`` is what
+it makes of the spikes before the first step, shaped like one step.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from bitspike import _native
+
+from . import _buffer, matmul
+from .sequence import Arguments
+
+_ONE = torch.ones(())
+
+_Feedback = tuple[
+    tuple[_buffer.Matrix, _buffer.Buffer | None] | None, _buffer.View | None, _buffer.View
+]
+
+
+class _Layer:
+    """A layer as the native module takes it, with the tensors that hold its memory."""
+
+    def __init__(
+        self,
+        kind: tuple[str, str, bool],
+        sequence: bool,
+        current: Tensor,
+        constants: list[Tensor],
+        initial: list[Tensor],
+        first: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        one_to_one: Tensor | None,
+    ) -> None:
+        self.neurons = Arguments(*kind, sequence, current, [*constants, _ONE], initial)
+        self.geometry = self.neurons.geometry
+        self.bias = None if bias is None else bias.contiguous()
+        self.one_to_one = None if one_to_one is None else self.geometry.spread(one_to_one)
+        self.feedback: _Feedback = (
+            None
+            if weight is None
+            else (
+                _buffer.matrix(weight),
+                None if self.bias is None else _buffer.buffer(self.bias),
+            ),
+            None if self.one_to_one is None else self.neurons.constant_view(self.one_to_one),
+            self.neurons.step_view(first),
+        )
+
+
+def forward(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    sequence: bool,
+    states: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    first: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    one_to_one: Tensor | None,
+) -> list[Tensor]:
+    """Runs a layer over at least one step.
+
+    Args:
+        neuron: Its name in the registry.
+        mechanism: The name of its reset.
+        immediate: Whether the reset acts within the step that fires.
+        sequence: Whether the first axis of ``current`` is time.
+        states: Whether the states of all steps of a sequence are returned.
+        current: The input, float32.
+        constants: The neuron's parameters and the threshold, float32.
+        initial: Per state, its value before the first step: shaped like one step, float32.
+        first: The recurrent current of the first step.
+        weight: Of a dense connection, ``[N, N]``.
+        bias: Its bias.
+        one_to_one: The weight of a one-to-one connection. It broadcasts against one step.
+
+    Returns:
+        Of a sequence the spikes as words and, if asked for, each state over all steps; then the
+        spikes and each state after the last step.
+    """
+    layer = _Layer(
+        (neuron, mechanism, immediate),
+        sequence,
+        current,
+        constants,
+        initial,
+        first,
+        weight,
+        bias,
+        one_to_one,
+    )
+    step = layer.geometry.step
+    packed = [_buffer.empty(layer.geometry.packed(), torch.int64)] if sequence else []
+    all_steps = [_buffer.empty(current.shape) for _ in initial] if sequence and states else []
+    fired = _buffer.empty(step)
+    last = [_buffer.empty(step) for _ in initial]
+    _native.recurrent_forward(
+        layer.neurons.arguments,
+        layer.feedback,
+        _buffer.buffer(packed[0]) if packed else None,
+        [_buffer.buffer(x) for x in all_steps] or [None] * len(initial),
+        _buffer.buffer(fired),
+        [_buffer.buffer(x) for x in last],
+    )
+    return [*packed, *all_steps, fired, *last]
+
+
+def backward(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence: bool,
+    need_initial: bool,
+    need_constants: bool,
+    need_weight: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    first: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    one_to_one: Tensor | None,
+    spikes: Tensor | None,
+    grad_spikes: Tensor | None,
+    grad_states: list[Tensor | None],
+    grad_last_spikes: Tensor | None,
+    grad_last: list[Tensor | None],
+) -> list[Tensor]:
+    """Sends gradients back through a layer.
+
+    Args:
+        neuron: As in :func:`forward`, and so are the following.
+        mechanism: The name of the reset.
+        immediate: Whether it acts within the step that fires.
+        surrogate: The name of the surrogate.
+        surrogate_parameters: Its parameters.
+        sequence: Whether the first axis of ``current`` is time.
+        current: The input.
+        constants: The neuron's parameters and the threshold.
+        initial: Per state, its value before the first step.
+        first: The recurrent current of the first step.
+        weight: Of a dense connection.
+        bias: Its bias.
+        one_to_one: The weight of a one-to-one connection.
+        spikes: The words that :func:`forward` returned.
+        need_initial: Whether the gradients of the initial states are wanted.
+        need_constants: Whether those of the constants and of ``one_to_one`` are.
+        need_weight: Whether those of ``weight`` and ``bias`` are.
+        grad_spikes: Gradient of the spikes of a sequence, float32, any strides.
+        grad_states: Per state, the gradient of its sequence.
+        grad_last_spikes: Gradient of the last spikes.
+        grad_last: Per state, the gradient of its last value.
+
+    Returns:
+        Gradients of the current, whose first step is also that of ``first``; of ``weight``,
+        ``bias`` and ``one_to_one``, without their part in ``first``; of each initial state and of
+        each constant. An empty tensor stands for one that is not wanted.
+    """
+    layer = _Layer(
+        (neuron, mechanism, immediate),
+        sequence,
+        current,
+        constants,
+        initial,
+        first,
+        weight,
+        bias,
+        one_to_one,
+    )
+    geometry, view = layer.geometry, layer.neurons
+    to_current = _buffer.empty(current.shape)
+    to_initial = [_buffer.empty(geometry.step) if need_initial else torch.empty(0) for _ in initial]
+    to_constants = [torch.empty_like(x) for x in view.constants[:-1]] if need_constants else []
+    to_one_to_one = torch.empty(0)
+    learned = None
+    if need_constants:
+        *parameters, threshold = [_buffer.buffer(x) for x in to_constants]
+        if layer.one_to_one is not None:
+            to_one_to_one = torch.empty_like(layer.one_to_one)
+        learned = (
+            parameters,
+            threshold,
+            None if layer.one_to_one is None else _buffer.buffer(to_one_to_one),
+        )
+    _native.recurrent_backward(
+        view.arguments,
+        layer.feedback,
+        (surrogate, surrogate_parameters),
+        view.sequence_view(grad_spikes),
+        [view.sequence_view(x) for x in grad_states],
+        view.step_view(grad_last_spikes),
+        [view.step_view(x) for x in grad_last],
+        _buffer.buffer(to_current),
+        [_buffer.buffer(x) if need_initial else None for x in to_initial],
+        learned,
+    )
+    to_weight, to_bias = torch.empty(0), torch.empty(0)
+    biased: Tensor | None
+    if need_weight and weight is not None:
+        if spikes is None:
+            # Nothing came back yet.
+            to_weight, biased = torch.zeros_like(weight), torch.zeros(len(weight))
+        else:
+            to_weight, biased = _weight_gradient(spikes, to_current)
+        if bias is not None and biased is not None:
+            to_bias = biased
+    if need_constants:
+        pairs = zip(to_constants, constants, strict=True)
+        to_constants = [geometry.gather(grad, x) for grad, x in pairs]
+        if one_to_one is not None:
+            to_one_to_one = geometry.gather(to_one_to_one, one_to_one)
+    else:
+        to_constants = [torch.empty(0) for _ in constants]
+    return [to_current, to_weight, to_bias, to_one_to_one, *to_initial, *to_constants]
+
+
+def _weight_gradient(spikes: Tensor, to_current: Tensor) -> tuple[Tensor, Tensor | None]:
+    """What the gradient of a current owes to the spikes of the step before."""
+    neurons = to_current.shape[-1]
+    words, grad = spikes[:-1], to_current[1:]
+    rows = math.prod(grad.shape[:-1])
+    words = words.reshape(rows, words.shape[-1])
+    return matmul.linear_gradient(words, neurons, grad.reshape(rows, neurons), True)

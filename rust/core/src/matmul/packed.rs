@@ -1,0 +1,52 @@
+//! A matrix laid out for many products.
+
+use super::Matrix;
+use super::plan::cut;
+use std::ops::Range;
+
+/// A matrix cut into tiles of columns, each of which lies row after row: a kernel that runs down the
+/// columns of a tile reads ahead in memory, and begins every row at a vector.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    buffer: Vec<f32>,
+    /// Where the tiles lie in the buffer: from a cache line on.
+    place: Range<usize>,
+    rows: usize,
+    width: usize,
+}
+
+impl Packed {
+    /// A copy of the matrix, with zeros in the columns that its last tile lacks.
+    pub(crate) fn new(matrix: Matrix<'_>, width: usize) -> Self {
+        const LINE: usize = 64;
+        let [rows, columns] = matrix.shape();
+        let size = rows * width;
+        let len = size * columns.div_ceil(width);
+        let mut buffer = vec![0.0; len + LINE / size_of::<f32>()];
+        let start = buffer.as_ptr().align_offset(LINE);
+        let place = start..start + len;
+        let tiles = buffer[place.clone()].chunks_exact_mut(size.max(1));
+        for (columns, tile) in cut(0..columns, width).zip(tiles) {
+            matrix.pack(0..rows, columns, width, tile);
+        }
+        Self {
+            buffer,
+            place,
+            rows,
+            width,
+        }
+    }
+
+    /// Columns per tile.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The first column and the rows of each tile.
+    #[inline(always)]
+    pub(crate) fn tiles(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        let size = (self.rows * self.width).max(1);
+        let tiles = self.buffer[self.place.clone()].chunks_exact(size);
+        (0..).step_by(self.width).zip(tiles)
+    }
+}

@@ -1,0 +1,195 @@
+//! A connection at work: spikes in, currents out, and gradients the other way.
+
+use super::Connection;
+use super::group::stride;
+use crate::matmul::dense::{self, Rows};
+use crate::matmul::gather::{add, add_selected, store};
+use crate::matmul::packed::Packed;
+use crate::matmul::tile_width;
+use crate::sequence::Strided;
+use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::spikes::indices;
+use crate::spikes::layout::{WORD_BITS, words};
+use std::ops::Range;
+
+/// A connection, laid out for its products.
+#[derive(Debug)]
+pub(super) struct Feedback<'a> {
+    neurons: usize,
+    weights: Weights<'a>,
+}
+
+#[derive(Debug)]
+enum Weights<'a> {
+    Dense {
+        /// A row for each neuron that fires.
+        forward: Packed,
+        /// Added last, padded like the tiles.
+        bias: Vec<f32>,
+        /// A row for each neuron that receives.
+        backward: Option<Packed>,
+    },
+    OneToOne(Strided<'a>),
+}
+
+struct Lanes;
+impl Kernel for Lanes {
+    type Output = usize;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        S::LANES
+    }
+}
+
+impl<'a> Feedback<'a> {
+    /// The connection of so many neurons; for gradients as well if `both_ways`.
+    pub(super) fn new(
+        isa: Isa,
+        connection: Connection<'a>,
+        neurons: usize,
+        both_ways: bool,
+    ) -> Self {
+        let weights = match connection {
+            Connection::OneToOne(weight) => Weights::OneToOne(weight),
+            Connection::Dense { weight, bias } => {
+                let mut padded = vec![0.0; stride(neurons)];
+                if let Some(bias) = bias {
+                    padded[..neurons].copy_from_slice(bias);
+                }
+                let width = dense::width(dispatch(isa, Lanes));
+                Weights::Dense {
+                    forward: Packed::new(weight.transposed(), tile_width(isa, neurons)),
+                    bias: padded,
+                    backward: both_ways.then(|| Packed::new(weight, width)),
+                }
+            }
+        };
+        Self { neurons, weights }
+    }
+
+    /// The currents that the spikes of some samples cause: a row of words each in, of a plane out.
+    #[inline(always)]
+    pub(super) fn forward<S: Simd>(
+        &self,
+        simd: S,
+        samples: Range<usize>,
+        spikes: &[u64],
+        out: &mut [f32],
+        active: &mut Vec<u32>,
+    ) {
+        match &self.weights {
+            Weights::Dense { forward, bias, .. } => {
+                active.clear();
+                let mut starts = [0; super::GROUP + 1];
+                for (row, spikes) in spikes.chunks_exact(words(self.neurons)).enumerate() {
+                    let start = starts[row];
+                    active.resize(start + spikes.len() * WORD_BITS + indices::SLACK, 0);
+                    starts[row + 1] = indices::append(spikes, active, start);
+                }
+                let lists = Lists {
+                    starts: &starts[..=samples.len()],
+                    inputs: active,
+                };
+                let stride = stride(self.neurons);
+                match forward.width() / S::LANES {
+                    1 => add_lists::<S, 1>(simd, forward, bias, lists, out, stride),
+                    2 => add_lists::<S, 2>(simd, forward, bias, lists, out, stride),
+                    4 => add_lists::<S, 4>(simd, forward, bias, lists, out, stride),
+                    8 => add_lists::<S, 8>(simd, forward, bias, lists, out, stride),
+                    vectors => unreachable!("no tile is {vectors} vectors wide"),
+                }
+            }
+            Weights::OneToOne(weight) => {
+                let row_words = words(self.neurons);
+                for (row, sample) in samples.enumerate() {
+                    for first in (0..self.neurons).step_by(S::LANES) {
+                        let weight = self.one_to_one(simd, weight, sample, first);
+                        let word = spikes[row * row_words + first / WORD_BITS];
+                        let fired = simd.to_mask(word >> (first % WORD_BITS));
+                        let spike = simd.select(fired, simd.splat(1.0), simd.splat(0.0));
+                        let to = &mut out[row * stride(self.neurons) + first..];
+                        simd.store(to, simd.mul(spike, weight));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The gradients of the spikes of some samples, for those of the currents that they caused: rows
+    /// without gaps in, a plane out.
+    #[inline(always)]
+    pub(super) fn backward<S: Simd>(
+        &self,
+        simd: S,
+        samples: Range<usize>,
+        gradient: &[f32],
+        out: &mut [f32],
+    ) {
+        match &self.weights {
+            Weights::Dense { backward, .. } => {
+                let rows = Rows {
+                    data: gradient,
+                    len: self.neurons,
+                };
+                if let Some(weights) = backward {
+                    dense::product(simd, rows, weights, out, stride(self.neurons));
+                }
+            }
+            Weights::OneToOne(weight) => {
+                for (row, sample) in samples.enumerate() {
+                    let gradient = &gradient[row * self.neurons..][..self.neurons];
+                    for first in (0..self.neurons).step_by(S::LANES) {
+                        let weight = self.one_to_one(simd, weight, sample, first);
+                        let gradient = simd.load_partial(&gradient[first..]);
+                        let to = &mut out[row * stride(self.neurons) + first..];
+                        simd.store(to, simd.mul(gradient, weight));
+                    }
+                }
+            }
+        }
+    }
+
+    /// One vector of a one-to-one weight.
+    #[inline(always)]
+    fn one_to_one<S: Simd>(
+        &self,
+        simd: S,
+        weight: &Strided<'_>,
+        sample: usize,
+        first: usize,
+    ) -> S::F32 {
+        let width = S::LANES.min(self.neurons - first);
+        let [weight] = weight
+            .row(0, sample, first, width)
+            .load::<S, false, 1>(simd);
+        weight
+    }
+}
+
+/// The active neurons of each sample, ascending.
+#[derive(Clone, Copy)]
+struct Lists<'a> {
+    /// Where each list starts, and where the last one ends.
+    starts: &'a [usize],
+    inputs: &'a [u32],
+}
+
+/// Sums as [`crate::matmul::product`] forms them: from 0, in ascending order, the bias last.
+#[inline(always)]
+fn add_lists<S: Simd, const V: usize>(
+    simd: S,
+    weights: &Packed,
+    bias: &[f32],
+    lists: Lists<'_>,
+    out: &mut [f32],
+    stride: usize,
+) {
+    for (first, tile) in weights.tiles() {
+        for (row, ends) in lists.starts.windows(2).enumerate() {
+            let mut sum = [simd.splat(0.0); V];
+            add_selected(simd, &mut sum, tile, &lists.inputs[ends[0]..ends[1]]);
+            add(simd, &mut sum, &bias[first..][..V * S::LANES]);
+            store(simd, &mut out[row * stride + first..], sum);
+        }
+    }
+}

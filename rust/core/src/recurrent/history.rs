@@ -1,0 +1,51 @@
+//! What backward recomputes of forward, for one group.
+
+use super::group::Group;
+use crate::neuron::{Neuron, membrane};
+use crate::simd::Simd;
+
+/// The recomputed history of a group: states and recurrent current that entered the first step of
+/// each chunk, the states that entered each step of the present chunk and the first one behind it, and
+/// the membranes that its steps compared with the threshold, if they are others than those that enter
+/// the next.
+pub(super) struct History<'s> {
+    pub(super) starts: &'s mut [f32],
+    pub(super) entries: &'s mut [f32],
+    pub(super) compared: &'s mut [f32],
+}
+
+impl<'s> History<'s> {
+    /// A history of these parts, in `scratch`, which is grown if need be.
+    pub(super) fn new(scratch: &'s mut Vec<f32>, [starts, entries, compared]: [usize; 3]) -> Self {
+        let size = starts + entries + compared;
+        if scratch.len() < size {
+            scratch.resize(size, 0.0);
+        }
+        let (starts, rest) = scratch[..size].split_at_mut(starts);
+        let (entries, compared) = rest.split_at_mut(entries);
+        Self {
+            starts,
+            entries,
+            compared,
+        }
+    }
+
+    /// The states that a vector compared with the threshold at the `i`-th step of the chunk.
+    #[inline(always)]
+    pub(super) fn compared<S: Simd, N: Neuron, const IMMEDIATE: bool>(
+        &self,
+        simd: S,
+        group: &Group<'_>,
+        i: usize,
+        row: usize,
+        first: usize,
+    ) -> N::State<S> {
+        let left = &self.entries[(i + 1) * group.state::<N>()..];
+        let mut state = group.states::<S, N>(simd, left, row, first);
+        if IMMEDIATE {
+            let at = i * group.plane() + group.at(0, row, first);
+            *membrane::<S, N>(&mut state) = simd.load(&self.compared[at..]);
+        }
+        state
+    }
+}
