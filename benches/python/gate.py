@@ -22,12 +22,19 @@ class RedGateError(Exception):
     """Two libraries that should compute the same do not."""
 
 
-def compare(ours: Result, theirs: Result, *, exact: bool, most_flips: float = MOST_FLIPS) -> float:
+def compare(
+    ours: Result,
+    theirs: Result,
+    *,
+    exact: bool,
+    most_flips: float = MOST_FLIPS,
+    same_spikes: float = SAME_SPIKES,
+) -> float:
     """Returns the share of flipped spikes, or raises :class:`RedGateError`."""
     flips = (dense(ours.spikes) != dense(theirs.spikes)).float().mean().item()
     if flips > (0 if exact else most_flips):
         raise RedGateError(f"{flips:.2e} of the spikes differ")
-    allowed = SAME_SPIKES if flips == 0 else SOME_FLIPS
+    allowed = same_spikes if flips == 0 else SOME_FLIPS
     for index, (a, b) in enumerate(zip(ours.gradients, theirs.gradients, strict=True)):
         error = ((dense(a) - dense(b)).norm() / dense(b).norm()).item()
         if not error <= allowed:

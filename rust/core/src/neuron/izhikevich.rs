@@ -19,7 +19,6 @@ impl Neuron for Izhikevich {
     const PARAMETERS: &'static [&'static str] = &["a", "b", "c", "d", "dt"];
     const STATES: &'static [&'static str] = &["u", "v"];
     const RESETS: &'static [Mechanism] = &[Mechanism::Zero];
-    const UNROLL: bool = false;
 
     type Parameters<S: Simd> = [S::F32; 5];
     type State<S: Simd> = [S::F32; 2];

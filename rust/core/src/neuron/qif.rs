@@ -14,7 +14,6 @@ impl Neuron for Qif {
         &["rate", "a0", "u_rest", "u_c", "u_reset", "resistance"];
     const STATES: &'static [&'static str] = &["mem"];
     const RESETS: &'static [Mechanism] = &[Mechanism::Zero];
-    const UNROLL: bool = false;
 
     type Parameters<S: Simd> = [S::F32; 6];
     type State<S: Simd> = [S::F32; 1];
