@@ -62,16 +62,18 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/python", description="Compare with peers.")
     parser.add_argument("--quick", action="store_true", help="small layers, 3 %% input, 3 rounds")
     parser.add_argument("--neurons", action="store_true", help="every neuron, by itself")
-    parser.add_argument("--cell", default="", help="only layers whose name contains this")
+    parser.add_argument(
+        "--cell", default="", help="only layers or neurons whose name contains this"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="timed calls of each library")
     parser.add_argument("--out", type=Path, default=RECORD, help="folder of the record")
     return parser.parse_args()
 
 
-def measure_neurons(rounds: int, out: Path, isa: str) -> None:
+def measure_neurons(only: str, rounds: int, out: Path, isa: str) -> None:
     """Measures every neuron, prints as it goes, writes the record at the end."""
     cells = []
-    for bench in neurons.BENCHES:
+    for bench in (bench for bench in neurons.BENCHES if only in str(bench)):
         cells.append(neurons.measure(bench, rounds).cells())
         print(" | ".join(cells[-1]), flush=True)
     file = out / f"neurons-{isa}.md"
@@ -84,7 +86,7 @@ def main() -> None:
     args = options()
     isa = _native.describe()["isa"]
     if args.neurons:
-        return measure_neurons(args.rounds, args.out, isa)
+        return measure_neurons(args.cell, args.rounds, args.out, isa)
     torch.manual_seed(0)
     cells = [cell for cell in CELLS if args.cell in str(cell)]
     densities, rounds = (*DENSITIES, DENSE), args.rounds

@@ -46,7 +46,7 @@ class Bench:
 
     def __str__(self) -> str:
         """Its name in tables."""
-        return self.make.__qualname__.removesuffix(".preset")
+        return getattr(self.make, "__self__", self.make).__name__
 
 
 def _jelly(kind: Any, **arguments: Any) -> Callable[[], nn.Module]:

@@ -26,7 +26,6 @@ impl Neuron for AdEx {
     ];
     const STATES: &'static [&'static str] = &["w", "mem"];
     const RESETS: &'static [Mechanism] = &[Mechanism::Zero];
-    const UNROLL: bool = false;
 
     type Parameters<S: Simd> = [S::F32; 9];
     type State<S: Simd> = [S::F32; 2];

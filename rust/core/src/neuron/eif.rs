@@ -16,7 +16,6 @@ impl Neuron for Eif {
         &["rate", "u_rest", "delta_t", "v_t", "u_reset", "resistance"];
     const STATES: &'static [&'static str] = &["mem"];
     const RESETS: &'static [Mechanism] = &[Mechanism::Zero];
-    const UNROLL: bool = false;
 
     type Parameters<S: Simd> = [S::F32; 6];
     type State<S: Simd> = [S::F32; 1];

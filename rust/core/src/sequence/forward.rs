@@ -1,7 +1,7 @@
 //! A whole sequence, forward.
 
 use super::start::{initial, lanes, nth};
-use super::tile::{Tile, bands, spans, store};
+use super::tile::{Tile, bands, spans, store, write};
 use super::{Layer, Shape, TILE};
 use crate::Error;
 use crate::neuron::{Current, FiringLanes, Neuron, step};
@@ -194,6 +194,7 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
                 (false, true) => self.steps::<S, false, true>(simd, tile),
             }
         }
+        simd.drain();
     }
 }
 
@@ -213,6 +214,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             .row(0, sample, first, width)
             .load::<S, FULL, TILE>(simd);
         let mut state = initial::<S, N, FULL>(simd, layer, tile);
+        let past_caches = layer.shape.is_past_caches();
 
         for t in 0..layer.shape.steps {
             let current = layer
@@ -234,12 +236,12 @@ impl<N: Neuron> Job<'_, '_, N> {
                 for (spike, fired) in spikes.iter_mut().zip(fired) {
                     *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
                 }
-                store::<S, FULL>(simd, tile.of(span, dense.row(t)), &spikes);
+                write::<S, FULL>(simd, past_caches, tile.of(span, dense.row(t)), &spikes);
             }
             for (k, sequence) in self.states.iter_mut().enumerate() {
                 if let Some(sequence) = sequence {
                     let row = tile.of(span, sequence.row(t));
-                    store::<S, FULL>(simd, row, &nth::<S, N>(&state, k));
+                    write::<S, FULL>(simd, past_caches, row, &nth::<S, N>(&state, k));
                 }
             }
         }

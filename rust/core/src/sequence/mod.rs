@@ -23,6 +23,7 @@ pub use strided::Strided;
 use crate::Error;
 use crate::neuron::Reset;
 use crate::registry::NeuronKind;
+use crate::simd::PAST_CACHES;
 
 /// Vectors of neurons per tile: enough independent ones to hide the latency of a step.
 pub(crate) const TILE: usize = 8;
@@ -52,6 +53,11 @@ impl Shape {
     /// The shape of views that time leaves alone: parameters, thresholds, first and last states.
     pub(crate) fn once(self) -> Self {
         Self { steps: 1, ..self }
+    }
+
+    /// Whether a sequence of this shape is larger than what caches keep.
+    fn is_past_caches(self) -> bool {
+        self.work() >= PAST_CACHES
     }
 
     /// Elementary steps, as [`crate::parallel::for_each`] counts work; saturating.

@@ -3,11 +3,11 @@
 use super::adjoint::{Carry, Spike};
 use super::history::History;
 use super::start::{initial, lanes, nth};
-use super::tile::{Tile, store, stream};
+use super::tile::{Tile, store, write};
 use super::{Layer, OutputGradients, TILE};
 use crate::neuron::{Current, FiringLanes, Neuron, membrane, step};
 use crate::registry::AnySurrogate;
-use crate::simd::{Columns, Isa, Kernel, PAST_CACHES, Simd, array, dispatch};
+use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
@@ -213,7 +213,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             .row(0, sample, first, width)
             .load::<S, FULL, TILE>(simd);
         let vectors = tile.vectors::<S, FULL>();
-        let past_caches = self.layer.shape.work() >= PAST_CACHES;
+        let past_caches = self.layer.shape.is_past_caches();
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
             if let Some(t) = t.checked_sub(AHEAD) {
                 let views = [&self.incoming.spikes]
@@ -258,11 +258,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             if let Some(out) = &mut self.current {
                 let row = tile.of(self.span, out.row(t));
-                if past_caches {
-                    stream::<S, FULL>(simd, row, &current);
-                } else {
-                    store::<S, FULL>(simd, row, &current);
-                }
+                write::<S, FULL>(simd, past_caches, row, &current);
             }
         }
     }

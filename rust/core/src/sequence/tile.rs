@@ -120,14 +120,15 @@ pub(crate) fn bands<'a, T, P: Clone>(
     bands.into_iter()
 }
 
-/// As [`store`], past the caches.
+/// As [`store`], but if `past_caches`, past them: what is that large nobody reads soon.
 #[inline(always)]
-pub(super) fn stream<S: Simd, const FULL: bool>(
+pub(super) fn write<S: Simd, const FULL: bool>(
     simd: S,
+    past_caches: bool,
     row: &mut [f32],
     vectors: &[S::F32; TILE],
 ) {
-    if !FULL {
+    if !(FULL && past_caches) {
         return store::<S, FULL>(simd, row, vectors);
     }
     let row = &mut row[..TILE * S::LANES];
