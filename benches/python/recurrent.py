@@ -46,8 +46,13 @@ class Problem:
 
 def bitspike(problem: Problem) -> Step:
     """Whole sequence in one call."""
-    layer = snn.RLeaky(beta=BETA, linear_features=NEURONS, multi_step=True)
-    return _torch_step(problem, layer, lambda x: layer(x)[0])
+    layer = snn.RLeaky(beta=BETA, linear_features=NEURONS, init_hidden=True, multi_step=True)
+
+    def run(x: Tensor) -> Tensor:
+        layer.reset_mem()
+        return layer(x)
+
+    return _torch_step(problem, layer, run)
 
 
 def snntorch_loop(problem: Problem) -> Step:
