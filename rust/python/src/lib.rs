@@ -33,6 +33,6 @@ mod _native {
     #[pymodule_export]
     use super::spikes::{
         bernoulli, count, count_axis, from_events, max_pool, max_pool_gradient, pack, sum_pool,
-        to_events, transpose, unpack,
+        to_events, unpack,
     };
 }

@@ -72,21 +72,6 @@ fn unpack_as<T: Element + Plain + Send>(
     })
 }
 
-/// Transposes the bits of `[rows, columns]`.
-#[pyfunction]
-pub(crate) fn transpose(
-    py: Python<'_>,
-    words: Buffer,
-    rows: usize,
-    columns: usize,
-    transposed: Buffer,
-) -> PyResult<()> {
-    let (words, transposed) = (words.read()?, transposed.write()?);
-    run(py, rows.saturating_mul(columns), move |isa| {
-        spikes::transpose(isa, words, rows, columns, transposed)
-    })
-}
-
 /// How many spikes there are.
 #[pyfunction]
 pub(crate) fn count(py: Python<'_>, words: Buffer) -> PyResult<u64> {

@@ -1,0 +1,10 @@
+"""Native functions to autograd: the only folder with an ``autograd.Function``."""
+
+from .firing import Fire as Fire
+from .firing import Lend as Lend
+from .layer import Layer as Layer
+from .recurrent import Recurrent as Recurrent
+from .scan import Scan as Scan
+from .spikes import Linear as Linear
+from .spikes import MaxPool as MaxPool
+from .spikes import Pack as Pack

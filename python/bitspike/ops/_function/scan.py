@@ -1,0 +1,45 @@
+"""Linear scans to autograd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bitspike.ops import scan
+from bitspike.ops._dispatch import is_traced
+
+from .dense import dense
+
+
+class Scan(torch.autograd.Function):
+    """A linear scan, as `scan.forward` runs it. It saves its outputs, and factors of its input."""
+
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        x: Tensor,
+        decay: Tensor,
+        key: Tensor | None,
+        initial: Tensor | None,
+        rectified: bool,
+    ) -> Tensor:
+        traced = is_traced(*(t for t in (x, decay, key, initial) if t is not None))
+        native: Any = torch.ops.bitspike.scan_forward if traced else scan.forward
+        out: Tensor = native(x, decay, key, initial, rectified)
+        ctx.rectified = rectified
+        ctx.save_for_backward(out, None if key is None else x, decay, key, initial)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        out, *inputs = ctx.saved_tensors
+        traced = is_traced(out)
+        native: Any = torch.ops.bitspike.scan_backward if traced else scan.backward
+        need = [bool(needed) for needed in ctx.needs_input_grad[:4]]
+        grads = native(out, *inputs, ctx.rectified, need, grad if traced else dense(grad))
+        pairs = zip(grads, need, strict=True)
+        return (*(x if needed else None for x, needed in pairs), None)

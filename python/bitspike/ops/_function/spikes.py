@@ -1,0 +1,82 @@
+"""Packing, pooling and multiplying spikes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bitspike.ops import matmul, pooling
+from bitspike.spike_tensor import SpikeTensor
+
+from .dense import dense
+
+
+class Pack(torch.autograd.Function):
+    """The packed form of dense spikes, whose words are given; its gradient is theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, floats: Tensor, words: Tensor, features: int) -> Tensor:  # noqa: D102
+        return SpikeTensor(words, floats.shape[floats.dim() - features :])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:  # noqa: D102
+        return dense(grad), None, None
+
+
+class MaxPool(torch.autograd.Function):
+    """The maxima of windows of spikes; it saves the spikes themselves, one bit each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sizes: pooling.Sizes) -> Tensor:  # noqa: D102
+        ctx.save_for_backward(x)
+        ctx.sizes = sizes
+        words = x.words  # type: ignore[attr-defined]
+        return SpikeTensor(pooling.max_pool(words, sizes), pooling.pooled(sizes), x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
+        (x,) = ctx.saved_tensors
+        upstream = dense(grad)
+        if upstream is None:
+            return None, None
+        return pooling.max_pool_gradient(x.words, ctx.sizes, upstream).to(x.dtype), None
+
+
+class Linear(torch.autograd.Function):
+    """``spikes @ weight.T + bias``, in one call forward and one backward.
+
+    It saves the spikes themselves. What autograd would make of torch's operations is the same, but
+    costs more calls, and reads the gradient once more for the bias.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: D102
+        ctx.save_for_backward(x, weight)
+        ctx.biased = bias is not None
+        return matmul.product(_rows(x), x.shape[-1], weight.t(), bias).view(
+            *x.shape[:-1], weight.shape[0]
+        )
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        x, weight = ctx.saved_tensors
+        need_x, need_weight, need_bias = ctx.needs_input_grad
+        to_x = grad @ weight if need_x else None
+        grad = grad.reshape(math.prod(x.shape[:-1]), weight.shape[0])
+        if torch.is_grad_enabled():
+            # Somebody wants second derivatives: torch's operations have them.
+            to_weight = grad.t() @ x.flatten(0, -2)
+            return to_x, to_weight, grad.sum(0) if ctx.biased else None
+        if not need_weight:
+            return to_x, None, grad.sum(0) if need_bias else None
+        return to_x, *matmul.linear_gradient(_rows(x), x.shape[-1], grad, need_bias)
+
+
+def _rows(x: Any) -> Tensor:
+    words: Tensor = x.words
+    return words.reshape(math.prod(words.shape[:-1]), words.shape[-1])

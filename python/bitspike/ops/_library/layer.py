@@ -1,0 +1,98 @@
+"""Whole layers of neurons as operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import sequence
+from bitspike.ops._function.layer import gradients
+
+from ._operator import LAYER, TENSORS, operator
+
+
+def _forward(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    *rest: Any,
+) -> list[Tensor]:
+    # The surrogate is there for the gradient.
+    return sequence.forward(neuron, mechanism, immediate, *rest)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    *ctx.kind, ctx.sequence, _, ctx.states, current, constants, initial = inputs
+    ctx.constants = len(constants)
+    ctx.save_for_backward(current, *constants, *initial)
+
+
+def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
+    backward = torch.ops.bitspike.sequence_backward
+    needed = (True, True, True)
+    return (*[None] * 8, *gradients(backward, ctx, ctx.saved_tensors, ctx.kind, needed, grads))
+
+
+def _forward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence_: bool,
+    packed: bool,
+    states: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+) -> list[Tensor]:
+    geometry = sequence.Geometry(current.shape, sequence_, constants)
+    if packed:
+        out = current.new_empty(geometry.packed(), dtype=torch.int64)
+    else:
+        out = current.new_empty(current.shape)
+    all_steps = [current.new_empty(current.shape) for _ in initial] if states else []
+    return [out, *all_steps, *(current.new_empty(geometry.step) for _ in initial)]
+
+
+def _backward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence_: bool,
+    need_current: bool,
+    need_initial: bool,
+    need_constants: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    grad_spikes: Tensor | None,
+    grad_states: list[Tensor | None],
+    grad_last: list[Tensor | None],
+) -> list[Tensor]:
+    step = current.shape[1:] if sequence_ else current.shape
+    shapes = [current.shape if need_current else (0,)]
+    shapes += [step if need_initial else (0,) for _ in initial]
+    shapes += [x.shape if need_constants else (0,) for x in constants]
+    return [current.new_empty(shape) for shape in shapes]
+
+
+operator(
+    f"sequence_forward({LAYER}, bool sequence, bool packed, bool states, {TENSORS}) -> Tensor[]",
+    _forward,
+    _forward_fake,
+    (_save, _gradient),
+)
+operator(
+    f"sequence_backward({LAYER}, bool sequence, "
+    f"bool need_current, bool need_initial, bool need_constants, {TENSORS}, "
+    "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
+    sequence.backward,
+    _backward_fake,
+)

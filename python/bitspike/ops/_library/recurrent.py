@@ -1,0 +1,114 @@
+"""Whole layers whose spikes come back as operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import recurrent, sequence
+from bitspike.ops._function.recurrent import gradients
+
+from ._operator import LAYER, TENSORS, operator
+
+_FEEDBACK = "Tensor first, Tensor? weight, Tensor? bias, Tensor? one_to_one"
+
+
+def _forward(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    *rest: Any,
+) -> list[Tensor]:
+    # The surrogate is there for the gradient.
+    return recurrent.forward(neuron, mechanism, immediate, *rest)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    *ctx.kind, ctx.sequence, ctx.states, current, constants, initial = inputs[:10]
+    feedback = inputs[10:]
+    ctx.constants = len(constants)
+    spikes = output[0] if ctx.sequence else None
+    ctx.save_for_backward(current, *feedback, spikes, *constants, *initial)
+
+
+def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
+    backward = torch.ops.bitspike.recurrent_backward
+    needed = (True, True, True)
+    saved = ctx.saved_tensors
+    *results, feedback = gradients(backward, ctx, saved, ctx.kind, needed, grads)
+    given = (x is not None for x in saved[1:5])
+    return (
+        *[None] * 7,
+        *results,
+        *(x if there else None for x, there in zip(feedback, given, strict=True)),
+    )
+
+
+def _forward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence_: bool,
+    states: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    *feedback: Tensor | None,
+) -> list[Tensor]:
+    geometry = sequence.Geometry(current.shape, sequence_, constants)
+    packed = [current.new_empty(geometry.packed(), dtype=torch.int64)] if sequence_ else []
+    all_steps = [current.new_empty(current.shape) for _ in initial] if sequence_ and states else []
+    return [*packed, *all_steps, *(current.new_empty(geometry.step) for _ in (0, *initial))]
+
+
+def _backward_fake(
+    neuron: str,
+    mechanism: str,
+    immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
+    sequence_: bool,
+    need_initial: bool,
+    need_constants: bool,
+    need_weight: bool,
+    current: Tensor,
+    constants: list[Tensor],
+    initial: list[Tensor],
+    first: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    one_to_one: Tensor | None,
+    *rest: Any,
+) -> list[Tensor]:
+    def like(x: Tensor | None, wanted: bool) -> Tensor:
+        return current.new_empty(x.shape if wanted and x is not None else (0,))
+
+    return [
+        like(current, True),
+        *(like(x, need_weight) for x in (weight, bias)),
+        like(one_to_one, need_constants),
+        *(like(x, need_initial) for x in initial),
+        *(like(x, need_constants) for x in constants),
+    ]
+
+
+operator(
+    f"recurrent_forward({LAYER}, bool sequence, bool states, {TENSORS}, {_FEEDBACK}) -> Tensor[]",
+    _forward,
+    _forward_fake,
+    (_save, _gradient),
+)
+operator(
+    f"recurrent_backward({LAYER}, bool sequence, "
+    f"bool need_initial, bool need_constants, bool need_weight, {TENSORS}, {_FEEDBACK}, "
+    "Tensor? spikes, Tensor? grad_spikes, Tensor?[] grad_states, Tensor? grad_last_spikes, "
+    "Tensor?[] grad_last) -> Tensor[]",
+    recurrent.backward,
+    _backward_fake,
+)

@@ -1,0 +1,50 @@
+"""Linear scans as operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import scan
+
+from ._operator import operator
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, decay, key, initial, ctx.rectified = inputs
+    ctx.need = [True, True, key is not None, initial is not None]
+    ctx.save_for_backward(output, None if key is None else x, decay, key, initial)
+
+
+def _gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    grads = torch.ops.bitspike.scan_backward(*ctx.saved_tensors, ctx.rectified, ctx.need, grad)
+    return (*(x if needed else None for x, needed in zip(grads, ctx.need, strict=True)), None)
+
+
+def _backward_fake(
+    outputs: Tensor,
+    x: Tensor | None,
+    decay: Tensor,
+    key: Tensor | None,
+    initial: Tensor | None,
+    rectified: bool,
+    need: list[bool],
+    grad: Tensor,
+) -> list[Tensor]:
+    return [outputs.new_empty(shape) for shape in scan.gradient_shapes(outputs, decay, key, need)]
+
+
+operator(
+    "scan_forward(Tensor x, Tensor decay, Tensor? key, Tensor? initial, bool rectified) -> Tensor",
+    scan.forward,
+    lambda x, decay, key, initial, rectified: x.new_empty(scan.output_shape(x, key)),
+    (_save, _gradient),
+)
+operator(
+    "scan_backward(Tensor outputs, Tensor? x, Tensor decay, Tensor? key, Tensor? initial, "
+    "bool rectified, bool[] need, Tensor grad) -> Tensor[]",
+    scan.backward,
+    _backward_fake,
+)

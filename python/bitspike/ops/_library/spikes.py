@@ -1,0 +1,60 @@
+"""Products, unpacking and counting of spikes as operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import matmul, spikes
+
+from ._operator import operator
+
+
+def _save_product(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    words, ctx.neurons, _, bias = inputs
+    ctx.biased = bias is not None
+    ctx.save_for_backward(words)
+
+
+def _product_gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    (words,) = ctx.saved_tensors
+    to_weights = torch.ops.bitspike.weight_gradient(words, ctx.neurons, grad).t()
+    return None, None, to_weights, grad.sum(0) if ctx.biased else None
+
+
+def _save_weight_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    words, ctx.neurons, _ = inputs
+    ctx.save_for_backward(words)
+
+
+def _weight_gradient_gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    (words,) = ctx.saved_tensors
+    return None, None, torch.ops.bitspike.product(words, ctx.neurons, grad.t(), None)
+
+
+operator(
+    "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",
+    matmul.product,
+    lambda words, neurons, weights, bias: weights.new_empty(words.shape[0], weights.shape[1]),
+    (_save_product, _product_gradient),
+)
+operator(
+    "weight_gradient(Tensor words, SymInt neurons, Tensor grad) -> Tensor",
+    matmul.weight_gradient,
+    lambda words, neurons, grad: grad.new_empty(grad.shape[1], neurons),
+    (_save_weight_gradient, _weight_gradient_gradient),
+)
+operator(
+    "unpack(Tensor words, SymInt neurons, ScalarType dtype) -> Tensor",
+    spikes.unpack,
+    lambda words, neurons, dtype: words.new_empty((*words.shape[:-1], neurons), dtype=dtype),
+)
+operator(
+    "count_axis(Tensor words, int axis, SymInt neurons) -> Tensor",
+    spikes.count_axis,
+    lambda words, axis, neurons: words.new_empty(
+        (*words.shape[:axis], *words.shape[axis + 1 : -1], neurons), dtype=torch.float32
+    ),
+)
