@@ -195,7 +195,8 @@ impl NeuronVisitor for Backward<'_, '_> {
 /// Sums one value per sample and neuron into the layout of a view: `[B, N]`, `[N]` or one number.
 pub(crate) fn sum_repeats(view: &Strided<'_>, neurons: usize, values: &[f32], out: &mut [f32]) {
     let mut sums = vec![0.0f64; out.len()];
-    for (sample, values) in values.chunks(neurons).enumerate() {
+    // Without neurons there are no values, however many a row has.
+    for (sample, values) in values.chunks(neurons.max(1)).enumerate() {
         for (neuron, &value) in values.iter().enumerate() {
             sums[view.offset(sample, neuron)] += f64::from(value);
         }
