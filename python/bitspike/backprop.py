@@ -46,9 +46,9 @@ def TBPTT(
     """One epoch of truncated backpropagation through time (Williams and Peng, 1990).
 
     The weights are updated after every ``K`` steps of a sequence, with the gradient of the loss
-    over these steps. The hidden states go on with their numbers, cut off their graph, so no gradient
-    reaches the steps before. A sequence ends with a shorter chunk if ``K`` does not divide it. The
-    network starts each batch from rest.
+    over these steps. The hidden states go on with their numbers, cut off their graph, so no
+    gradient reaches the steps before. A sequence ends with a shorter chunk if ``K`` does not divide
+    it. The network starts each batch from rest.
 
     Args:
         net: Called with one step ``[B, *]``; its neurons have ``init_hidden=True``. Returns spikes

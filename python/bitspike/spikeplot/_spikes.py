@@ -46,18 +46,23 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
             "its neurons"
         )
     steps, neurons = events(data)
+    columns = data.shape[1] if data.dim() == 2 else 1
     if len(steps) > MOST_SPIKES:
         warnings.warn(f"raster draws {MOST_SPIKES:,} of {len(steps):,} spikes", stacklevel=2)
         kept = _spread(len(steps), MOST_SPIKES)
         steps, neurons = steps[kept], neurons[kept]
     if not {"s", "marker"} & kwargs.keys():
-        row = _height(ax) / max(data.shape[1] if data.dim() == 2 else 1, 1)
+        row = _height(ax) / max(columns, 1)
         kwargs |= {"s": min(max(0.8 * row, 1.5), 14.0) ** 2, "marker": "|"}
         kwargs.setdefault("linewidths", 1.0)
         if not {"c", "color"} & kwargs.keys():
             kwargs["color"] = BLUE
     label_axes(ax, "step", "neuron")
-    return ax.scatter(steps.numpy(), neurons.numpy(), **kwargs)
+    marks = ax.scatter(steps.numpy(), neurons.numpy(), **kwargs)
+    # Silent steps and neurons are part of the picture.
+    ax.update_datalim([(0, 0), (max(data.shape[0], 1) - 1, max(columns, 1) - 1)])
+    ax.autoscale_view()
+    return marks
 
 
 def rates(
@@ -76,7 +81,7 @@ def rates(
     Args:
         data: Spikes ``[T, N]``; the bits of a `SpikeTensor` are counted as they are.
         ax: Where to draw.
-        window: Steps per window; by default such that there are about 50.
+        window: Steps per window; by default such that there are about 25.
         time_step: The duration of a step in seconds, for axes in seconds and Hz; or False.
         cmap: The colour map.
         kwargs: For ``Axes.pcolormesh``.
@@ -98,7 +103,7 @@ def rates(
     steps, neurons = data.shape
     if not steps:
         raise ValueError(f"data must have steps, not shape {tuple(data.shape)}")
-    window = max(round(steps / 50), 1) if window is None else window
+    window = max(round(steps / 25), 1) if window is None else window
     if window < 1:
         raise ValueError(f"window must be a positive number of steps, not {window}")
     edges = [*range(0, steps, window), steps]

@@ -59,10 +59,10 @@ def membrane(
     expect_axes(data, "data", "T")
     values = numbers(data)
     style: dict[str, Any] = {"color": BLUE, "linewidth": 1.6, "label": "membrane"} | kwargs
-    level = ax.axhline(
-        float(threshold), color=GREY, linestyle="--", linewidth=1.2, label="threshold"
-    )
-    artists: list[Artist] = [*ax.plot(values, **style), level]
+    artists: list[Artist] = [
+        *ax.plot(values, **style),
+        ax.axhline(float(threshold), color=GREY, linestyle="--", linewidth=1.2, label="threshold"),
+    ]
     if spk is not None:
         if spk.shape != data.shape:
             raise ValueError(f"spk must be {tuple(data.shape)} like data, not {tuple(spk.shape)}")
