@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import utils
+from bitspike.neurons.leaky_integrator import LI
 
 OF_SPIKES = (
     "ce_rate_loss",
@@ -52,8 +53,8 @@ def TBPTT(
 
     Args:
         net: Called with one step ``[B, *]``; its neurons have ``init_hidden=True``. Returns spikes
-            first and the membrane last, as a last neuron with ``output=True`` does; spikes alone
-            suffice for a criterion of spikes.
+            first and the membrane last, as a last neuron with ``output=True`` does. Spikes alone
+            suffice for a criterion of spikes, and the membrane of a last `LI` for one of membranes.
         dataloader: Gives batches ``(data, targets)``: data ``[T, B, *]``, or ``[B, *]`` if
             ``time_var`` is False.
         optimizer: Of the parameters of ``net``.
@@ -91,7 +92,7 @@ def TBPTT(
         (torch.Size([]), False)
     """
     _check(net, num_steps, time_var, time_first, K)
-    pick = _picker(criterion)
+    pick = _picker(net, criterion)
     targets_in_time = bool(getattr(criterion, "time_var_targets", False))
     net = net.to(device)
     net.train()
@@ -111,7 +112,7 @@ def TBPTT(
             wanted = targets[start:stop] if targets_in_time else targets
             loss = criterion(torch.stack([pick(result) for result in chunk]), wanted)
             if callable(regularization):
-                loss = loss + regularization(torch.stack([_spikes(result) for result in chunk]))
+                loss = loss + regularization(torch.stack([_first(result) for result in chunk]))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -236,20 +237,20 @@ def _check(
             )
 
 
-def _picker(criterion: Any) -> Callable[[Any], Tensor]:
+def _picker(net: nn.Module, criterion: Any) -> Callable[[Any], Tensor]:
     """What of a step's result the criterion takes."""
     name = getattr(criterion, "__name__", None)
     if name in OF_SPIKES:
-        return _spikes
+        return _first
     if name in OF_MEMBRANES:
-        return _membrane
+        return _first if isinstance(list(net.modules())[-1], LI) else _membrane
     known = ", ".join((*OF_SPIKES, *OF_MEMBRANES))
     raise TypeError(f"criterion must have one of the names {known}, but is {name or criterion!r}")
 
 
-def _spikes(result: Any) -> Tensor:
-    spikes: Tensor = result if isinstance(result, Tensor) else result[0]
-    return spikes
+def _first(result: Any) -> Tensor:
+    first: Tensor = result if isinstance(result, Tensor) else result[0]
+    return first
 
 
 def _membrane(result: Any) -> Tensor:

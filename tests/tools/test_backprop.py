@@ -242,3 +242,15 @@ def test_a_network_that_returns_spikes_alone():
     assert torch.equal(loss, wanted)
     with pytest.raises(TypeError, match="output=True"):
         epoch(snn, "BPTT", batches(), SF.mse_membrane_loss(), net=plain)
+
+
+def test_a_readout_that_returns_its_membrane_alone():
+    def net(last):
+        torch.manual_seed(1)
+        return nn.Sequential(nn.Linear(12, 4), last)
+
+    silent = snn.Leaky(0.9, init_hidden=True, output=True, reset_mechanism="none")
+    wanted, weights = epoch(snn, "BPTT", batches(), SF.ce_max_membrane_loss(), net=net(silent))
+    readout = net(snn.LI(0.9, init_hidden=True))
+    loss, others = epoch(snn, "BPTT", batches(), SF.ce_max_membrane_loss(), net=readout)
+    assert torch.equal(loss, wanted) and torch.equal(others["0.weight"], weights["0.weight"])

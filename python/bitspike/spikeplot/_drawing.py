@@ -27,6 +27,7 @@ def matplotlib_module(name: str) -> Any:
 
 
 def expect_axes(data: Tensor, name: str, *axes: str) -> None:
+    """Raises ``ValueError`` unless the data have these axes."""
     if data.dim() != len(axes):
         raise ValueError(f"{name} must be [{', '.join(axes)}], not {tuple(data.shape)}")
 
@@ -34,7 +35,7 @@ def expect_axes(data: Tensor, name: str, *axes: str) -> None:
 def numbers(data: Tensor) -> Any:
     """The values as an array that matplotlib takes."""
     plain = data.dense() if isinstance(data, SpikeTensor) else data.detach()
-    return plain.float().cpu().numpy()
+    return plain.cpu().double().numpy()
 
 
 def events(data: Tensor) -> tuple[Tensor, Tensor]:

@@ -90,7 +90,7 @@ def rates(
         The mesh; its ``colorbar`` is the colour bar.
 
     Raises:
-        ValueError: if ``data`` is not ``[T, N]`` or has no step, or the window is not positive.
+        ValueError: if ``data`` is not ``[T, N]`` or is empty, or the window is not positive.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -101,8 +101,8 @@ def rates(
     """
     expect_axes(data, "data", "T", "N")
     steps, neurons = data.shape
-    if not steps:
-        raise ValueError(f"data must have steps, not shape {tuple(data.shape)}")
+    if not data.numel():
+        raise ValueError(f"data must not be empty, but has shape {tuple(data.shape)}")
     window = max(round(steps / 25), 1) if window is None else window
     if window < 1:
         raise ValueError(f"window must be a positive number of steps, not {window}")
