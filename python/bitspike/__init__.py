@@ -4,7 +4,9 @@
 """
 
 from bitspike import _native as _native
+from bitspike import backprop as backprop
 from bitspike import spikegen as spikegen
+from bitspike import spikeplot as spikeplot
 from bitspike import surrogate as surrogate
 from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations

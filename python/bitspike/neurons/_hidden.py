@@ -78,6 +78,11 @@ class HiddenState(nn.Module):
             object.__setattr__(self, name, state)
         return states[0] if len(states) == 1 else tuple(states)
 
+    def detach_mem(self) -> None:
+        """Cuts the states off their graph; their numbers stay."""
+        for name in self.STATES:
+            object.__setattr__(self, name, getattr(self, name).detach())
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> HiddenState:
         super()._apply(fn, recurse)
         for name in self.STATES:
@@ -101,8 +106,7 @@ class HiddenState(nn.Module):
         """Cuts the hidden states of all living neurons of this class off their graph."""
         for neuron in list(HiddenState.instances):
             if isinstance(neuron, cls):
-                for name in neuron.STATES:
-                    object.__setattr__(neuron, name, getattr(neuron, name).detach())
+                neuron.detach_mem()
 
     @classmethod
     def reset_hidden(cls) -> None:
