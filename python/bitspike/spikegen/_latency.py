@@ -8,12 +8,9 @@ from warnings import warn
 import torch
 from torch import Tensor
 
-from bitspike.dense_spikes import of_spikes
-from bitspike.ops import spikes as ops
-from bitspike.spike_tensor import SpikeTensor
-
-from ._data import floating, rows_and_features
+from ._data import floating
 from ._ramps import latency_interpolate
+from ._single_spike import single_spikes
 from ._spike_times import latency_code
 
 
@@ -109,21 +106,8 @@ def latency(
     fires = steps <= num_steps - 1
     if clip:
         fires = fires & ~below
-    steps = steps.clamp(max=num_steps - 1).to(torch.int64)
-    if packed:
-        return _packed(steps, fires, num_steps)
-    on, off = (data.new_full((), value, dtype=dtype) for value in (on_target, off_target))
-    silence = off.repeat(num_steps, *data.shape)
-    spikes = silence.scatter_(0, steps.unsqueeze(0), torch.where(fires, on, off).unsqueeze(0))
-    return of_spikes(spikes) if (on_target, off_target) == (1, 0) else spikes
-
-
-def _packed(steps: Tensor, fires: Tensor, num_steps: int) -> SpikeTensor:
-    rows, features = rows_and_features(steps.shape, has_time=False)
-    batch, neurons = rows.numel(), features.numel()
-    sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
-    words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
-    return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features)
+    targets = (on_target, off_target)
+    return single_spikes(steps.to(torch.int64), fires, num_steps, dtype, packed, targets)
 
 
 def _warn_if_binary(data: Tensor, steps: Tensor, threshold: float) -> None:
