@@ -1,4 +1,4 @@
-"""Spikes from data."""
+"""Rate coding."""
 
 import math
 
@@ -141,6 +141,24 @@ def test_data_is_left_alone(packed):
     before = data.clone()
     spikegen.rate(data, 5, gain=2, offset=1, first_spike_time=2, packed=packed)
     assert torch.equal(data, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_single_draws_are_those_of_snntorch(dtype):
+    data = torch.rand(4, 30).to(dtype) * 3 - 1
+    torch.manual_seed(5)
+    theirs = snntorch.spikegen.rate_conv(data)
+    torch.manual_seed(5)
+    ours = spikegen.rate_conv(data)
+    assert torch.equal(ours, theirs) and ours.dtype == dtype
+    assert type(ours) is DenseSpikes
+    assert torch.equal(ours, spikegen.rate_conv(data, generator=torch.Generator().manual_seed(5)))
+
+
+def test_single_draws_of_integers():
+    spikes = spikegen.rate_conv(torch.tensor([-3, 0, 1, 7]))
+    assert spikes.dtype == torch.float32
+    assert spikes.tolist() == [0, 0, 1, 1]
 
 
 # Seeds

@@ -1,4 +1,4 @@
-"""Spikes from data."""
+"""Rate coding: values are probabilities of spikes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from torch import Tensor
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
 from bitspike.spike_tensor import SpikeTensor
+
+from ._data import floating, rows_and_features
 
 
 def rate(
@@ -21,7 +23,7 @@ def rate(
     packed: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Rate coding: at every step, each value is the probability of a spike.
+    """Rate coding: at every step, each value is the probability of a spike (Adrian, 1926).
 
     A static value ``x`` fires with probability ``clamp(x·gain + offset, 0, 1)`` at each of
     ``num_steps`` steps. With ``time_var_input`` the first axis of ``data`` is time already, and
@@ -54,7 +56,7 @@ def rate(
         >>> spikes.sum((0, 1))[[0, 2]]
         tensor([  0., 100.])
     """
-    data = data if data.is_floating_point() else data.to(torch.get_default_dtype())
+    data = floating(data)
     if first_spike_time < 0:
         raise ValueError(f"first_spike_time must not be negative, but is {first_spike_time}")
     if time_var_input and num_steps:
@@ -82,14 +84,27 @@ def rate(
     return of_spikes(torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes]))
 
 
+def rate_conv(data: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """One draw for each value: a spike with probability ``clamp(data, 0, 1)``.
+
+    Args:
+        data: Any shape, any real dtype.
+        generator: Where randomness comes from; by default torch's own.
+
+    Returns:
+        Spikes of the same shape, in the dtype of the data (float32 for integers).
+
+    Example:
+        >>> snn.spikegen.rate_conv(torch.tensor([-0.5, 0.0, 1.0, 1.5]))
+        tensor([0., 0., 1., 1.])
+    """
+    return of_spikes(torch.bernoulli(floating(data).clamp(0, 1), generator=generator))
+
+
 def _rate_packed(
     probabilities: Tensor, steps: int | None, silent: int, generator: torch.Generator | None
 ) -> SpikeTensor:
-    shape = probabilities.shape
-    time = int(steps is None)
-    # The axis of samples, unless there are only neurons.
-    split = time + (len(shape) > time + 1)
-    rows, features = shape[:split], shape[split:]
+    rows, features = rows_and_features(probabilities.shape, has_time=steps is None)
     flat = probabilities.float().reshape(*rows, features.numel())
     words = ops.bernoulli(flat, steps, generator)
     if steps is None:
