@@ -4,6 +4,7 @@
 """
 
 from bitspike import _native as _native
+from bitspike import functional as functional
 from bitspike import spikegen as spikegen
 from bitspike import surrogate as surrogate
 from bitspike import utils as utils
