@@ -21,3 +21,8 @@ from .loss import mse_rate_loss as mse_rate_loss
 from .loss import mse_relative_temporal_loss as mse_relative_temporal_loss
 from .loss import mse_temporal_loss as mse_temporal_loss
 from .reg import l1_rate_sparsity as l1_rate_sparsity
+from .reg import l2_rate as l2_rate
+from .reg import lower_neuron as lower_neuron
+from .reg import lower_population as lower_population
+from .reg import upper_neuron as upper_neuron
+from .reg import upper_population as upper_population
