@@ -20,6 +20,7 @@ from .loss import mse_membrane_loss as mse_membrane_loss
 from .loss import mse_rate_loss as mse_rate_loss
 from .loss import mse_relative_temporal_loss as mse_relative_temporal_loss
 from .loss import mse_temporal_loss as mse_temporal_loss
+from .reg import kl_rate as kl_rate
 from .reg import l1_rate_sparsity as l1_rate_sparsity
 from .reg import l2_rate as l2_rate
 from .reg import lower_neuron as lower_neuron

@@ -51,7 +51,7 @@ class _Bound:
 
     def _penalty(self, beyond: Tensor) -> Tensor:
         """The mean penalty of counts that lie so far beyond the bound."""
-        return self.lam * (beyond.clamp(min=0) ** self.power).mean()
+        return self.lam * (torch.relu(beyond) ** self.power).mean()
 
 
 class upper_population(_Bound):
@@ -222,6 +222,58 @@ class l2_rate:
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         return self.lam * ((_counts(spk_out) / spk_out.shape[0]) ** 2).mean()
+
+
+class kl_rate:
+    r"""The divergence of firing rates from a wanted one.
+
+    .. math::
+        R = \frac{\lambda}{B} \sum_{b,i} \Big[\rho \ln\frac{\rho}{q_{b,i}}
+        + (1-\rho) \ln\frac{1-\rho}{1-q_{b,i}}\Big], \qquad
+        q = \epsilon + (1 - 2\epsilon)\,\frac1T \sum_t S[t]
+
+    which is that of a Bernoulli variable of rate ``q`` from one of rate ``ρ``. The ``ε`` keeps it
+    finite, and gives silent neurons a gradient. Packed spikes are counted as bits.
+
+    Source: sparse autoencoders (Ng 2011, CS294A lecture notes), applied to rates.
+
+    Args:
+        target: The wanted rate ``ρ`` in spikes per step.
+        lam: The strength.
+        eps: The smallest rate that is told from silence.
+
+    Shapes:
+        Spikes ``[T, B, *]``; the penalty is a number.
+
+    Raises:
+        ValueError: for a ``target`` outside ``[0, 1]``, an ``eps`` outside ``(0, 0.5)``, or a
+            recording without steps or samples.
+
+    Example:
+        >>> import torch
+        >>> from bitspike import functional as SF
+        >>> SF.kl_rate(target=0.5, lam=1.0)(torch.eye(2).unsqueeze(1))
+        tensor(0.)
+    """
+
+    def __init__(self, target: float, lam: float, eps: float = 1e-3) -> None:
+        if not 0 <= target <= 1:
+            raise ValueError(f"target must be in [0, 1], not {target}")
+        if not 0 < eps < 0.5:
+            raise ValueError(f"eps must be in (0, 0.5), not {eps}")
+        self.target = target
+        self.lam = lam
+        self.eps = eps
+        self.__name__ = type(self).__name__
+
+    def __call__(self, spk_out: Tensor) -> Tensor:
+        """The penalty."""
+        rates = self.eps + (1 - 2 * self.eps) * _counts(spk_out) / spk_out.shape[0]
+        wanted = torch.full_like(rates, self.target)
+        # xlogy makes nothing of 0·ln(0); in log1p the complement of a rate is not rounded.
+        entropy = torch.xlogy(wanted, wanted) + torch.xlogy(1 - wanted, 1 - wanted)
+        cross = wanted * rates.log() + (1 - wanted) * torch.log1p(-rates)
+        return self.lam * (entropy - cross).sum(1).mean()
 
 
 def _counts(spikes: Tensor) -> Tensor:
