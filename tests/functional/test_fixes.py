@@ -1,5 +1,6 @@
 """What snnTorch 1.0 gets wrong: each test says what it does, and what is right."""
 
+import numpy
 import pytest
 import snntorch.functional as theirs
 import torch
@@ -64,9 +65,11 @@ def test_gradients_of_several_spikes_add_up():
     torch.testing.assert_close(gradient.flatten(), expected)
 
 
-def test_labels_of_several_spikes():
-    loss = SF.SpikeTime(on_target=torch.tensor((2, 5)), off_target=(-1, -2), multi_spike=True)
-    _, wanted = loss(spikes(), LABELS)
+@pytest.mark.parametrize("listed", [tuple, list, torch.tensor, numpy.array])
+def test_labels_of_several_spikes(listed):
+    on, off = listed((2, 5)), listed((-1, -2))
+    find = SF.SpikeTime(on_target=on, off_target=off, multi_spike=True)
+    _, wanted = find(spikes(), LABELS)
     assert wanted.shape == (2, B, C)
     assert wanted[:, 0, 1].tolist() == [2, 5] and wanted[:, 0, 0].tolist() == [T - 1, T - 2]
 

@@ -102,13 +102,14 @@ def test_training_through_packed_spikes():
     assert gradients[0].abs().max() > 0 and error(*gradients) <= 1e-6
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["dense", "packed"])
 @pytest.mark.parametrize("case", [*COUNTING, *OTHERS])
-def test_compiled(case):
+def test_compiled(case, packed):
     torch.compiler.reset()
-    x = spikes().requires_grad_()
+    x = snn.SpikeTensor.from_dense(spikes()) if packed else spikes()
     compiled = torch.compile(LOSSES[case].__call__, fullgraph=True, backend="aot_eager")
-    value, gradient = loss_and_gradient(compiled, x.detach(), LABELS)
-    wanted, wanted_gradient = loss_and_gradient(LOSSES[case], x.detach(), LABELS)
+    value, gradient = loss_and_gradient(compiled, x, LABELS)
+    wanted, wanted_gradient = loss_and_gradient(LOSSES[case], x, LABELS)
     torch.testing.assert_close(value, wanted)
     torch.testing.assert_close(gradient, wanted_gradient)
 

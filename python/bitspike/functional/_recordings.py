@@ -38,7 +38,7 @@ def labels(targets: Tensor, batch: int) -> Tensor:
     return targets.long()
 
 
-def by_label(index: Tensor, on: float | Tensor, off: float | Tensor, like: Tensor) -> Tensor:
+def by_label(index: Tensor, on: float, off: float, like: Tensor) -> Tensor:
     """``on`` for the class of each sample and ``off`` for the others, ``[B, C]``.
 
     Number of classes and dtype are those of ``like [*, C]``.

@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from .._recordings import by_label, checked, labels, spike_times
 from ._loss import LossFunctions
 
-Time = float | Tensor
-Times = Time | Sequence[Time]
+Times = float | Sequence[float] | Tensor
 
 
 class SpikeTime(nn.Module):
@@ -62,8 +61,6 @@ class SpikeTime(nn.Module):
     ) -> None:
         super().__init__()
         self.target_is_time = target_is_time
-        self.on_target = on_target
-        self.off_target = off_target
         self.tolerance = tolerance
         self.multi_spike = multi_spike
         self._pairs = [] if target_is_time else _pairs(on_target, off_target, multi_spike)
@@ -73,7 +70,7 @@ class SpikeTime(nn.Module):
         spikes = checked(spk_out)
         wanted = self._wanted(spikes, targets)
         times = spike_times(spikes, len(wanted))
-        # Chosen is a number, so that the gradient of what is on time is that of its spike.
+        # What is on time is moved by a constant, which leaves its gradient.
         on_time = (times - wanted).abs() < self.tolerance
         times = torch.where(on_time, wanted + (times - times.detach()), times)
         return (times, wanted) if self.multi_spike else (times[0], wanted[0])
@@ -103,22 +100,16 @@ class SpikeTime(nn.Module):
         return torch.stack([by_label(index, on, off, spikes) for on, off in self._pairs])
 
 
-def _pairs(on_target: Times, off_target: Times, several: bool) -> list[tuple[Time, Time]]:
+def _pairs(on_target: Times, off_target: Times, several: bool) -> list[tuple[float, float]]:
     """The wanted times of each spike, for the correct class and for the others."""
-    on, off = _listed(on_target), _listed(off_target)
+    on, off = (torch.as_tensor(times).reshape(-1).tolist() for times in (on_target, off_target))
     if len(on) != len(off) or not on or (len(on) > 1 and not several):
-        wanted = "equally many times" if several else "one time each"
+        number = "equally many times" if several else "one time each"
         raise ValueError(
-            f"on_target and off_target must hold {wanted} with multi_spike={several}, "
+            f"on_target and off_target must hold {number} with multi_spike={several}, "
             f"not {on_target} and {off_target}"
         )
     return list(zip(on, off, strict=True))
-
-
-def _listed(times: Times) -> list[Time]:
-    if isinstance(times, Tensor):
-        return list(times.reshape(-1))
-    return list(times) if isinstance(times, Sequence) else [times]
 
 
 class mse_temporal_loss(LossFunctions):
