@@ -1,0 +1,29 @@
+"""Losses, accuracies and regularisers, with snnTorch's names.
+
+``import bitspike.functional as SF``. All take what neurons return for a sequence, ``[T, B, C]``,
+packed or not, and counts of packed spikes are those of bits.
+"""
+
+from . import acc as acc
+from . import loss as loss
+from . import reg as reg
+from .acc import accuracy_rate as accuracy_rate
+from .acc import accuracy_temporal as accuracy_temporal
+from .loss import LossFunctions as LossFunctions
+from .loss import SpikeTime as SpikeTime
+from .loss import ce_count_loss as ce_count_loss
+from .loss import ce_max_membrane_loss as ce_max_membrane_loss
+from .loss import ce_rate_loss as ce_rate_loss
+from .loss import ce_temporal_loss as ce_temporal_loss
+from .loss import mse_count_loss as mse_count_loss
+from .loss import mse_membrane_loss as mse_membrane_loss
+from .loss import mse_rate_loss as mse_rate_loss
+from .loss import mse_relative_temporal_loss as mse_relative_temporal_loss
+from .loss import mse_temporal_loss as mse_temporal_loss
+from .reg import kl_rate as kl_rate
+from .reg import l1_rate_sparsity as l1_rate_sparsity
+from .reg import l2_rate as l2_rate
+from .reg import lower_neuron as lower_neuron
+from .reg import lower_population as lower_population
+from .reg import upper_neuron as upper_neuron
+from .reg import upper_population as upper_population

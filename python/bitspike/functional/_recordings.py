@@ -1,0 +1,87 @@
+"""What losses, accuracies and regularisers read off a recording ``[T, B, C]``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def checked(recording: Tensor, name: str = "spk_out") -> Tensor:
+    """A recording in float32 or float64, in which counts and times are exact.
+
+    Raises:
+        ValueError: if it is not ``[T, B, C]``, or has no step.
+    """
+    if recording.dim() != 3 or not recording.shape[0]:
+        raise ValueError(
+            f"{name} must be [T, B, C] with one step or more, not {tuple(recording.shape)}"
+        )
+    return wide(recording)
+
+
+def wide(x: Tensor) -> Tensor:
+    """The same numbers in float32, or in float64 if they are."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def labels(targets: Tensor, batch: int) -> Tensor:
+    """One class index per sample, int64 ``[B]``.
+
+    Raises:
+        ValueError: if there is not one label per sample.
+    """
+    if targets.shape != (batch,):
+        raise ValueError(
+            f"targets must hold one label for each of the {batch} samples, "
+            f"not have shape {tuple(targets.shape)}"
+        )
+    return targets.long()
+
+
+def by_label(index: Tensor, on: float, off: float, like: Tensor) -> Tensor:
+    """``on`` for the class of each sample and ``off`` for the others, ``[B, C]``.
+
+    Number of classes and dtype are those of ``like [*, C]``.
+    """
+    correct = torch.nn.functional.one_hot(index, like.shape[-1]).to(like.dtype)
+    return correct * on + (1 - correct) * off
+
+
+def pool_size(outputs: int, num_classes: int | bool) -> int:
+    """How many of the output neurons vote for each class.
+
+    Raises:
+        ValueError: if ``num_classes`` is missing or does not divide them.
+    """
+    if not num_classes:
+        raise ValueError("num_classes must be given with population_code=True")
+    if outputs % num_classes:
+        raise ValueError(f"num_classes is {num_classes}, which does not divide {outputs} outputs")
+    return outputs // num_classes
+
+
+def pooled(x: Tensor, num_classes: int | bool) -> Tensor:
+    """The neurons of each class on an axis of their own: ``[*, C]`` to ``[*, K, C/K]``."""
+    size = pool_size(x.shape[-1], num_classes)
+    return x.reshape(*x.shape[:-1], int(num_classes), size)
+
+
+def class_counts(spikes: Tensor, population_code: bool, num_classes: int | bool) -> Tensor:
+    """Spikes of each class over all steps, ``[B, K]``; packed ones are counted as bits."""
+    counts = spikes.sum(0)
+    return pooled(counts, num_classes).sum(-1) if population_code else counts
+
+
+def spike_times(spikes: Tensor, count: int) -> Tensor:
+    r"""When each neuron fires for the first, second, … time, ``[count, B, C]``.
+
+    A spike that does not come is put at the last step. The derivative of each time with respect
+    to the spike at that time is taken to be -1: what fires more, fires earlier.
+    """
+    steps = spikes.shape[0]
+    so_far = (spikes.detach() > 0).cumsum(0, dtype=torch.int32)
+    # Before the n-th spike there are as many steps as have seen fewer than n spikes.
+    earlier = torch.stack([(so_far < n).sum(0) for n in range(1, count + 1)])
+    steps_of = earlier.clamp(max=steps - 1)
+    at = spikes.gather(0, steps_of)
+    return steps_of.to(spikes.dtype) - (at - at.detach())

@@ -1,0 +1,81 @@
+"""What all losses share: reduction and class weights."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+class LossFunctions:
+    r"""Base class of losses: a subclass says in ``_compute_loss`` what a recording costs.
+
+    ``_compute_loss`` reduces as :meth:`_intermediate_reduction` says: at once, or, where weights
+    of classes have to be applied first, not at all.
+
+    Args:
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``, over the batch.
+        weight: One factor per class, ``[C]``.
+
+    Raises:
+        ValueError: for another ``reduction``.
+
+    Example:
+        >>> import torch
+        >>> from bitspike import functional as SF
+        >>> class silence(SF.LossFunctions):
+        ...     def _compute_loss(self, spk_out, targets):
+        ...         return spk_out.sum(0).mean()
+        >>> silence("mean", None)(torch.ones(5, 2, 3), None)
+        tensor(5.)
+    """
+
+    def __init__(self, reduction: str = "mean", weight: Tensor | None = None) -> None:
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction must be one of {REDUCTIONS}, not {reduction!r}")
+        self.reduction = reduction
+        self.weight = weight
+        self.__name__ = type(self).__name__
+
+    def __call__(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a recording ``[T, B, C]``."""
+        return self._reduce(self._compute_loss(spk_out, targets))
+
+    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} has no _compute_loss")
+
+    def _intermediate_reduction(self) -> str:
+        return self.reduction if self.weight is None else "none"
+
+    def _reduce(self, loss: Tensor) -> Tensor:
+        return loss if self.weight is None else reduced(loss, self.reduction)
+
+    def _weights(self, like: Tensor) -> Tensor | None:
+        """The weights in the dtype and on the device of ``like [*, C]``."""
+        if self.weight is None:
+            return None
+        if self.weight.shape != like.shape[-1:]:
+            raise ValueError(
+                f"weight must hold one number for each of the {like.shape[-1]} classes, "
+                f"not have shape {tuple(self.weight.shape)}"
+            )
+        return self.weight.to(like.device, like.dtype)
+
+    def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of ``[B, C]``."""
+        reduction = self._intermediate_reduction()
+        return F.cross_entropy(scores, labels, self._weights(scores), reduction=reduction)
+
+    def _squared_error(self, actual: Tensor, wanted: Tensor, labels: Tensor) -> Tensor:
+        """Squares of differences ``[*, B, C]``, those of a sample times the weight of its class."""
+        loss = F.mse_loss(actual, wanted, reduction=self._intermediate_reduction())
+        weights = self._weights(actual)
+        return loss if weights is None else loss * weights[labels].unsqueeze(-1)
+
+
+def reduced(loss: Tensor, reduction: str) -> Tensor:
+    """The mean or sum of what was computed per sample, or that itself."""
+    if reduction == "none":
+        return loss
+    return loss.mean() if reduction == "mean" else loss.sum()
