@@ -18,6 +18,12 @@ with warnings.catch_warnings():
     import snntorch.functional as SF
 
 
+@pytest.fixture(autouse=True)
+def forget_other_neurons(monkeypatch):
+    """snnTorch resets every neuron that was ever made, and stumbles over unused ones (F1, F5)."""
+    monkeypatch.setattr(snntorch.SpikingNeuron, "instances", [])
+
+
 def network(library, **arguments):
     torch.manual_seed(3)
     arguments = dict(beta=0.9, init_hidden=True) | arguments
