@@ -119,9 +119,10 @@ class _Recycler:
     def _take(self, size: int) -> torch.UntypedStorage:
         # A block that went into shared memory, to another process, is not ours any more.
         self._blocks = blocks = [block for block in self._blocks if not block.is_shared()]
-        for i in range(len(blocks)):
+        # The most recently used are last, and caches may still hold them; the first are what the
+        # program has forgotten.
+        for i in reversed(range(len(blocks))):
             if blocks[i].nbytes() == size and _is_idle(blocks, i):
-                # The most recently used last: the first are what the program has forgotten.
                 blocks.append(blocks.pop(i))
                 return blocks[-1]
         self._trim(self.LIMIT)
