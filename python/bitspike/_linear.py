@@ -15,7 +15,7 @@ from bitspike.ops._function import Linear, Pack
 from bitspike.spike_tensor import SpikeTensor
 
 
-def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002
+def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear`` for a `SpikeTensor`: in one call if it is a plain float32 layer."""
     if _is_plain(input, weight, bias):
         out: Tensor = Linear.apply(input, weight, bias)
@@ -36,9 +36,15 @@ def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
     return all(t.is_cpu for t in tensors) and [t.shape for t in tensors] == shapes[: len(tensors)]
 
 
-def packed(spikes: Tensor) -> Tensor:
-    """A sequence ``[T, B, *]`` as bits, or as it is if it holds another value than 0 and 1."""
-    features = max(spikes.dim() - 2, 1)
+def packed(spikes: Tensor, features: int | None = None) -> Tensor:
+    """A sequence as bits, or as it is if it holds another value than 0 and 1.
+
+    Args:
+        spikes: ``[T, B, *]``
+        features: How many trailing axes are one row of neurons; by default those behind the first
+            two, but at least one.
+    """
+    features = max(spikes.dim() - 2, 1) if features is None else features
     words, others = ops.pack(spikes.detach(), features)
     if others:
         return spikes

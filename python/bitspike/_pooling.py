@@ -15,7 +15,7 @@ from bitspike.spike_tensor import SpikeTensor
 
 
 def max_pool2d(
-    input: Any,  # noqa: A002
+    input: Any,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,

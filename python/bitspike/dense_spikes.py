@@ -57,9 +57,9 @@ class DenseSpikes(torch.Tensor):
         return tuple(of_spikes(x) for x in result)
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if isinstance(input, DenseSpikes):
-        input = packed_if_faster(input, weight)  # noqa: A001
+        input = packed_if_faster(input, weight)
     return linear(input, weight, bias)
 
 

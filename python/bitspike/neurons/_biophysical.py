@@ -68,7 +68,3 @@ class Biophysical(SpikingNeuron):
     def _set(self, x: Tensor, reset: Tensor, value: Tensor) -> Tensor:
         """``x``, or ``value`` where there is a reset."""
         return (1 - reset) * x + reset * value
-
-    def _quantised(self, x: Tensor) -> Tensor:
-        """A state other than the membrane, as ``state_quant`` rounds it."""
-        return self.state_quant(x) if self.state_quant else x  # type: ignore[operator]

@@ -8,9 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from bitspike._linear import packed
 from bitspike.dense_spikes import DenseSpikes, of_spikes
 from bitspike.ops import _dispatch
-from bitspike.ops._function import Layer, Pack
+from bitspike.ops._function import Layer
 from bitspike.spike_tensor import SpikeTensor
 
 from ._firing import Firing
@@ -77,9 +78,7 @@ class Execution(Firing):
             return spikes
         first = first.unsqueeze(0)
         if isinstance(spikes, SpikeTensor):
-            features = len(spikes.features)
-            words = SpikeTensor.from_dense(first, features).words
-            first = Pack.apply(first, words, features)
+            first = packed(first, len(spikes.features))
         return torch.cat([first, spikes[:-1]])
 
     def native_refusal(self, current: Tensor) -> str | None:
@@ -137,11 +136,11 @@ class Execution(Firing):
         sequence: bool,
         states: bool,
     ) -> Run:
-        packed = sequence and self._spikes_are_bits()
+        bits = sequence and self._spikes_are_bits()
         spikes, *results = Layer.apply(
             (self.NAME, self._reset_mechanism, not self.reset_delay),
             (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
-            (sequence, packed, states),
+            (sequence, bits, states),
             len(constants),
             current.float(),
             *(x.float() for x in constants),
@@ -150,7 +149,7 @@ class Execution(Firing):
         count = len(initial)
         if spikes.dtype != current.dtype:
             spikes = spikes.to(current.dtype)
-        elif not packed and self._spikes_are_bits() and not torch.compiler.is_compiling():
+        elif not bits and self._spikes_are_bits() and not torch.compiler.is_compiling():
             spikes = of_spikes(spikes)
         return spikes, tuple(results[:-count]), tuple(results[-count:])
 

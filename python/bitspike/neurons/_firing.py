@@ -151,9 +151,11 @@ class Firing(Constants, HiddenState):
 
     def fire(self, mem: Tensor) -> Tensor:
         """Spikes where the membrane is above threshold, times the graded factor."""
-        if self.state_quant:
-            mem = self.state_quant(mem)  # type: ignore[operator]
-        return self._spike(mem) * self.graded_spikes_factor
+        return self._spike(self._quantised(mem)) * self.graded_spikes_factor
+
+    def _quantised(self, state: Tensor) -> Tensor:
+        """A state as ``state_quant`` rounds it, if there is one."""
+        return self.state_quant(state) if self.state_quant else state  # type: ignore[operator]
 
     def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
         """A spike of the neuron furthest above threshold in each sample of ``[B, N]``.
@@ -205,8 +207,7 @@ class Firing(Constants, HiddenState):
 
     def _fire_and_reset(self, mem: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes of an integrated membrane, and the membrane after an immediate reset."""
-        if self.state_quant:
-            mem = self.state_quant(mem)  # type: ignore[operator]
+        mem = self._quantised(mem)
         fired, spikes = self._fired(mem)
         if not self.reset_delay:
             # What the delayed rule has subtracted already is not subtracted again.

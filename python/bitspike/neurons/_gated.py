@@ -82,14 +82,8 @@ class GatedNeuron(SpikingNeuron):
 
     def _reset_and_fire(self, mem: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes of the membrane that the cell returns, and the membrane after the reset."""
-        mem = self._subtract(self._erase(mem, reset), reset, self.threshold)
-        if self.state_quant:
-            mem = self.state_quant(mem)  # type: ignore[operator]
+        mem = self._quantised(self._subtract(self._erase(mem, reset), reset, self.threshold))
         return self._fire_visible(mem), mem
-
-    def _quantised(self, state: Tensor) -> Tensor:
-        """A state other than the membrane, quantised if asked for."""
-        return self.state_quant(state) if self.state_quant else state  # type: ignore[operator]
 
     def _fire_visible(self, mem: Tensor) -> Tensor:
         """Spikes of the part of the membrane that the next layer sees."""

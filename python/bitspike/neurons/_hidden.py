@@ -80,6 +80,8 @@ class HiddenState(nn.Module):
 
     def detach_mem(self) -> None:
         """Cuts the states off their graph; their numbers stay."""
+        if self._before is not None:
+            object.__setattr__(self, "_before", tuple(x.detach() for x in self._before))
         for name in self.STATES:
             object.__setattr__(self, name, getattr(self, name).detach())
 
@@ -97,7 +99,7 @@ class HiddenState(nn.Module):
             state[name] = torch.zeros(0)
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:  # noqa: D105
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         HiddenState.instances.add(self)
 

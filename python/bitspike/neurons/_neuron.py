@@ -119,7 +119,7 @@ class SpikingNeuron(Execution):
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
         # A sequence that starts from rest has no use for the graph of the one before.
         self._keep(
-            None if sequence else tuple(x.detach() for x in initial),
+            None if sequence else tuple(initial),
             last,
             detached=sequence and not self.init_hidden,
         )

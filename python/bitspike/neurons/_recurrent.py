@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bitspike._linear import packed
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import _function
-from bitspike.ops._function import Pack
-from bitspike.spike_tensor import SpikeTensor
 
 from ._execution import Run
 from ._lif import LIF
@@ -224,9 +223,7 @@ class Recurrent(LIF):
             _, _, last = self._run_native(x, constants, list(last), False, False)
             history.append(last)
         fired, *others = (torch.stack(steps) for steps in zip(*history, strict=True))
-        features = max(fired.dim() - 2, 1)
-        words = SpikeTensor.from_dense(fired.detach(), features).words
-        spikes = Pack.apply(fired, words, features).to(current.dtype)
+        spikes = packed(fired).to(current.dtype)
         return spikes, (spikes, *others) if states else (), last
 
 

@@ -129,7 +129,7 @@ class AdEx(Biophysical):
     w: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         tau: float | Tensor = 281 / 30,
         u_rest: float | Tensor = -70.6,

@@ -65,7 +65,7 @@ class ALIF(SpikingNeuron):
     a: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor,
         rho: float | Tensor,
@@ -101,7 +101,6 @@ class ALIF(SpikingNeuron):
         a = rho * a + self._spike(self.level(a, mem))
         mem = self._erase(beta * mem + current, reset)
         mem = self._subtract(mem, reset, beta)
-        if self.state_quant:
-            a, mem = self.state_quant(a), self.state_quant(mem)  # type: ignore[operator]
+        a, mem = self._quantised(a), self._quantised(mem)
         _, spikes = self._fired(self.level(a, mem))
         return spikes, (a, mem)

@@ -74,7 +74,7 @@ class Alpha(LIF):
     syn_inh: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         alpha: float | Tensor,
         beta: float | Tensor,
@@ -143,8 +143,7 @@ class Alpha(LIF):
             mem = mem - -syn_inh * once
         else:
             exc, inh, mem = (self._erase(x, reset) for x in (exc, inh, mem))
-        if self.state_quant:
-            exc, inh = self.state_quant(exc), self.state_quant(inh)  # type: ignore[operator]
+        exc, inh = self._quantised(exc), self._quantised(inh)
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (exc, inh, mem)
 

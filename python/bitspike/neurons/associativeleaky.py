@@ -53,7 +53,7 @@ class AssociativeLeaky(SpikingNeuron):
 
     to_q: nn.Linear | None
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         in_dim: int,
         d_value: int,

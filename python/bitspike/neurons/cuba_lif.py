@@ -65,7 +65,7 @@ class CuBaLIF(LIF):
     syn: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         alpha: float | Tensor,
         beta: float | Tensor,
@@ -100,6 +100,6 @@ class CuBaLIF(LIF):
         syn = alpha * syn + w_in * current
         mem = self._erase(beta * mem + r * syn, reset)
         mem = self._subtract(mem, reset, beta)
-        syn = self.state_quant(syn) if self.state_quant else syn  # type: ignore[operator]
+        syn = self._quantised(syn)
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (syn, mem)

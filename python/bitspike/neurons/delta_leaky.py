@@ -56,7 +56,7 @@ class DeltaLeaky(Leaky):
 
     mem_prev: Tensor
 
-    def __init__(self, delta_threshold: float | Tensor = 1.0, *args: Any, **kwargs: Any) -> None:  # noqa: D107
+    def __init__(self, delta_threshold: float | Tensor = 1.0, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.delta_threshold = delta_threshold
         # What it is called with has no effect: there is nothing to delay, and states are returned.

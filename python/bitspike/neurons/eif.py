@@ -76,7 +76,7 @@ class EIF(Biophysical):
     resistance: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         tau: float | Tensor = 10.0,
         u_rest: float | Tensor = -65.0,
@@ -107,7 +107,7 @@ class EIF(Biophysical):
         return rate, self.u_rest, self.delta_t, self.v_t, self.u_reset, self.resistance
 
     def rest(self) -> tuple[float | Tensor, ...]:
-        """``u_rest``"""  # noqa: D400, D415
+        """The membrane is at ``u_rest``."""
         return (self.u_rest,)
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Result:

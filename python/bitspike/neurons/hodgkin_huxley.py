@@ -107,7 +107,7 @@ class HodgkinHuxley(Biophysical):
     n: Tensor
     v: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         g_na: float | Tensor = 120.0,
         g_k: float | Tensor = 36.0,

@@ -42,5 +42,5 @@ class IF(Leaky):
         tensor([0., 0., 1., 0., 1., 0.])
     """
 
-    def __init__(self, **options: Unpack[Options]) -> None:  # noqa: D107
+    def __init__(self, **options: Unpack[Options]) -> None:
         super().__init__(beta=1.0, **options)

@@ -89,7 +89,7 @@ class Izhikevich(Biophysical):
     u: Tensor
     v: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         a: float | Tensor = 0.02,
         b: float | Tensor = 0.2,

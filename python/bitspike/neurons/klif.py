@@ -63,7 +63,7 @@ class KLIF(LIF):
     k: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor,
         k: float | Tensor = 1.0,

@@ -81,7 +81,7 @@ class Lapicque(LIF):
     C: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor = False,
         R: float | Tensor = False,

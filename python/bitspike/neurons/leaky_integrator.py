@@ -51,7 +51,7 @@ class LI(LIF):
 
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor,
         *,
@@ -80,9 +80,7 @@ class LI(LIF):
     def step(self, current: Tensor, mem: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One step in torch: the specification of the native kernel."""
         (beta,) = self.coefficients()
-        mem = beta * mem + current
-        if self.state_quant:
-            mem = self.state_quant(mem)  # type: ignore[operator]
+        mem = self._quantised(beta * mem + current)
         return torch.zeros_like(mem), (mem,)
 
     def _call(

@@ -63,7 +63,7 @@ class LeakyParallel(Constants):
 
     beta: Tensor | None
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,

@@ -44,7 +44,7 @@ class LinearLeaky(StateLeaky):
         (torch.Size([7, 2, 5]), torch.Size([7, 2, 5]))
     """
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor,
         in_features: int,

@@ -61,7 +61,7 @@ class PLIF(SpikingNeuron):
     w: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor = 0.5,
         *,

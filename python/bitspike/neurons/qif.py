@@ -73,7 +73,7 @@ class QIF(Biophysical):
     resistance: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         tau: float | Tensor = 10.0,
         a0: float | Tensor = 0.04,
@@ -104,7 +104,7 @@ class QIF(Biophysical):
         return rate, self.a0, self.u_rest, self.u_c, self.u_reset, self.resistance
 
     def rest(self) -> tuple[float | Tensor, ...]:
-        """``u_rest``"""  # noqa: D400, D415
+        """The membrane is at ``u_rest``."""
         return (self.u_rest,)
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Result:

@@ -84,7 +84,7 @@ class RefractoryLeaky(LIF):
     hold: Tensor
     mem: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor,
         refractory: float | Tensor = 0,

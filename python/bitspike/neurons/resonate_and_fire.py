@@ -62,7 +62,7 @@ class ResonateAndFire(SpikingNeuron):
     re: Tensor
     im: Tensor
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         b: float | Tensor,
         omega: float | Tensor,
@@ -93,6 +93,6 @@ class ResonateAndFire(SpikingNeuron):
         turned = factor_im * re + factor_re * im
         re = (factor_re * re - factor_im * im) + current
         im = self._subtract(self._erase(turned, reset), reset, factor_re)
-        re = self.state_quant(re) if self.state_quant else re  # type: ignore[operator]
+        re = self._quantised(re)
         spikes, im = self._fire_and_reset(im, reset)
         return spikes, (re, im)

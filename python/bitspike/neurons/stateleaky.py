@@ -64,7 +64,7 @@ class StateLeaky(LIF):
 
     PARAMETERS = ("tau",)
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         beta: float | Tensor,
         channels: int,

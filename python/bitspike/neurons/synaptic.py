@@ -36,7 +36,7 @@ class SynapticEquation(LIF):
             syn = syn + recurrent
         mem = self._erase(beta * mem + syn, reset)
         mem = self._subtract(mem, reset, beta)
-        syn = self.state_quant(syn) if self.state_quant else syn  # type: ignore[operator]
+        syn = self._quantised(syn)
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (syn, mem)
 

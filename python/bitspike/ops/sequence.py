@@ -15,6 +15,11 @@ from . import _buffer
 from .spikes import words
 
 
+def features(current: Size) -> Size:
+    """The axes of a sequence ``[T, B, *features]`` or ``[T, *features]`` that are neurons."""
+    return current[2:] if len(current) > 2 else current[1:]
+
+
 class Geometry:
     """Which axes of a current are time, samples and neurons."""
 

@@ -21,7 +21,7 @@ class StochasticSpikeOperator(Surrogate):
     mean: float = 0
     variance: float = 0.2
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         noise = (torch.rand_like(x) - 0.5 + self.mean) * self.variance
         return torch.where(x > 0, 1.0, noise)
 
@@ -43,8 +43,8 @@ class CustomSurrogate(Surrogate):
 
     function: Callable[[Tensor, Tensor, Tensor], Tensor]
 
-    def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:  # noqa: D102
+    def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:
         return self.function(x, grad, spikes)
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return self.function(x, torch.ones_like(x), (x > 0).to(x.dtype))

@@ -18,10 +18,10 @@ class Gaussian(Surrogate):
     NAME = "gaussian"
     sigma: float = 0.5
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return _normal(x, self.sigma)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return _normal_integral(x, self.sigma)
 
 
@@ -37,12 +37,12 @@ class MultiGaussian(Surrogate):
     s: float = 6
     sigma: float = 0.5
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         sigma, wide = self.sigma, self.s * self.sigma
         lobes = _normal(x + sigma, wide) + _normal(x - sigma, wide)
         return (1 + self.h) * _normal(x, sigma) - self.h * lobes
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         sigma, wide = self.sigma, self.s * self.sigma
         lobes = _normal_integral(x + sigma, wide) + _normal_integral(x - sigma, wide)
         return (1 + self.h) * _normal_integral(x, sigma) - self.h * lobes
@@ -55,10 +55,10 @@ class Erfc(Surrogate):
     NAME = "erfc"
     alpha: float = 2
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return self.alpha / math.sqrt(math.pi) * torch.exp(-((self.alpha * x) ** 2))
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return torch.erf(self.alpha * x) / 2
 
 
@@ -69,10 +69,10 @@ class PiecewiseExp(Surrogate):
     NAME = "piecewise_exp"
     alpha: float = 1
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return self.alpha / 2 * torch.exp(-self.alpha * x.abs())
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return -torch.sign(x) * torch.expm1(-self.alpha * x.abs()) / 2
 
 
@@ -89,17 +89,17 @@ class SpikeRateEscape(Surrogate):
     slope: float = 25
     centered: bool = False
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return self.slope * torch.exp(-self.beta * self._from_peak(x).abs())
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         y = self._from_peak(x)
         return -self.slope / self.beta * torch.sign(y) * torch.expm1(-self.beta * y.abs())
 
     def _from_peak(self, x: Tensor) -> Tensor:
         return x if self.centered else x - 1
 
-    def is_native(self) -> bool:  # noqa: D102
+    def is_native(self) -> bool:
         return not self.centered
 
 

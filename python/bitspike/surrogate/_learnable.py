@@ -83,5 +83,5 @@ class Learnable(nn.Module):
         surrogate: Surrogate = self._kind(**values)
         return surrogate
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
         return str(self.frozen())

@@ -16,10 +16,10 @@ class StraightThroughEstimator(Surrogate):
 
     NAME = "straight_through_estimator"
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return torch.ones_like(x)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return x
 
 
@@ -30,10 +30,10 @@ class Triangle(Surrogate):
     NAME = "triangle"
     width: float = 1
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return (1 - x.abs() / self.width).relu() / self.width
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return _parabolas(x / self.width)
 
 
@@ -47,10 +47,10 @@ class PiecewiseQuadratic(Surrogate):
     NAME = "piecewise_quadratic"
     alpha: float = 1
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return (self.alpha - self.alpha**2 * x.abs()).relu()
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return _parabolas(self.alpha * x)
 
 
@@ -61,10 +61,10 @@ class Boxcar(Surrogate):
     NAME = "boxcar"
     width: float = 1
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return (x.abs() < self.width).to(x.dtype) * (0.5 / self.width)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return (x / self.width).clamp(-1, 1) / 2
 
 
@@ -75,10 +75,10 @@ class Triangular(Surrogate):
     NAME = "triangular"
     threshold: float = 1
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return torch.where(x < 0, 1, -1).to(x.dtype) * self.threshold
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return -self.threshold * x.abs()
 
 
@@ -88,10 +88,10 @@ class Heaviside(Surrogate):
 
     NAME = "heaviside"
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return (x > 0).to(x.dtype)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return x.relu()
 
 
@@ -102,10 +102,10 @@ class LeakySpikeOperator(Surrogate):
     NAME = "leaky_spike_operator"
     slope: float = 0.1
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return torch.where(x > 0, torch.ones_like(x), self.slope)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return torch.where(x > 0, x, self.slope * x)
 
 
@@ -115,10 +115,10 @@ class Disabled(Surrogate):
 
     NAME = "disabled"
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x) * x
 
 

@@ -74,18 +74,18 @@ class Scheduled(Surrogate):
         """Spikes with the gradient of the surrogate in force now, whenever backward runs."""
         return self.current(x)
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return self.current.derivative(x)
 
     @property
-    def NAME(self) -> str:  # type: ignore[override]  # noqa: D102, N802
+    def NAME(self) -> str:  # type: ignore[override]
         return self.current.NAME
 
     @property
-    def parameters(self) -> list[float]:  # type: ignore[override]  # noqa: D102
+    def parameters(self) -> list[float]:  # type: ignore[override]
         return self.current.parameters
 
-    def is_native(self) -> bool:  # noqa: D102
+    def is_native(self) -> bool:
         return self.current.is_native()
 
     def __repr__(self) -> str:

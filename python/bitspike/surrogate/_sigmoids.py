@@ -23,15 +23,15 @@ class ATan(Surrogate):
     alpha: float = 2.0
     normalized: bool = False
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         height = self.alpha / (2 * math.pi) if self.normalized else self.alpha / 2
         return height / (1 + (math.pi / 2 * self.alpha * x) ** 2)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         height = 1 / math.pi**2 if self.normalized else 1 / math.pi
         return height * torch.arctan(math.pi / 2 * self.alpha * x)
 
-    def is_native(self) -> bool:  # noqa: D102
+    def is_native(self) -> bool:
         return not self.normalized
 
 
@@ -42,10 +42,10 @@ class FastSigmoid(Surrogate):
     NAME = "fast_sigmoid"
     slope: float = 25
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return _inverse_square(x, self.slope)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return _softsign(x, self.slope)
 
 
@@ -56,10 +56,10 @@ class SuperSpike(Surrogate):
     NAME = "superspike"
     alpha: float = 100
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return _inverse_square(x, self.alpha)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return _softsign(x, self.alpha)
 
 
@@ -75,15 +75,15 @@ class SparseFastSigmoid(Surrogate):
     B: float = 1
     legacy: bool = False
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         inside = x > self.B if self.legacy else x.abs() < self.B
         return torch.where(inside, _inverse_square(x, self.slope), 0.0)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         inside = x.clamp(min=self.B) if self.legacy else x.clamp(-self.B, self.B)
         return _softsign(inside, self.slope)
 
-    def is_native(self) -> bool:  # noqa: D102
+    def is_native(self) -> bool:
         return not self.legacy
 
 
@@ -97,10 +97,10 @@ class Sigmoid(Surrogate):
     NAME = "sigmoid"
     slope: float = 25
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         return self.slope * _logistic_bell(x, self.slope)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self.slope * x)
 
 
@@ -111,11 +111,11 @@ class Tanh(Surrogate):
     NAME = "tanh"
     alpha: float = 1
 
-    def derivative(self, x: Tensor) -> Tensor:  # noqa: D102
+    def derivative(self, x: Tensor) -> Tensor:
         # The form of the docstring would lose its digits where tanh is nearly 1.
         return 4 * _logistic_bell(x, 2 * self.alpha)
 
-    def primitive(self, x: Tensor) -> Tensor:  # noqa: D102
+    def primitive(self, x: Tensor) -> Tensor:
         return torch.tanh(self.alpha * x) / self.alpha
 
 

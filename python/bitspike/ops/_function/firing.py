@@ -15,18 +15,16 @@ class Fire(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(  # noqa: D102
-        x: Tensor, gradient: Callable[[Tensor, Tensor, Tensor], Tensor]
-    ) -> Tensor:
+    def forward(x: Tensor, gradient: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
         return (x > 0).to(x.dtype)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: D102
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, ctx.gradient = inputs
         ctx.save_for_backward(x, output)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: D102
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         x, spikes = ctx.saved_tensors
         return ctx.gradient(x, grad, spikes), None
 
@@ -37,13 +35,13 @@ class Lend(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, smooth: Tensor) -> Tensor:  # noqa: D102
+    def forward(x: Tensor, smooth: Tensor) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: D102
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         pass
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:  # noqa: D102
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
         return None, grad

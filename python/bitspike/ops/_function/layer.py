@@ -25,7 +25,7 @@ class Layer(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any,
         kind: tuple[str, str, bool],
         surrogate: tuple[str, list[float]],
@@ -46,13 +46,12 @@ class Layer(torch.autograd.Function):
         else:
             spikes, *others = sequence.forward(*kind, *layout, current, numbers, initial)
         if packed:
-            features = current.shape[2:] if current.dim() > 2 else current.shape[1:]
-            spikes = SpikeTensor(spikes, features)
+            spikes = SpikeTensor(spikes, sequence.features(current.shape))
         return (spikes, *others)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         traced = is_traced(*saved)
         needed = ctx.needs_input_grad[4:]

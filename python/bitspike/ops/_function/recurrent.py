@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bitspike.ops import recurrent
+from bitspike.ops import recurrent, sequence
 from bitspike.ops._dispatch import is_traced
 from bitspike.spike_tensor import SpikeTensor
 
@@ -24,7 +24,7 @@ class Recurrent(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any,
         kind: tuple[str, str, bool],
         surrogate: tuple[str, list[float]],
@@ -52,12 +52,11 @@ class Recurrent(torch.autograd.Function):
         ctx.save_for_backward(current, *feedback, spikes, *tensors)
         if not ctx.sequence:
             return tuple(results)
-        features = current.shape[2:] if current.dim() > 2 else current.shape[1:]
-        return (SpikeTensor(results[0], features), *results[1:])
+        return (SpikeTensor(results[0], sequence.features(current.shape)), *results[1:])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         traced = is_traced(*(x for x in saved if x is not None))
         wanted = ctx.needs_input_grad[4:]

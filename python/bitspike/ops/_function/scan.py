@@ -18,7 +18,7 @@ class Scan(torch.autograd.Function):
     """A linear scan, as `scan.forward` runs it. It saves its outputs, and factors of its input."""
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any,
         x: Tensor,
         decay: Tensor,
@@ -35,7 +35,7 @@ class Scan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         out, *inputs = ctx.saved_tensors
         traced = is_traced(out)
         native: Any = torch.ops.bitspike.scan_backward if traced else scan.backward

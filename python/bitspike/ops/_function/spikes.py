@@ -19,11 +19,11 @@ class Pack(torch.autograd.Function):
     """The packed form of dense spikes, whose words are given; its gradient is theirs."""
 
     @staticmethod
-    def forward(ctx: Any, floats: Tensor, words: Tensor, features: int) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, floats: Tensor, words: Tensor, features: int) -> Tensor:
         return SpikeTensor(words, floats.shape[floats.dim() - features :])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:  # noqa: D102
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
         return dense(grad), None, None
 
 
@@ -31,7 +31,7 @@ class MaxPool(torch.autograd.Function):
     """The maxima of windows of spikes; it saves the spikes themselves, one bit each."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, sizes: pooling.Sizes) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, x: Tensor, sizes: pooling.Sizes) -> Tensor:
         ctx.save_for_backward(x)
         ctx.sizes = sizes
         words = x.words  # type: ignore[attr-defined]
@@ -39,7 +39,7 @@ class MaxPool(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:  # noqa: D102
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
         (x,) = ctx.saved_tensors
         upstream = dense(grad)
         if upstream is None:
@@ -55,7 +55,7 @@ class Linear(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
         return matmul.product(_rows(x), x.shape[-1], weight.t(), bias).view(
@@ -63,7 +63,7 @@ class Linear(torch.autograd.Function):
         )
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad
         to_x = grad @ weight if need_x else None
