@@ -13,6 +13,15 @@ def random(*shape, density=0.4, seed=0):
     return (torch.rand(shape or (1,), generator=generator) < density).float().view(shape)
 
 
+def same(spikes, dense):
+    """Whether spikes hold these values, in the dtype of ``dense``."""
+    unpacked = spikes.dense()
+    assert type(spikes) is SpikeTensor and type(unpacked) is torch.Tensor
+    return (
+        spikes.shape == dense.shape and spikes.dtype == dense.dtype and torch.equal(unpacked, dense)
+    )
+
+
 def plain(x):
     return x.dense() if type(x) is SpikeTensor else x
 
@@ -48,3 +57,6 @@ def refused_alike(operation, *operands):
     with pytest.raises(Exception) as got:
         operation(*(SpikeTensor.from_dense(x) for x in operands))
     assert got.type is expected.type
+
+
+WEIGHTS = torch.arange(4.0 * N).view(4, N) % 7 - 3

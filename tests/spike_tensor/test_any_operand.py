@@ -6,24 +6,9 @@ from alike import B, N, T, check, random, refused_alike
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bitspike as snn
 from bitspike import SpikeTensor
 
 aten = torch.ops.aten
-
-
-@pytest.fixture
-def unpacked():
-    """The operations that unpack during the test."""
-    before = snn.unpacked_operations()
-
-    def since():
-        after = snn.unpacked_operations()
-        return {
-            name: n - before.get(name, 0) for name, n in after.items() if n != before.get(name, 0)
-        }
-
-    return since
 
 
 shapes = st.lists(st.integers(0, 3), min_size=0, max_size=3).flatmap(

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from alike import random, same
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,20 +28,6 @@ SHAPES = [
     (0,),
     (),
 ]
-
-
-def random(*shape, density=0.4, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.rand(shape or (1,), generator=generator) < density).float().view(shape)
-
-
-def same(spikes, dense):
-    """Whether spikes hold these values, in the dtype of ``dense``."""
-    unpacked = spikes.dense()
-    assert type(spikes) is SpikeTensor and type(unpacked) is torch.Tensor
-    return (
-        spikes.shape == dense.shape and spikes.dtype == dense.dtype and torch.equal(unpacked, dense)
-    )
 
 
 # Packing

@@ -7,43 +7,10 @@ import pickle
 
 import pytest
 import torch
+from alike import random, same
 from torch.utils.data import DataLoader, Dataset
 
 from bitspike import SpikeTensor
-
-DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.uint8, torch.bool]
-SHAPES = [
-    (3, 2, 0),
-    (3, 2, 1),
-    (3, 2, 63),
-    (3, 2, 64),
-    (3, 2, 65),
-    (3, 2, 130),
-    (130,),
-    (3, 65),
-    (2, 3, 5, 13),
-    (2, 3, 2, 5, 13),
-    (0, 2, 65),
-    (3, 0, 65),
-    (0, 0, 0),
-    (0,),
-    (),
-]
-
-
-def random(*shape, density=0.4, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.rand(shape or (1,), generator=generator) < density).float().view(shape)
-
-
-def same(spikes, dense):
-    """Whether spikes hold these values, in the dtype of ``dense``."""
-    unpacked = spikes.dense()
-    assert type(spikes) is SpikeTensor and type(unpacked) is torch.Tensor
-    return (
-        spikes.shape == dense.shape and spikes.dtype == dense.dtype and torch.equal(unpacked, dense)
-    )
-
 
 # Travelling
 
