@@ -22,6 +22,8 @@ __all__ = [
     "scan_forward",
     "sequence_backward",
     "sequence_forward",
+    "spike_times",
+    "spike_times_gradient",
     "sum_pool",
     "to_events",
     "unpack",
@@ -108,6 +110,10 @@ def unpack(dtype: str, words: _Buffer, rows: int, neurons: int, numbers: _Buffer
 def count(words: _Buffer) -> int: ...
 def count_axis(
     words: _Buffer, shape: tuple[int, int, int], neurons: int, counts: _Buffer
+) -> None: ...
+def spike_times(words: _Buffer, shape: tuple[int, int], neurons: int, times: _Buffer) -> None: ...
+def spike_times_gradient(
+    times: _Buffer, grad: _Buffer, shape: tuple[int, int], to_spikes: _Buffer
 ) -> None: ...
 def max_pool(words: _Buffer, rows: int, sizes: _PoolSizes, maxima: _Buffer) -> None: ...
 def sum_pool(words: _Buffer, rows: int, sizes: _PoolSizes, sums: _Buffer) -> None: ...

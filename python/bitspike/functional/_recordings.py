@@ -5,6 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.ops._dispatch import is_traced
+from bitspike.ops._function import Counts, SpikeTimes
+from bitspike.spike_tensor import SpikeTensor
+from bitspike.spikegen import _one_hot
+
 
 def checked(recording: Tensor, name: str = "spk_out") -> Tensor:
     """A recording in float32 or float64, in which counts and times are exact.
@@ -43,8 +48,7 @@ def by_label(index: Tensor, on: float, off: float, like: Tensor) -> Tensor:
 
     Number of classes and dtype are those of ``like [*, C]``.
     """
-    correct = torch.nn.functional.one_hot(index, like.shape[-1]).to(like.dtype)
-    return correct * on + (1 - correct) * off
+    return _one_hot.by_label(index, on, off, like.shape[-1], like.dtype)
 
 
 def pool_size(outputs: int, num_classes: int | bool) -> int:
@@ -66,10 +70,18 @@ def pooled(x: Tensor, num_classes: int | bool) -> Tensor:
     return x.reshape(*x.shape[:-1], int(num_classes), size)
 
 
+def counts(spikes: Tensor) -> Tensor:
+    """How often each neuron fires, ``[B, *]``; packed spikes are counted as bits."""
+    if _is_read_natively(spikes):
+        of_bits: Tensor = Counts.apply(spikes)
+        return of_bits
+    return spikes.sum(0)
+
+
 def class_counts(spikes: Tensor, population_code: bool, num_classes: int | bool) -> Tensor:
-    """Spikes of each class over all steps, ``[B, K]``; packed ones are counted as bits."""
-    counts = spikes.sum(0)
-    return pooled(counts, num_classes).sum(-1) if population_code else counts
+    """Spikes of each class over all steps, ``[B, K]``."""
+    per_neuron = counts(spikes)
+    return pooled(per_neuron, num_classes).sum(-1) if population_code else per_neuron
 
 
 def spike_times(spikes: Tensor, count: int) -> Tensor:
@@ -78,6 +90,9 @@ def spike_times(spikes: Tensor, count: int) -> Tensor:
     A spike that does not come is put at the last step. The derivative of each time with respect
     to the spike at that time is taken to be -1: what fires more, fires earlier.
     """
+    if _is_read_natively(spikes):
+        of_bits: Tensor = SpikeTimes.apply(spikes, count)
+        return of_bits
     steps = spikes.shape[0]
     so_far = (spikes.detach() > 0).cumsum(0, dtype=torch.int32)
     # Before the n-th spike there are as many steps as have seen fewer than n spikes.
@@ -85,3 +100,12 @@ def spike_times(spikes: Tensor, count: int) -> Tensor:
     steps_of = earlier.clamp(max=steps - 1)
     at = spikes.gather(0, steps_of)
     return steps_of.to(spikes.dtype) - (at - at.detach())
+
+
+def _is_read_natively(x: Tensor) -> bool:
+    """Whether these are packed float32 ``[T, B, *]``, with nobody looking on."""
+    if not isinstance(x, SpikeTensor) or x.is_transposed or x.rows < 2:
+        return False
+    if is_traced(x.words) or torch._C._functorch.peek_interpreter_stack() is not None:
+        return False
+    return x.dtype == torch.float32

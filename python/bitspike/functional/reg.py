@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._recordings import wide
+from ._recordings import counts, wide
 
 
 class l1_rate_sparsity:
@@ -283,4 +283,4 @@ def _counts(spikes: Tensor) -> Tensor:
             f"spk_out must be [T, B, *] with one step, sample and neuron or more, "
             f"not {tuple(spikes.shape)}"
         )
-    return wide(spikes).sum(0).reshape(spikes.shape[1], -1)
+    return counts(wide(spikes)).reshape(spikes.shape[1], -1)

@@ -70,6 +70,35 @@ def count_axis(packed: Tensor, axis: int, neurons: int) -> Tensor:
     return out
 
 
+def spike_times(packed: Tensor, neurons: int, count: int) -> Tensor:
+    """When each neuron of ``[T, *rows]`` fires for the first, second, … time, float32.
+
+    A spike that does not come is put at the last step.
+
+    Returns:
+        ``[count, *rows, neurons]``
+    """
+    packed = packed.contiguous()
+    steps, *rows = packed.shape[:-1]
+    out = torch.empty((count, *rows, neurons))
+    source, target = _buffer.buffer(packed), _buffer.buffer(out)
+    _native.spike_times(source, (steps, math.prod(rows)), neurons, target)
+    return out
+
+
+def spike_times_gradient(times: Tensor, grad: Tensor, steps: int) -> Tensor:
+    """The gradient of ``[steps, *shape]`` spikes for that of their times ``[count, *shape]``.
+
+    The derivative of a time with respect to the spike at that time is -1.
+    """
+    grad = grad.contiguous()
+    shape = times.shape[1:]
+    out = _buffer.empty((steps, *shape))
+    addresses = (_buffer.buffer(times), _buffer.buffer(grad))
+    _native.spike_times_gradient(*addresses, (steps, shape.numel()), _buffer.buffer(out))
+    return out
+
+
 def bernoulli(
     probabilities: Tensor, steps: int | None, generator: torch.Generator | None
 ) -> Tensor:

@@ -31,9 +31,19 @@ def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
             f"targets must be integers from 0 to num_classes - 1 = {num_classes - 1}, "
             f"but one is {targets[outside][0].item()}"
         )
-    shape = (*targets.shape, num_classes)
-    zeros = torch.zeros(shape, dtype=torch.float32, device=targets.device)
-    return zeros.scatter(-1, classes.unsqueeze(-1), 1)
+    return by_label(classes, 1, 0, num_classes, torch.float32)
+
+
+def by_label(
+    classes: Tensor, on: float, off: float, num_classes: int, dtype: torch.dtype
+) -> Tensor:
+    """``on`` for the class of each target and ``off`` for the others, ``[*, C]``.
+
+    The classes are int64; torch raises for one that does not exist.
+    """
+    shape = (*classes.shape, num_classes)
+    others = torch.full(shape, off, dtype=dtype, device=classes.device)
+    return others.scatter_(-1, classes.unsqueeze(-1), on)
 
 
 def to_one_hot_inverse(one_hot_targets: Tensor) -> Tensor:

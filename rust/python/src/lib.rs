@@ -32,7 +32,7 @@ mod _native {
     use super::sequence::{sequence_backward, sequence_forward};
     #[pymodule_export]
     use super::spikes::{
-        bernoulli, count, count_axis, from_events, max_pool, max_pool_gradient, pack, sum_pool,
-        to_events, unpack,
+        bernoulli, count, count_axis, from_events, max_pool, max_pool_gradient, pack, spike_times,
+        spike_times_gradient, sum_pool, to_events, unpack,
     };
 }

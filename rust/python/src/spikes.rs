@@ -90,8 +90,38 @@ pub(crate) fn count_axis(
 ) -> PyResult<()> {
     let (words, counts) = (words.read()?, counts.write()?);
     let (outer, axis, inner) = shape;
-    run(py, words.len().saturating_mul(64), move |isa| {
+    run(py, words.len().saturating_add(counts.len()), move |isa| {
         spikes::count_axis(isa, words, outer, axis, inner, neurons, counts)
+    })
+}
+
+/// When each neuron of `[steps, samples]` rows fires for the first, second, … time.
+#[pyfunction]
+pub(crate) fn spike_times(
+    py: Python<'_>,
+    words: Buffer,
+    shape: [usize; 2],
+    neurons: usize,
+    times: Buffer,
+) -> PyResult<()> {
+    let (words, times) = (words.read()?, times.write()?);
+    run(py, words.len().saturating_add(times.len()), move |isa| {
+        spikes::spike_times(isa, words, shape, neurons, times)
+    })
+}
+
+/// The gradient of `[steps, neurons]` spikes for that of their times.
+#[pyfunction]
+pub(crate) fn spike_times_gradient(
+    py: Python<'_>,
+    times: Buffer,
+    grad: Buffer,
+    shape: [usize; 2],
+    to_spikes: Buffer,
+) -> PyResult<()> {
+    let (times, grad, to_spikes) = (times.read()?, grad.read()?, to_spikes.write()?);
+    run(py, to_spikes.len(), move |_| {
+        spikes::spike_times_gradient(times, grad, shape, to_spikes)
     })
 }
 

@@ -5,6 +5,8 @@ from .firing import Lend as Lend
 from .layer import Layer as Layer
 from .recurrent import Recurrent as Recurrent
 from .scan import Scan as Scan
+from .spikes import Counts as Counts
 from .spikes import Linear as Linear
 from .spikes import MaxPool as MaxPool
 from .spikes import Pack as Pack
+from .spikes import SpikeTimes as SpikeTimes

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bitspike.ops import matmul, pooling
+from bitspike.ops import matmul, pooling, spikes
 from bitspike.spike_tensor import SpikeTensor
 
 from .dense import dense
@@ -45,6 +45,38 @@ class MaxPool(torch.autograd.Function):
         if upstream is None:
             return None, None
         return pooling.max_pool_gradient(x.words, ctx.sizes, upstream).to(x.dtype), None
+
+
+class Counts(torch.autograd.Function):
+    """How often each neuron fires; all spikes of a neuron share the gradient of its count."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.shape, ctx.dtype = x.shape, x.dtype
+        counts = spikes.count_axis(x.words, 0, x.neurons)  # type: ignore[attr-defined]
+        return counts.view(ctx.shape[1:])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad.to(ctx.dtype).expand(ctx.shape)
+
+
+class SpikeTimes(torch.autograd.Function):
+    """When neurons fire for the first, second, … time; a stronger spike would come earlier."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
+        times = spikes.spike_times(x.words, x.neurons, count)  # type: ignore[attr-defined]
+        times = times.view(count, *x.shape[1:])
+        ctx.save_for_backward(times)
+        ctx.steps, ctx.dtype = x.shape[0], x.dtype
+        return times
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (times,) = ctx.saved_tensors
+        return spikes.spike_times_gradient(times, grad, ctx.steps).to(ctx.dtype), None
 
 
 class Linear(torch.autograd.Function):

@@ -1,7 +1,9 @@
 //! How many spikes there are.
 
 use super::compiled_for;
-use super::layout::{self, WORD_BITS, rows_per_block};
+use super::counters::{Counted, count_along};
+use super::layout::{self, rows_per_block};
+use super::transpose::Line;
 use crate::Error;
 use crate::parallel;
 use crate::simd::Isa;
@@ -11,10 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const BLOCK: usize = 16 * 1024;
 /// So many words are counted in the time of an elementary step of [`parallel::GRAIN`].
 const PER_STEP: usize = 4;
-/// Words that are counted vertically together: a cache line.
-const LINE: usize = 8;
-/// Counting a word vertically takes that many of the elementary steps of [`parallel::GRAIN`].
-const STEPS: usize = 8;
 
 /// How many bits are set.
 ///
@@ -117,69 +115,20 @@ pub fn count_axis(
         counts.fill(0.0);
         return Ok(());
     }
-    let row_len = layout::words(neurons);
-    let stride = inner * row_len;
-    let mut items = Vec::new();
-    for (row, counts) in counts.chunks_mut(neurons).enumerate() {
-        let first = (row / inner * axis * inner + row % inner) * row_len;
-        for (line, counts) in counts.chunks_mut(LINE * WORD_BITS).enumerate() {
-            items.push((&words[first + line * LINE..], counts));
-        }
-    }
-    parallel::for_each(items, words.len() * STEPS, |(words, counts)| {
-        compiled_for(
-            isa,
-            #[inline(always)]
-            || count_column(words, axis, stride, counts),
-        );
-    });
+    count_along(isa, words, [axis, inner], neurons, &All, counts);
     Ok(())
 }
 
-/// Vertical counters: bit `i` of the counts of a line's neurons, one bit per neuron.
-type Planes = [[u64; LINE]; 8];
+/// Every spike counts.
+#[derive(Clone)]
+struct All;
 
-/// Counts over the words at `0, stride, 2·stride, …`, `axis` of them.
-#[inline(always)]
-fn count_column(words: &[u64], axis: usize, stride: usize, counts: &mut [f32]) {
-    /// The most that the counters hold.
-    const FULL: usize = (1 << 8) - 1;
-    let width = layout::words(counts.len());
-    counts.fill(0.0);
-    for first in (0..axis).step_by(FULL) {
-        let steps = FULL.min(axis - first);
-        let mut planes: Planes = [[0; LINE]; 8];
-        for step in first..first + steps {
-            let words = &words[step * stride..];
-            match words.first_chunk::<LINE>() {
-                Some(words) if width == LINE => add(&mut planes, words),
-                _ => {
-                    let mut line = [0; LINE];
-                    line[..width].copy_from_slice(&words[..width]);
-                    add(&mut planes, &line);
-                }
-            }
-        }
-        let used = (usize::BITS - steps.leading_zeros()) as usize;
-        for (w, counts) in counts.chunks_mut(WORD_BITS).enumerate() {
-            for (n, count) in counts.iter_mut().enumerate() {
-                let mut sum = 0;
-                for (p, plane) in planes[..used].iter().enumerate() {
-                    sum |= ((plane[w] >> n & 1) as u32) << p;
-                }
-                *count += sum as f32;
-            }
-        }
-    }
-}
+impl Counted for All {
+    #[inline(always)]
+    fn restart(&mut self) {}
 
-/// Adds one bit to each counter.
-#[inline(always)]
-fn add(planes: &mut Planes, words: &[u64; LINE]) {
-    let mut carry = *words;
-    for plane in planes {
-        for (bit, carry) in plane.iter_mut().zip(&mut carry) {
-            (*bit, *carry) = (*bit ^ *carry, *bit & *carry);
-        }
+    #[inline(always)]
+    fn of(&mut self, firing: Line) -> Line {
+        firing
     }
 }

@@ -11,12 +11,14 @@
 //! | `[R, K]` bits | `[K, R]` bits | [`transpose`](fn@transpose) |
 //! | rows of `B·N` bits | rows of `N` bits | [`cut_rows`] |
 //! | bits | how many are set | [`count`](fn@count), [`count_rows`], [`count_axis`] |
+//! | bits | times of the first, second, … spike | [`spike_times`] |
 //! | bits | positions of the set ones, and back | [`to_indices`], [`from_indices`] |
 //! | bits | `(t, b, n)` of each spike, and back | [`to_events`], [`from_events`] |
 //! | maps of bits | ORs or sums of windows | [`max_pool`], [`sum_pool`] |
 //! | probabilities | random bits | [`bernoulli`] |
 
 mod count;
+mod counters;
 mod events;
 pub(crate) mod indices;
 pub mod layout;
@@ -24,6 +26,7 @@ mod pack;
 mod pool;
 mod random;
 mod regroup;
+mod times;
 mod transpose;
 
 pub use count::{count, count_axis, count_rows};
@@ -33,6 +36,7 @@ pub use pack::{Bf16, Element, F16, pack, unpack};
 pub use pool::{Pool, max_pool, max_pool_gradient, sum_pool};
 pub use random::{Stream, bernoulli};
 pub use regroup::cut_rows;
+pub use times::{spike_times, spike_times_gradient};
 pub use transpose::transpose;
 
 use crate::simd::{Isa, Kernel, Simd, dispatch};

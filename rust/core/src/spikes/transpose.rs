@@ -8,13 +8,15 @@ use crate::simd::Isa;
 
 /// Blocks of 64 × 64 bits that are transposed together: as many as fill a vector and, in the
 /// result, a cache line.
-const LINE: usize = 8;
+pub(super) const LINE: usize = 8;
 
 /// Transposing a word takes that many of the elementary steps of [`parallel::GRAIN`].
 const STEPS: usize = 8;
 
+/// One row of each of such blocks.
+pub(super) type Line = [u64; LINE];
 /// The rows of such blocks, side by side.
-type Blocks = [[u64; LINE]; WORD_BITS];
+type Blocks = [Line; WORD_BITS];
 
 /// Transposes `rows` rows of `columns` bits: bit `c` of row `r` becomes bit `r` of row `c`.
 ///
@@ -94,24 +96,40 @@ fn transpose_column<'a>(
 /// Swaps the off-diagonal quarters of each block, then of each quarter, and so on down to bits.
 #[inline(always)]
 fn transpose_blocks(blocks: &mut Blocks) {
-    swap_quarters::<32>(blocks, 0x0000_0000_ffff_ffff);
-    swap_quarters::<16>(blocks, 0x0000_ffff_0000_ffff);
-    swap_quarters::<8>(blocks, 0x00ff_00ff_00ff_00ff);
-    swap_quarters::<4>(blocks, 0x0f0f_0f0f_0f0f_0f0f);
-    swap_quarters::<2>(blocks, 0x3333_3333_3333_3333);
-    swap_quarters::<1>(blocks, 0x5555_5555_5555_5555);
+    swap_quarters::<32, 32>(blocks, 0x0000_0000_ffff_ffff);
+    swap_quarters::<16, 16>(blocks, 0x0000_ffff_0000_ffff);
+    swap_quarters::<8, 8>(blocks, 0x00ff_00ff_00ff_00ff);
+    transpose_octets(blocks);
 }
 
-/// In every square of `2·SIZE` bits: the upper half of its first `SIZE` rows for the lower half
-/// (`mask`) of its last.
+/// Transposes the squares of 8 × 8 bits.
 #[inline(always)]
-fn swap_quarters<const SIZE: usize>(blocks: &mut Blocks, mask: u64) {
-    for square in blocks.chunks_exact_mut(2 * SIZE) {
-        let (first, last) = square.split_at_mut(SIZE);
+fn transpose_octets(rows: &mut [Line]) {
+    swap_quarters::<4, 4>(rows, 0x0f0f_0f0f_0f0f_0f0f);
+    swap_quarters::<2, 2>(rows, 0x3333_3333_3333_3333);
+    swap_quarters::<1, 1>(rows, 0x5555_5555_5555_5555);
+}
+
+/// Gathers bit `c` of each of 8 rows, for all `c`, in byte `c % 8` of row `c / 8`.
+#[inline(always)]
+pub(super) fn to_bytes(rows: &mut [Line; 8]) {
+    transpose_octets(rows);
+    // That was byte `c / 8` of row `c % 8`; what is left is to transpose 8 × 8 bytes.
+    swap_quarters::<4, 32>(rows, 0x0000_0000_ffff_ffff);
+    swap_quarters::<2, 16>(rows, 0x0000_ffff_0000_ffff);
+    swap_quarters::<1, 8>(rows, 0x00ff_00ff_00ff_00ff);
+}
+
+/// In every rectangle of `2·ROWS` rows and `2·COLUMNS` bits: the upper half of its first rows for
+/// the lower half (`mask`) of its last.
+#[inline(always)]
+fn swap_quarters<const ROWS: usize, const COLUMNS: usize>(rows: &mut [Line], mask: u64) {
+    for rectangle in rows.chunks_exact_mut(2 * ROWS) {
+        let (first, last) = rectangle.split_at_mut(ROWS);
         let first = first.as_flattened_mut();
         for (a, b) in first.iter_mut().zip(last.as_flattened_mut()) {
-            let differing = (*a >> SIZE ^ *b) & mask;
-            *a ^= differing << SIZE;
+            let differing = (*a >> COLUMNS ^ *b) & mask;
+            *a ^= differing << COLUMNS;
             *b ^= differing;
         }
     }

@@ -6,6 +6,7 @@ mod pool;
 mod positions;
 mod random;
 mod regroup;
+mod times;
 mod transpose;
 
 use bitspike::spikes::layout;
