@@ -16,6 +16,17 @@ COUNTING = {
     "mse_count_loss": SF.mse_count_loss(0.8, 0.2),
     "mse_count_loss weighted": SF.mse_count_loss(weight=WEIGHTS),
     "mse_rate_loss": SF.mse_rate_loss(0.8, 0.2, normalize=True),
+    "spike_max_loss": SF.spike_max_loss(),
+    "spike_max_loss softmax": SF.spike_max_loss(mode="softmax"),
+}
+TIMING = {
+    "mse_temporal_loss": SF.mse_temporal_loss(tolerance=2),
+    "mse_temporal_loss several": SF.mse_temporal_loss(
+        on_target=(0, 2, 4), off_target=(3, 5, -1), multi_spike=True
+    ),
+    "ce_temporal_loss": SF.ce_temporal_loss(),
+    "ce_temporal_loss reciprocal": SF.ce_temporal_loss("reciprocal"),
+    "mse_relative_temporal_loss": SF.mse_relative_temporal_loss(2),
 }
 POOLING = {
     "ce_count_loss population": SF.ce_count_loss(True, 6),
@@ -27,11 +38,10 @@ OTHERS = {
     "ce_rate_loss weighted": SF.ce_rate_loss(weight=WEIGHTS),
     "ce_max_membrane_loss": SF.ce_max_membrane_loss(),
     "mse_membrane_loss": SF.mse_membrane_loss(),
-    "mse_temporal_loss": SF.mse_temporal_loss(tolerance=2),
-    "ce_temporal_loss": SF.ce_temporal_loss(),
-    "mse_relative_temporal_loss": SF.mse_relative_temporal_loss(2),
+    "spike_max_loss windows": SF.spike_max_loss(4),
+    "tet_loss": SF.tet_loss(),
 }
-LOSSES = COUNTING | POOLING | OTHERS
+LOSSES = COUNTING | TIMING | POOLING | OTHERS
 
 
 def recording(case):
@@ -68,7 +78,15 @@ def test_accuracy_counts_bits(population):
     got = SF.accuracy_rate(packed, y, population, 6)
     assert snn.unpacked_operations() == before
     assert got == SF.accuracy_rate(x, y, population, 6)
-    assert SF.accuracy_temporal(packed, y) == SF.accuracy_temporal(x, y)
+
+
+def test_accuracy_reads_times_off_bits():
+    x, y = spikes(0.2, (9, 50, 72)), torch.randint(72, (50,))
+    packed = snn.SpikeTensor.from_dense(x)
+    before = snn.unpacked_operations()
+    got = SF.accuracy_temporal(packed, y)
+    assert snn.unpacked_operations() == before
+    assert got == SF.accuracy_temporal(x, y)
 
 
 @given(
@@ -103,7 +121,7 @@ def test_training_through_packed_spikes():
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["dense", "packed"])
-@pytest.mark.parametrize("case", [*COUNTING, *OTHERS])
+@pytest.mark.parametrize("case", [*COUNTING, *TIMING, *OTHERS])
 def test_compiled(case, packed):
     torch.compiler.reset()
     x = snn.SpikeTensor.from_dense(spikes()) if packed else spikes()
@@ -149,6 +167,10 @@ def test_arguments_are_checked():
         (lambda: SF.ce_temporal_loss("invert"), "inverse must be"),
         (lambda: SF.mse_membrane_loss(True, weight=WEIGHTS), "weight needs labels"),
         (lambda: SF.mse_temporal_loss(True, weight=WEIGHTS), "weight needs labels"),
+        (lambda: SF.spike_max_loss(0), "window must be one step or more, not 0"),
+        (lambda: SF.spike_max_loss(mode="max"), 'mode must be "probability" or "softmax"'),
+        (lambda: SF.tet_loss(1.5), r"lam must be in \[0, 1\], not 1.5"),
+        (lambda: SF.van_rossum_loss(0.0), "tau must be positive, not 0.0"),
         (lambda: SF.SpikeTime(on_target=(1, 2), off_target=3, multi_spike=True), "equally many"),
         (lambda: SF.SpikeTime(on_target=(1, 2), off_target=(3, 4)), "one time each"),
         (lambda: SF.ce_count_loss(weight=WEIGHTS[:2])(spikes(), LABELS), "each of the 6 classes"),

@@ -5,10 +5,12 @@ packed or not, and counts of packed spikes are those of bits.
 """
 
 from . import acc as acc
+from . import distance as distance
 from . import loss as loss
 from . import reg as reg
 from .acc import accuracy_rate as accuracy_rate
 from .acc import accuracy_temporal as accuracy_temporal
+from .distance import victor_purpura as victor_purpura
 from .loss import LossFunctions as LossFunctions
 from .loss import SpikeTime as SpikeTime
 from .loss import ce_count_loss as ce_count_loss
@@ -20,6 +22,9 @@ from .loss import mse_membrane_loss as mse_membrane_loss
 from .loss import mse_rate_loss as mse_rate_loss
 from .loss import mse_relative_temporal_loss as mse_relative_temporal_loss
 from .loss import mse_temporal_loss as mse_temporal_loss
+from .loss import spike_max_loss as spike_max_loss
+from .loss import tet_loss as tet_loss
+from .loss import van_rossum_loss as van_rossum_loss
 from .reg import kl_rate as kl_rate
 from .reg import l1_rate_sparsity as l1_rate_sparsity
 from .reg import l2_rate as l2_rate

@@ -67,6 +67,15 @@ class LossFunctions:
         reduction = self._intermediate_reduction()
         return F.cross_entropy(scores, labels, self._weights(scores), reduction=reduction)
 
+    def _cross_entropy_of_steps(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of ``[T, B, C]``, averaged over time: ``[B]``."""
+        steps, batch, _ = scores.shape
+        # One call, with time folded into the batch.
+        per_step = F.cross_entropy(
+            scores.flatten(0, 1), labels.repeat(steps), self._weights(scores), reduction="none"
+        )
+        return per_step.view(steps, batch).mean(0)
+
     def _squared_error(self, actual: Tensor, wanted: Tensor, labels: Tensor) -> Tensor:
         """Squares of differences ``[*, B, C]``, those of a sample times the weight of its class."""
         loss = F.mse_loss(actual, wanted, reduction=self._intermediate_reduction())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from .._recordings import by_label, checked, class_counts, labels, pool_size, pooled
 from ._loss import LossFunctions, reduced
@@ -58,12 +57,7 @@ class ce_rate_loss(LossFunctions):
         index = labels(targets, spikes.shape[1])
         if self.population_code:
             spikes = pooled(spikes, self.num_classes).mean(-1)
-        steps = spikes.shape[0]
-        # One cross-entropy, with time folded into the batch.
-        per_step = F.cross_entropy(
-            spikes.flatten(0, 1), index.repeat(steps), self._weights(spikes), reduction="none"
-        )
-        per_sample = per_step.view(steps, len(index)).mean(0)
+        per_sample = self._cross_entropy_of_steps(spikes, index)
         if self._intermediate_reduction() == "none":
             return per_sample
         return reduced(per_sample, self.reduction).reshape(1)
