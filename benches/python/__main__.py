@@ -3,6 +3,7 @@
 python benches/python --quick         a few small rows
 python benches/python --cell T=25     only layers whose name contains this
 python benches/python --neurons       every neuron instead, in neurons-<isa>.md
+python benches/python --coding        rate coding and losses instead, in coding-<isa>.md
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+import coding
 import gate
 import neurons
 import recurrent
@@ -62,6 +64,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/python", description="Compare with peers.")
     parser.add_argument("--quick", action="store_true", help="small layers, 3 %% input, 3 rounds")
     parser.add_argument("--neurons", action="store_true", help="every neuron, by itself")
+    parser.add_argument("--coding", action="store_true", help="rate coding and losses")
     parser.add_argument(
         "--cell", default="", help="only layers or neurons whose name contains this"
     )
@@ -72,13 +75,28 @@ def options() -> argparse.Namespace:
 
 def measure_neurons(only: str, rounds: int, out: Path, isa: str) -> None:
     """Measures every neuron, prints as it goes, writes the record at the end."""
-    cells = []
-    for bench in (bench for bench in neurons.BENCHES if only in str(bench)):
-        cells.append(neurons.measure(bench, rounds).cells())
-        print(" | ".join(cells[-1]), flush=True)
+    benches = (bench for bench in neurons.BENCHES if only in str(bench))
+    cells = printed(neurons.measure(bench, rounds).cells() for bench in benches)
     file = out / f"neurons-{isa}.md"
     table("Neurons and their peers", neurons.COLUMNS, cells, neurons.NOTES, file, isa, rounds)
     print(f"\n{file}")
+
+
+def measure_coding(rounds: int, out: Path, isa: str) -> None:
+    """Measures rate coding and losses, prints as it goes, writes the record at the end."""
+    cells = printed(row.cells() for row in coding.measure(rounds))
+    file = out / f"coding-{isa}.md"
+    table("Rate coding and losses", coding.COLUMNS, cells, coding.NOTES, file, isa, rounds)
+    print(f"\n{file}")
+
+
+def printed(rows: Iterator[list[str]]) -> list[list[str]]:
+    """All rows, each printed when it is there."""
+    cells = []
+    for row in rows:
+        cells.append(row)
+        print(" | ".join(row), flush=True)
+    return cells
 
 
 def main() -> None:
@@ -87,6 +105,8 @@ def main() -> None:
     isa = _native.describe()["isa"]
     if args.neurons:
         return measure_neurons(args.cell, args.rounds, args.out, isa)
+    if args.coding:
+        return measure_coding(args.rounds, args.out, isa)
     torch.manual_seed(0)
     cells = [cell for cell in CELLS if args.cell in str(cell)]
     densities, rounds = (*DENSITIES, DENSE), args.rounds

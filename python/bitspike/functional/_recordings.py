@@ -17,10 +17,9 @@ def checked(recording: Tensor, name: str = "spk_out") -> Tensor:
     Raises:
         ValueError: if it is not ``[T, B, C]``, or has no step.
     """
-    if recording.dim() != 3 or not recording.shape[0]:
-        raise ValueError(
-            f"{name} must be [T, B, C] with one step or more, not {tuple(recording.shape)}"
-        )
+    shape = recording.shape
+    if len(shape) != 3 or not shape[0]:
+        raise ValueError(f"{name} must be [T, B, C] with one step or more, not {tuple(shape)}")
     return wide(recording)
 
 
@@ -71,7 +70,10 @@ def pooled(x: Tensor, num_classes: int | bool) -> Tensor:
 
 
 def counts(spikes: Tensor) -> Tensor:
-    """How often each neuron fires, ``[B, *]``; packed spikes are counted as bits."""
+    """How often each neuron fires, ``[B, *]``; packed spikes are counted as bits.
+
+    They are float32 or float64.
+    """
     if _is_read_natively(spikes):
         of_bits: Tensor = Counts.apply(spikes)
         return of_bits
@@ -88,7 +90,8 @@ def spike_times(spikes: Tensor, count: int) -> Tensor:
     r"""When each neuron fires for the first, second, … time, ``[count, B, C]``.
 
     A spike that does not come is put at the last step. The derivative of each time with respect
-    to the spike at that time is taken to be -1: what fires more, fires earlier.
+    to the spike at that time is taken to be -1: what fires more, fires earlier. Spikes are float32
+    or float64.
     """
     if _is_read_natively(spikes):
         of_bits: Tensor = SpikeTimes.apply(spikes, count)
@@ -103,9 +106,7 @@ def spike_times(spikes: Tensor, count: int) -> Tensor:
 
 
 def _is_read_natively(x: Tensor) -> bool:
-    """Whether these are packed float32 ``[T, B, *]``, with nobody looking on."""
+    """Whether these are packed ``[T, B, *]``, with nobody looking on."""
     if not isinstance(x, SpikeTensor) or x.is_transposed or x.rows < 2:
         return False
-    if is_traced(x.words) or torch._C._functorch.peek_interpreter_stack() is not None:
-        return False
-    return x.dtype == torch.float32
+    return not is_traced(x.words) and torch._C._functorch.peek_interpreter_stack() is None

@@ -105,9 +105,8 @@ class ce_count_loss(LossFunctions):
         self.num_classes = num_classes
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
-        spikes = checked(spk_out)
-        counts = class_counts(spikes, self.population_code, self.num_classes)
-        return self._cross_entropy(counts, labels(targets, spikes.shape[1]))
+        counts = class_counts(checked(spk_out), self.population_code, self.num_classes)
+        return self._cross_entropy(counts, labels(targets, len(counts)))
 
 
 class mse_count_loss(LossFunctions):

@@ -48,35 +48,41 @@ class MaxPool(torch.autograd.Function):
 
 
 class Counts(torch.autograd.Function):
-    """How often each neuron fires; all spikes of a neuron share the gradient of its count."""
+    """How often each neuron fires; all its spikes share the gradient of its count.
+
+    Sizes are those of the words: to ask a `SpikeTensor` for its own goes through Python, and the
+    counts of a small layer take no longer.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.shape, ctx.dtype = x.shape, x.dtype
-        counts = spikes.count_axis(x.words, 0, x.neurons)  # type: ignore[attr-defined]
-        return counts.view(ctx.shape[1:])
+    def forward(ctx: Any, x: Any) -> Tensor:
+        counts = spikes.count_axis(x.words, 0, x.neurons)
+        steps, *rows = x.words.shape[:-1]
+        ctx.steps = steps
+        return counts.view(*rows, *x.features)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return grad.to(ctx.dtype).expand(ctx.shape)
+        return grad.expand(ctx.steps, *grad.shape)
 
 
 class SpikeTimes(torch.autograd.Function):
     """When neurons fire for the first, second, … time; a stronger spike would come earlier."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
-        times = spikes.spike_times(x.words, x.neurons, count)  # type: ignore[attr-defined]
-        times = times.view(count, *x.shape[1:])
+    def forward(ctx: Any, x: Any, count: int) -> Tensor:
+        times = spikes.spike_times(x.words, x.neurons, count)
+        steps, *rows = x.words.shape[:-1]
+        times = times.view(count, *rows, *x.features)
         ctx.save_for_backward(times)
-        ctx.steps, ctx.dtype = x.shape[0], x.dtype
+        ctx.steps = steps
         return times
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (times,) = ctx.saved_tensors
-        return spikes.spike_times_gradient(times, grad, ctx.steps).to(ctx.dtype), None
+        return spikes.spike_times_gradient(times, grad, ctx.steps), None
 
 
 class Linear(torch.autograd.Function):
