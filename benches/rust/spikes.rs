@@ -5,7 +5,7 @@
 
 use bitspike::simd::Isa;
 use bitspike::spikes::{
-    Stream, bernoulli, count, count_axis, layout, pack, to_indices, transpose, unpack,
+    Stream, bernoulli, count, count_axis, layout, pack, spike_times, to_indices, transpose, unpack,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -101,6 +101,15 @@ fn counts(criterion: &mut Criterion) {
             count_axis(isa, &words, 1, STEPS, SAMPLES, NEURONS, out).expect("the lengths fit");
         },
     );
+
+    let mut first = vec![(STEPS - 1) as f32; SAMPLES * NEURONS];
+    for i in ones.iter().rev() {
+        first[i % (SAMPLES * NEURONS)] = (i / (SAMPLES * NEURONS)) as f32;
+    }
+    let empty = vec![0.0; first.len()];
+    per_isa(criterion, "first spikes", &first, empty, |isa, out| {
+        spike_times(isa, &words, [STEPS, SAMPLES], NEURONS, out).expect("the lengths fit");
+    });
 
     let indices: Vec<_> = ones.iter().map(|i| (i % NEURONS) as u32).collect();
     let mut starts = vec![0; ROWS + 1];

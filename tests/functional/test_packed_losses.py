@@ -62,6 +62,14 @@ def test_packed_is_dense(case, dtype):
     assert same_bits(gradient, wanted_gradient)
 
 
+@pytest.mark.parametrize("case", COUNTING | POOLING)
+def test_all_steps_share_the_gradient_of_a_count(case):
+    x = snn.SpikeTensor.from_dense(recording(case)).requires_grad_()
+    (gradient,) = torch.autograd.grad(LOSSES[case](x, LABELS), [x])
+    # It takes no memory for the steps, and neurons read it in place.
+    assert gradient.shape == x.shape and gradient.stride()[0] == 0
+
+
 @pytest.mark.parametrize("case", LOSSES)
 def test_dense_spikes(case):
     x = recording(case)
