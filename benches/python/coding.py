@@ -27,6 +27,9 @@ DEVIATIONS = 5.0
 # snnTorch loops over all neurons in Python for the gradient of their times: too long for more.
 MOST_TIMES = 100
 
+# Losses take microseconds.
+CALLS = 10
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -57,8 +60,9 @@ class Row:
 
 COLUMNS = ("task", "[T, B, N]", "packed", *PEERS)
 NOTES = f"""
-* Microseconds are medians of alternating rounds, ± half the distance between the quartiles. The
-  other columns say how many times as long a peer took: above 1, packed spikes are faster.
+* Microseconds are medians of alternating rounds, ± half the distance between the quartiles. A round
+  of a loss is the mean of {CALLS} calls. The other columns say how many times as long a peer took:
+  above 1, packed spikes are faster.
 * Rate coding: `spikegen.rate(packed=True)`; dense is `torch.bernoulli` of the expanded
   probabilities; snnTorch's `spikegen.rate`. The spikes of each image were compared with its
   probabilities.
@@ -75,7 +79,7 @@ def measure(rounds: int) -> Iterator[Row]:
     yield Row("rate coding", IMAGES, interleaved(_rate_coding(), rounds))
     for name in ("ce_count_loss", "mse_count_loss", "ce_temporal_loss"):
         for shape in SIZES:
-            yield Row(name, shape, interleaved(_losses(name, shape), rounds))
+            yield Row(name, shape, interleaved(_losses(name, shape), rounds, CALLS))
 
 
 def _rate_coding() -> dict[str, Callable[[], Tensor]]:

@@ -2,6 +2,7 @@
 
 A turn is two calls, of which the second is timed: training calls the same library again and again,
 and the first call would pay for the caches and the threads that the library before has left behind.
+What takes microseconds is called several times instead of once.
 """
 
 import statistics
@@ -28,16 +29,23 @@ class Times:
         return (high - low) / 2 / self.median
 
 
-def interleaved(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
-    """Times each step ``rounds`` times, after one call that does not count."""
+def interleaved(
+    steps: Mapping[str, Callable[[], object]], rounds: int, calls: int = 1
+) -> dict[str, Times]:
+    """Times each step ``rounds`` times, after one call that does not count.
+
+    Each time is the mean of so many ``calls``, after as many that do not count either.
+    """
     for step in steps.values():
         step()
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for round_ in range(rounds):
         order = list(steps) if round_ % 2 == 0 else list(reversed(steps))
         for name in order:
-            steps[name]()
+            for _ in range(calls):
+                steps[name]()
             start = time.perf_counter()
-            steps[name]()
-            seconds[name].append(time.perf_counter() - start)
+            for _ in range(calls):
+                steps[name]()
+            seconds[name].append((time.perf_counter() - start) / calls)
     return {name: Times(tuple(values)) for name, values in seconds.items()}
