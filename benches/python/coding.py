@@ -45,7 +45,8 @@ class Row:
         """How many times as long as packed spikes the peer took."""
         if peer not in self.times:
             return ""
-        return f"{self.times[peer].median / self.times['packed'].median:.2g}×"
+        ratio = self.times[peer].median / self.times["packed"].median
+        return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
 
     def cells(self) -> list[str]:
         """Its fields as text."""
