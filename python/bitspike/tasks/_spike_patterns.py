@@ -89,7 +89,7 @@ def _embed(points: Tensor, manifold: Tensor, alpha: float) -> Tensor:
     a, b, c = manifold
     k = torch.arange(1, manifold.shape[-1] + 1, dtype=points.dtype)
     times = []
-    for z in points[:, None, :, None].split(64):
+    for z in points[:, None, :, None].split(256):
         terms = a / k**alpha * torch.sin(2 * math.pi * (k * z * b + c))
         times.append(terms.sum(3).prod(2))
     return torch.cat(times)
