@@ -84,14 +84,15 @@ def spike_patterns(
 def _embed(points: Tensor, manifold: Tensor, alpha: float) -> Tensor:
     """``f`` ``[N, neurons]`` at points ``[N, dim]``; ``manifold`` is ``A, B, C [neurons, dim, K]``.
 
-    Dimension by dimension and neuron by neuron, as all terms at once need much memory.
+    Some points at a time, as all terms of all of them would need much memory.
     """
-    order = torch.arange(1, manifold.shape[-1] + 1, dtype=points.dtype)
-    columns = []
-    for a, b, c in zip(*manifold, strict=True):
-        phase = order * points.unsqueeze(2) * b + c
-        columns.append((a / order**alpha * torch.sin(2 * math.pi * phase)).sum(2).prod(1))
-    return torch.stack(columns, 1)
+    a, b, c = manifold
+    k = torch.arange(1, manifold.shape[-1] + 1, dtype=points.dtype)
+    times = []
+    for z in points[:, None, :, None].split(256):
+        terms = a / k**alpha * torch.sin(2 * math.pi * (k * z * b + c))
+        times.append(terms.sum(3).prod(2))
+    return torch.cat(times)
 
 
 def _unit_range(times: Tensor) -> Tensor:
