@@ -1,0 +1,208 @@
+"""What remembers for a second? Thresholds that adapt, where a membrane forgets.
+
+In the store-recall task (Bellec et al. 2018) one of two values is shown in every frame of ten
+steps. The one that came with a store cue is asked for by a recall cue, up to 70 steps later, and
+other values are shown meanwhile. A membrane that keeps 0.9 of itself per step has lost it by then.
+``ALIF`` neurons keep it in their thresholds: every spike raises them, and they fall back slowly, so
+that the neurons that fired at the store cue answer less to the recall cue. Both networks are of
+the same size, have no recurrent connections, and a readout of short memory.
+
+    python examples/recall.py --out docs/images     about a minute
+    python examples/recall.py --short               a few seconds, to try it
+"""
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import bitspike as snn
+from bitspike import spikeplot, tasks, utils
+from drawing import BLUE, GREEN, GREY, LINE, ORANGE, VIOLET, figure, save, tidy
+from training import History, fit, options
+
+FRAMES, FRAME_STEPS, WIDTH = 8, 10, 10
+HIDDEN = 60
+SEEDS = 3
+VALUES = {"value 0": BLUE, "value 1": ORANGE}
+NEURONS = {"Leaky": GREY, "ALIF": GREEN}
+
+
+def main() -> None:
+    """Trains both networks from a few seeds, and shows how one of them remembers."""
+    arguments = options(__doc__)
+    task = tasks.store_recall(
+        samples=200 if arguments.short else 3000,
+        frames=FRAMES,
+        frame_steps=FRAME_STEPS,
+        width=WIDTH,
+        noise=0.02,
+    )
+    seeds = range(arguments.seed, arguments.seed + (1 if arguments.short else SEEDS))
+    histories: dict[str, list[History]] = {}
+    by_delay: dict[str, list[list[float]]] = {}
+    for kind in NEURONS:
+        histories[kind], by_delay[kind] = [], []
+        for seed in seeds:
+            torch.manual_seed(seed)
+            net = network(kind)
+            histories[kind].append(
+                fit(
+                    net,
+                    task.train,
+                    task.test,
+                    encode=encode,
+                    loss=lambda readout, value: F.cross_entropy(answer(readout), value),
+                    decide=lambda readout: answer(readout).argmax(1),
+                    epochs=1 if arguments.short else 30,
+                    name=f"{kind}, seed {seed}",
+                    batch=50,
+                    learning_rate=1e-2,
+                )
+            )
+            by_delay[kind].append(accuracy_by_delay(net, *task.test.tensors))
+    # The network that was trained last has ALIF neurons.
+    example = remember(net, *longest(*task.test.tensors))
+    save(draw(histories, by_delay, example), arguments.out / "recall.png")
+    report(histories, by_delay)
+
+
+def network(kind: str) -> nn.Sequential:
+    """Hidden neurons of that kind, and a readout that does not fire."""
+    common = {"beta": 0.9, "init_hidden": True, "multi_step": True}
+    hidden = snn.Leaky(**common) if kind == "Leaky" else snn.ALIF(rho=0.99, beta_a=1.0, **common)
+    readout = snn.LI(beta=0.8, init_hidden=True, multi_step=True)
+    return nn.Sequential(nn.Linear(4 * WIDTH, HIDDEN), hidden, nn.Linear(HIDDEN, 2), readout)
+
+
+def encode(sequences: Tensor) -> Tensor:
+    """Packed, time first."""
+    return snn.SpikeTensor.from_dense(sequences.transpose(0, 1))
+
+
+def answer(readout: Tensor) -> Tensor:
+    """What the readout says during the recall cue."""
+    return readout[-FRAME_STEPS:].mean(0)
+
+
+def delays(sequences: Tensor) -> Tensor:
+    """How many frames before the recall the last store cue was given."""
+    cues = sequences[:, :, 2 * WIDTH : 3 * WIDTH].unflatten(1, (FRAMES, FRAME_STEPS)).sum((2, 3))
+    # Noise alone is an order of magnitude below the spikes of a cue.
+    stored = cues > 0.15 * FRAME_STEPS * WIDTH
+    return FRAMES - 1 - (stored * torch.arange(FRAMES)).amax(1)
+
+
+@torch.no_grad()
+def accuracy_by_delay(net: nn.Sequential, sequences: Tensor, values: Tensor) -> list[float]:
+    """Accuracy for each delay from one frame on."""
+    utils.reset(net)
+    right = (answer(net(encode(sequences))).argmax(1) == values).float()
+    delay = delays(sequences)
+    return [right[delay == frames].mean().item() for frames in range(1, FRAMES)]
+
+
+def longest(sequences: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """A sequence whose value has to be kept for longest."""
+    index = delays(sequences).argmax()
+    return sequences[index : index + 1], values[index : index + 1]
+
+
+@torch.no_grad()
+def remember(net: nn.Sequential, sequence: Tensor, value: Tensor) -> dict[str, Tensor]:
+    """What the layers of a network with ALIF neurons do for one sequence."""
+    utils.reset(net)
+    spikes = encode(sequence)
+    neurons = net[1]
+    neurons.output = True
+    hidden, adaptation, _ = net[:2](spikes)
+    return {
+        "input": spikes[:, 0],
+        "hidden": hidden[:, 0],
+        "threshold": (neurons.threshold + neurons.beta_a * adaptation)[:, 0],
+        "readout": net[2:](hidden)[:, 0],
+        "vote": net[2].weight[1] - net[2].weight[0],
+        "value": value,
+    }
+
+
+def draw(
+    histories: dict[str, list[History]],
+    by_delay: dict[str, list[list[float]]],
+    example: dict[str, Tensor],
+) -> Figure:
+    """Accuracies at the left, one sequence at the right."""
+    page = figure(13, 8)
+    left, right = page.subfigures(1, 2, width_ratios=(1, 1.9))
+    learned, kept = left.subplots(2, 1)
+    for kind, of_seeds in histories.items():
+        accuracy = [history.accuracy for history in of_seeds]
+        band(learned, range(1, len(accuracy[0]) + 1), accuracy, kind)
+        steps = [frames * FRAME_STEPS for frames in range(1, FRAMES)]
+        band(kept, steps, by_delay[kind], kind)
+    tidy(learned, "accuracy in the test", xlabel="epoch")
+    learned.xaxis.set_major_locator(MaxNLocator(integer=True))
+    tidy(kept, "after training, by delay", xlabel="steps from store cue to recall cue")
+    for ax in (learned, kept):
+        ax.axhline(0.5, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
+        ax.set_ylim(0.4, 1)
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        ax.grid(axis="y", alpha=0.25)
+    learned.legend(frameon=False, loc="lower right", ncols=3)
+    trace(right.subplots(4, 1, sharex=True, height_ratios=(1.5, 2, 1.3, 1.3)), example)
+    return page
+
+
+def band(ax: Axes, x: range | list[int], of_seeds: list[list[float]], kind: str) -> None:
+    """The mean of all networks, and their range."""
+    y, colour = torch.tensor(of_seeds), NEURONS[kind]
+    ax.fill_between(x, y.amin(0), y.amax(0), color=colour, alpha=0.2, linewidth=0)
+    ax.plot(x, y.mean(0), color=colour, label=kind, **LINE)
+
+
+def trace(axes: list[Axes], example: dict[str, Tensor]) -> None:
+    """Cues, hidden spikes, thresholds and readout of one sequence."""
+    input_, hidden, thresholds, readout = axes
+    spikeplot.raster(example["input"], input_, color=GREY)
+    input_.set_yticks([WIDTH * (group + 0.5) for group in range(4)], [*VALUES, "store", "recall"])
+    for edge in range(1, 4):
+        input_.axhline(WIDTH * edge - 0.5, color=GREY, linewidth=0.5)
+    value = int(example["value"])
+    tidy(input_, f"input: {list(VALUES)[value]} is stored, and asked for in the last frame")
+
+    order = example["vote"].argsort()
+    spikeplot.raster(example["hidden"][:, order], hidden, color=VIOLET)
+    tidy(hidden, "hidden spikes; neurons further up vote for value 1", "neuron")
+
+    # The quarter of the neurons that vote most for either value.
+    for (name, colour), voters in zip(VALUES.items(), (order[:15], order[-15:]), strict=True):
+        mean = example["threshold"][:, voters].mean(1)
+        thresholds.plot(mean, color=colour, linewidth=1.8, label=f"neurons that vote for {name}")
+    tidy(thresholds, "their adaptive thresholds: the memory", "mean")
+    thresholds.legend(frameon=False, loc="upper left")
+
+    for (name, colour), membrane in zip(VALUES.items(), example["readout"].unbind(1), strict=True):
+        readout.plot(membrane, color=colour, linewidth=1.8, label=name)
+    tidy(readout, "readout", "membrane", "step")
+    readout.legend(frameon=False, loc="upper left")
+    for ax in axes:
+        ax.axvspan((FRAMES - 1) * FRAME_STEPS, FRAMES * FRAME_STEPS, color=GREY, alpha=0.12)
+        ax.set_xlim(-0.5, FRAMES * FRAME_STEPS - 0.5)
+
+
+def report(histories: dict[str, list[History]], by_delay: dict[str, list[list[float]]]) -> None:
+    """Prints a row for each kind of neuron."""
+    shown = (1, 2, 4, FRAMES - 1)
+    heads = "".join(f"{f'{frames * FRAME_STEPS} steps':>10}" for frames in shown)
+    print(f"{'':7}{'accuracy':>10}{'and after a delay of':>22}\n{'':17}{heads}")
+    for kind, of_seeds in histories.items():
+        whole = torch.tensor([history.accuracy[-1] for history in of_seeds]).mean().item()
+        delayed = torch.tensor(by_delay[kind]).mean(0)
+        cells = "".join(f"{delayed[frames - 1].item():10.1%}" for frames in shown)
+        print(f"{kind:7}{whole:10.1%}{cells}")
+
+
+if __name__ == "__main__":
+    main()
