@@ -67,13 +67,13 @@ def test_there_must_be_steps(case, shape):
 
 
 def test_step_forward_by_hand():
-    data = torch.tensor([5.0, 6.5, 6.5, 6.0, 6.0, 9.0, 9.0, 3.0, 4.0, 5.0])
-    # The baseline: 5, 6, 6, 6, 6, 7, 8, 7, 6, 6, as 5 is not less than 6 - 1.
+    data = torch.tensor([5.0, 6.0, 6.5, 6.0, 6.0, 9.0, 9.0, 3.0, 4.0, 5.0])
+    # The baseline: 5, 5, 6, 6, 6, 7, 8, 7, 6, 6, as 6 is not more than 5 + 1, nor 5 less than 6 - 1.
     on, off = spikegen.step_forward(data, 1).T.tolist()
-    assert on == [0, 1, 0, 0, 0, 1, 1, 0, 0, 0]
+    assert on == [0, 0, 1, 0, 0, 1, 1, 0, 0, 0]
     assert off == [0, 0, 0, 0, 0, 0, 0, 1, 1, 0]
     read = spikegen.step_forward_inverse(spikegen.step_forward(data, 1), data[0], 1)
-    assert read.tolist() == [5, 6, 6, 6, 6, 7, 8, 7, 6, 6]
+    assert read.tolist() == [5, 5, 6, 6, 6, 7, 8, 7, 6, 6]
 
 
 @given(seed=st.integers(0, 99), change=st.sampled_from([0.01, 0.1, 0.5]))
@@ -118,6 +118,7 @@ def test_half_precision_counts_on():
     spikes[:, :, 1] = 0
     start = torch.zeros(1, 1, dtype=torch.float16)
     assert spikegen.step_forward_inverse(spikes.half(), start, 1)[-1] == 600
+    assert spikegen.step_forward_inverse(spikes, start.bfloat16(), 1)[-1] == 600
     packed = SpikeTensor.from_dense(spikes.bfloat16(), 2)
     assert spikegen.step_forward_inverse(packed, start.float(), 1)[-1] == 600
 

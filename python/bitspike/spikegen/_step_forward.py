@@ -137,7 +137,5 @@ def step_forward_inverse(spikes: Tensor, start: Tensor, threshold: float | Tenso
         raise ValueError(
             f"spikes must be [{wanted}] for start {tuple(start.shape)}, not {tuple(spikes.shape)}"
         )
-    # Half precision does not count beyond 256.
-    wide = torch.promote_types(start.dtype, torch.float32)
-    on, off = (x.to(wide) for x in spikes.unbind(1 + len(rows)))
-    return start + thresholds(threshold, start) * (on - off).cumsum(0).to(start.dtype)
+    on, off = (x.to(start.dtype) for x in spikes.unbind(1 + len(rows)))
+    return start + thresholds(threshold, start) * (on - off).cumsum(0)
