@@ -68,7 +68,7 @@ def test_there_must_be_steps(case, shape):
 
 def test_step_forward_by_hand():
     data = torch.tensor([5.0, 6.0, 6.5, 6.0, 6.0, 9.0, 9.0, 3.0, 4.0, 5.0])
-    # The baseline: 5, 5, 6, 6, 6, 7, 8, 7, 6, 6, as 6 is not more than 5 + 1, nor 5 less than 6 - 1.
+    # The baseline: 5, 5, 6, 6, 6, 7, 8, 7, 6, 6: 6 is not more than 5 + 1, nor 5 less than 6 - 1.
     on, off = spikegen.step_forward(data, 1).T.tolist()
     assert on == [0, 0, 1, 0, 0, 1, 1, 0, 0, 0]
     assert off == [0, 0, 0, 0, 0, 0, 0, 1, 1, 0]
