@@ -92,7 +92,7 @@ $(STAMPS)/venv: | cargo
 	$(PIP) install --upgrade 'pip>=25.1'
 	@mkdir -p $(STAMPS) && touch $@
 
-# A dependency group of pyproject.toml. The warning would be about what mlxtend lacks on purpose.
+# A dependency group of pyproject.toml. The warning would be about what the group data lacks on purpose.
 $(STAMPS)/%: pyproject.toml $(STAMPS)/venv
 	$(PIP) install --no-warn-conflicts --group $*
 	@touch $@

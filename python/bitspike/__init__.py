@@ -10,6 +10,7 @@ from bitspike import functional as functional
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot
 from bitspike import surrogate as surrogate
+from bitspike import tasks as tasks
 from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
