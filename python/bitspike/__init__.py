@@ -5,6 +5,7 @@
 
 from bitspike import _native as _native
 from bitspike import backprop as backprop
+from bitspike import decode as decode
 from bitspike import functional as functional
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot

@@ -9,6 +9,7 @@ from . import loss as loss
 from . import reg as reg
 from .acc import accuracy_rate as accuracy_rate
 from .acc import accuracy_temporal as accuracy_temporal
+from .acc import confusion as confusion
 from .loss import LossFunctions as LossFunctions
 from .loss import SpikeTime as SpikeTime
 from .loss import ce_count_loss as ce_count_loss
