@@ -11,6 +11,8 @@ the same size, have no recurrent connections, and a readout of short memory.
     python examples/recall.py --short               a few seconds, to try it
 """
 
+from typing import NamedTuple
+
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,9 +27,21 @@ from training import History, fit, options
 
 FRAMES, FRAME_STEPS, WIDTH = 8, 10, 10
 HIDDEN = 60
+GROUP = 15
 SEEDS = 3
 VALUES = {"value 0": BLUE, "value 1": ORANGE}
 NEURONS = {"Leaky": GREY, "ALIF": GREEN}
+
+
+class Example(NamedTuple):
+    """One sequence; hidden neurons are sorted by what their thresholds remember."""
+
+    input: Tensor
+    hidden: Tensor
+    thresholds: Tensor
+    """Above or below their average over all sequences."""
+    readout: Tensor
+    value: int
 
 
 def main() -> None:
@@ -63,8 +77,7 @@ def main() -> None:
                 )
             )
             by_delay[kind].append(accuracy_by_delay(net, *task.test.tensors))
-    # The network that was trained last has ALIF neurons.
-    example = remember(net, *longest(*task.test.tensors))
+    example = remember(net, *task.test.tensors)  # the last network has ALIF neurons
     save(draw(histories, by_delay, example), arguments.out / "recall.png")
     report(histories, by_delay)
 
@@ -104,34 +117,33 @@ def accuracy_by_delay(net: nn.Sequential, sequences: Tensor, values: Tensor) -> 
     return [right[delay == frames].mean().item() for frames in range(1, FRAMES)]
 
 
-def longest(sequences: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """A sequence whose value has to be kept for longest."""
-    index = delays(sequences).argmax()
-    return sequences[index : index + 1], values[index : index + 1]
-
-
 @torch.no_grad()
-def remember(net: nn.Sequential, sequence: Tensor, value: Tensor) -> dict[str, Tensor]:
-    """What the layers of a network with ALIF neurons do for one sequence."""
+def remember(net: nn.Sequential, sequences: Tensor, values: Tensor) -> Example:
+    """What a network with ALIF neurons does while it keeps a value for as long as possible."""
     utils.reset(net)
-    spikes = encode(sequence)
     neurons = net[1]
-    neurons.output = True
+    neurons.output = True  # the adaptation beside the spikes
+    spikes = encode(sequences)
     hidden, adaptation, _ = net[:2](spikes)
-    return {
-        "input": spikes[:, 0],
-        "hidden": hidden[:, 0],
-        "threshold": (neurons.threshold + neurons.beta_a * adaptation)[:, 0],
-        "readout": net[2:](hidden)[:, 0],
-        "vote": net[2].weight[1] - net[2].weight[0],
-        "value": value,
-    }
+    thresholds = neurons.threshold + neurons.beta_a * adaptation
+    # What a threshold tells about the value when the recall cue comes, on average.
+    before = thresholds[-FRAME_STEPS]
+    selectivity = before[values == 1].mean(0) - before[values == 0].mean(0)
+    order = selectivity.argsort()
+    one = delays(sequences).argmax()
+    return Example(
+        spikes[:, one],
+        hidden[:, one][:, order],
+        (thresholds[:, one] - thresholds.mean(1))[:, order],
+        net[2:](hidden)[:, one],
+        int(values[one]),
+    )
 
 
 def draw(
     histories: dict[str, list[History]],
     by_delay: dict[str, list[list[float]]],
-    example: dict[str, Tensor],
+    example: Example,
 ) -> Figure:
     """Accuracies at the left, one sequence at the right."""
     page = figure(13, 8)
@@ -147,7 +159,7 @@ def draw(
     tidy(kept, "after training, by delay", xlabel="steps from store cue to recall cue")
     for ax in (learned, kept):
         ax.axhline(0.5, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
-        ax.set_ylim(0.4, 1)
+        ax.set_ylim(0.4, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.grid(axis="y", alpha=0.25)
     learned.legend(frameon=False, loc="lower right", ncols=3)
@@ -162,34 +174,34 @@ def band(ax: Axes, x: range | list[int], of_seeds: list[list[float]], kind: str)
     ax.plot(x, y.mean(0), color=colour, label=kind, **LINE)
 
 
-def trace(axes: list[Axes], example: dict[str, Tensor]) -> None:
+def trace(axes: list[Axes], example: Example) -> None:
     """Cues, hidden spikes, thresholds and readout of one sequence."""
     input_, hidden, thresholds, readout = axes
-    spikeplot.raster(example["input"], input_, color=GREY)
+    dash = {"marker": "|", "s": 14, "linewidths": 1.2}
+    spikeplot.raster(example.input, input_, color=GREY, **dash)
     input_.set_yticks([WIDTH * (group + 0.5) for group in range(4)], [*VALUES, "store", "recall"])
     for edge in range(1, 4):
         input_.axhline(WIDTH * edge - 0.5, color=GREY, linewidth=0.5)
-    value = int(example["value"])
-    tidy(input_, f"input: {list(VALUES)[value]} is stored, and asked for in the last frame")
+    tidy(input_, f"input: value {example.value} is stored first, and asked for in the last frame")
 
-    order = example["vote"].argsort()
-    spikeplot.raster(example["hidden"][:, order], hidden, color=VIOLET)
-    tidy(hidden, "hidden spikes; neurons further up vote for value 1", "neuron")
+    spikeplot.raster(example.hidden, hidden, color=VIOLET, **dash)
+    tidy(hidden, "hidden spikes; those further up remember value 1", "neuron")
 
-    # The quarter of the neurons that vote most for either value.
-    for (name, colour), voters in zip(VALUES.items(), (order[:15], order[-15:]), strict=True):
-        mean = example["threshold"][:, voters].mean(1)
-        thresholds.plot(mean, color=colour, linewidth=1.8, label=f"neurons that vote for {name}")
-    tidy(thresholds, "their adaptive thresholds: the memory", "mean")
-    thresholds.legend(frameon=False, loc="upper left")
+    ends = example.thresholds[:, :GROUP], example.thresholds[:, -GROUP:]
+    for (name, colour), group in zip(VALUES.items(), ends, strict=True):
+        thresholds.plot(group.mean(1), color=colour, linewidth=1.8, label=f"remember {name}")
+    tidy(thresholds, f"mean thresholds of the outer {GROUP} neurons", "above average")
 
-    for (name, colour), membrane in zip(VALUES.items(), example["readout"].unbind(1), strict=True):
+    for (name, colour), membrane in zip(VALUES.items(), example.readout.unbind(1), strict=True):
         readout.plot(membrane, color=colour, linewidth=1.8, label=name)
-    tidy(readout, "readout", "membrane", "step")
-    readout.legend(frameon=False, loc="upper left")
+    tidy(readout, "readout", "membrane")
+    for ax in (thresholds, readout):
+        ax.axhline(0, color=GREY, linewidth=0.6)
+        ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2)
     for ax in axes:
-        ax.axvspan((FRAMES - 1) * FRAME_STEPS, FRAMES * FRAME_STEPS, color=GREY, alpha=0.12)
-        ax.set_xlim(-0.5, FRAMES * FRAME_STEPS - 0.5)
+        ax.axvspan((FRAMES - 1) * FRAME_STEPS - 0.5, len(example.input), color=GREY, alpha=0.12)
+        ax.set_xlim(-0.5, len(example.input) - 0.5)
+        ax.set_xlabel("step" if ax is readout else "")
 
 
 def report(histories: dict[str, list[History]], by_delay: dict[str, list[list[float]]]) -> None:
