@@ -128,7 +128,9 @@ def diagnose(
 
     Returns:
         A `Diagnosis`. Layers are in order of execution, and the weights of a layer are those that
-        ran after the layer before it.
+        ran after the layer before it. Dead or saturated neurons are worth a suggestion if they are
+        half of a layer or more; so are gradients if those of the first and the last weights differ
+        by a factor of 1000.
 
     Raises:
         ValueError: if ``x`` is no sequence, the network calls no neuron or takes single steps, or
