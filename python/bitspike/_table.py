@@ -40,11 +40,14 @@ def number(value: float | None) -> str:
 
 
 def si(number: float, unit: str = "") -> str:
-    """A positive number with three digits and a prefix, as in ``12.3 kB``."""
+    """A number that is not negative, with three digits and a prefix, as in ``12.3 kB``.
+
+    Counts, which have no unit, take no prefix below one.
+    """
     if not number:
         return f"0 {unit}".rstrip()
     # What rounds to a thousand takes the next prefix.
     power = math.floor(math.log10(float(f"{number:.2e}")) / 3)
-    power = min(max(power, -5), 4)
+    power = min(max(power, -5 if unit else 0), 4)
     prefix = "fpnµm kMGT"[power + 5].strip()
     return f"{number / 1000.0**power:.3g} {prefix}{unit}".rstrip()
