@@ -28,20 +28,22 @@ from training import History, fit, options
 FRAMES, FRAME_STEPS, WIDTH = 8, 10, 10
 HIDDEN = 60
 GROUP = 15
+EXAMPLE_FRAME = 2
 SEEDS = 3
 VALUES = {"value 0": BLUE, "value 1": ORANGE}
 NEURONS = {"Leaky": GREY, "ALIF": GREEN}
 
 
 class Example(NamedTuple):
-    """One sequence; hidden neurons are sorted by what their thresholds remember."""
+    """One sequence, and the memory of all sequences that have their only cue in the same frame."""
 
     input: Tensor
     hidden: Tensor
-    thresholds: Tensor
-    """Above or below their average over all sequences."""
+    """Neurons whose thresholds remember value 0 come first, those of value 1 last."""
     readout: Tensor
     value: int
+    memory: list[Tensor]
+    """For either value stored, how far the thresholds of the last lie above those of the first."""
 
 
 def main() -> None:
@@ -100,12 +102,11 @@ def answer(readout: Tensor) -> Tensor:
     return readout[-FRAME_STEPS:].mean(0)
 
 
-def delays(sequences: Tensor) -> Tensor:
-    """How many frames before the recall the last store cue was given."""
-    cues = sequences[:, :, 2 * WIDTH : 3 * WIDTH].unflatten(1, (FRAMES, FRAME_STEPS)).sum((2, 3))
-    # Noise alone is an order of magnitude below the spikes of a cue.
-    stored = cues > 0.15 * FRAME_STEPS * WIDTH
-    return FRAMES - 1 - (stored * torch.arange(FRAMES)).amax(1)
+def store_cues(sequences: Tensor) -> Tensor:
+    """In which frames there was a store cue, ``[N, FRAMES]``."""
+    spikes = sequences[:, :, 2 * WIDTH : 3 * WIDTH].unflatten(1, (FRAMES, FRAME_STEPS)).sum((2, 3))
+    # A cue has a rate of 0.3, noise one of 0.02.
+    return spikes > 0.15 * FRAME_STEPS * WIDTH
 
 
 @torch.no_grad()
@@ -113,13 +114,13 @@ def accuracy_by_delay(net: nn.Sequential, sequences: Tensor, values: Tensor) -> 
     """Accuracy for each delay from one frame on."""
     utils.reset(net)
     right = (answer(net(encode(sequences))).argmax(1) == values).float()
-    delay = delays(sequences)
+    delay = FRAMES - 1 - (store_cues(sequences) * torch.arange(FRAMES)).amax(1)
     return [right[delay == frames].mean().item() for frames in range(1, FRAMES)]
 
 
 @torch.no_grad()
 def remember(net: nn.Sequential, sequences: Tensor, values: Tensor) -> Example:
-    """What a network with ALIF neurons does while it keeps a value for as long as possible."""
+    """How a network with ALIF neurons keeps a value, while mostly the other one is shown."""
     utils.reset(net)
     neurons = net[1]
     neurons.output = True  # the adaptation beside the spikes
@@ -130,13 +131,18 @@ def remember(net: nn.Sequential, sequences: Tensor, values: Tensor) -> Example:
     before = thresholds[-FRAME_STEPS]
     selectivity = before[values == 1].mean(0) - before[values == 0].mean(0)
     order = selectivity.argsort()
-    one = delays(sequences).argmax()
+    memory = thresholds[:, :, order[-GROUP:]].mean(2) - thresholds[:, :, order[:GROUP]].mean(2)
+
+    cues = store_cues(sequences)
+    fits = cues[:, EXAMPLE_FRAME] & (cues.sum(1) == 1)
+    shown = sequences.unflatten(2, (4, WIDTH)).sum((1, 3))
+    one = (fits * shown.gather(1, 1 - values.unsqueeze(1)).squeeze(1)).argmax()
     return Example(
         spikes[:, one],
         hidden[:, one][:, order],
-        (thresholds[:, one] - thresholds.mean(1))[:, order],
         net[2:](hidden)[:, one],
         int(values[one]),
+        [memory[:, fits & (values == value)] for value in range(2)],
     )
 
 
@@ -182,15 +188,18 @@ def trace(axes: list[Axes], example: Example) -> None:
     input_.set_yticks([WIDTH * (group + 0.5) for group in range(4)], [*VALUES, "store", "recall"])
     for edge in range(1, 4):
         input_.axhline(WIDTH * edge - 0.5, color=GREY, linewidth=0.5)
-    tidy(input_, f"input: value {example.value} is stored first, and asked for in the last frame")
+    stored, asked = EXAMPLE_FRAME * FRAME_STEPS, (FRAMES - 1) * FRAME_STEPS
+    tidy(input_, f"input: store value {example.value} at step {stored}, recall it at step {asked}")
 
     spikeplot.raster(example.hidden, hidden, color=VIOLET, **dash)
-    tidy(hidden, "hidden spikes; those further up remember value 1", "neuron")
+    tidy(hidden, "hidden spikes; neurons further up remember value 1", "neuron")
 
-    ends = example.thresholds[:, :GROUP], example.thresholds[:, -GROUP:]
-    for (name, colour), group in zip(VALUES.items(), ends, strict=True):
-        thresholds.plot(group.mean(1), color=colour, linewidth=1.8, label=f"remember {name}")
-    tidy(thresholds, f"mean thresholds of the outer {GROUP} neurons", "above average")
+    for (name, colour), memory in zip(VALUES.items(), example.memory, strict=True):
+        low, mean, high = memory.quantile(0.1, 1), memory.mean(1), memory.quantile(0.9, 1)
+        steps = range(len(mean))
+        thresholds.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+        thresholds.plot(mean, color=colour, linewidth=1.8, label=f"{name} stored")
+    tidy(thresholds, f"thresholds: upper {GROUP} neurons − lower {GROUP}", "difference")
 
     for (name, colour), membrane in zip(VALUES.items(), example.readout.unbind(1), strict=True):
         readout.plot(membrane, color=colour, linewidth=1.8, label=name)
@@ -199,7 +208,7 @@ def trace(axes: list[Axes], example: Example) -> None:
         ax.axhline(0, color=GREY, linewidth=0.6)
         ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2)
     for ax in axes:
-        ax.axvspan((FRAMES - 1) * FRAME_STEPS - 0.5, len(example.input), color=GREY, alpha=0.12)
+        ax.axvspan(asked - 0.5, len(example.input), color=GREY, alpha=0.12)
         ax.set_xlim(-0.5, len(example.input) - 0.5)
         ax.set_xlabel("step" if ax is readout else "")
 

@@ -6,7 +6,7 @@ spikes come back to all of them one step later. A readout that does not fire int
 the speaker whose membrane is highest on average is the answer. The training set is small, 30
 recordings of each speaker, so that several networks are trained of each kind.
 
-    python examples/speech.py --out docs/images     about a minute
+    python examples/speech.py --out docs/images     half a minute
     python examples/speech.py --short               a few seconds, to try it
 """
 
@@ -27,7 +27,7 @@ from drawing import BLUE, GREY, LINE, ORANGE, figure, save, tidy
 from training import History, fit, options
 
 HIDDEN = 64
-SEEDS = 3
+SEEDS = 10
 NEURONS = {"Leaky": GREY, "RLeaky": BLUE}
 
 
@@ -69,7 +69,7 @@ def main() -> None:
             histories[kind].append(history)
             answers = decide(listen(net, test.tensors[0])[1])
             confusion[kind] += SF.confusion(answers, test.tensors[1], task.classes)
-    example = hear(net, test, task.test.tensors[2], index=100)
+    example = hear(net, test, task.test.tensors[2])
     save(draw(histories, confusion, example), arguments.out / "speech.png")
     report(histories, confusion)
 
@@ -113,8 +113,9 @@ def listen(net: nn.Sequential, recordings: Tensor) -> tuple[Tensor, Tensor]:
     return hidden, net[2:](hidden)
 
 
-def hear(net: nn.Sequential, test: TensorDataset, lengths: Tensor, index: int) -> Example:
-    """One recording of the test."""
+def hear(net: nn.Sequential, test: TensorDataset, lengths: Tensor) -> Example:
+    """The first recording of the test that has twenty frames."""
+    index = int((lengths == 20).int().argmax())
     samples, speakers = test.tensors
     hidden, readout = listen(net, samples[index : index + 1])
     start = samples.shape[1] - int(lengths[index])
@@ -135,7 +136,7 @@ def draw(
             epochs, accuracy.amin(0), accuracy.amax(0), color=colour, alpha=0.2, linewidth=0
         )
         learned.plot(epochs, accuracy.mean(0), color=colour, label=kind, **LINE)
-    learned.set_ylim(0.5, 1)
+    learned.set_ylim(0.4, 1)
     learned.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     learned.xaxis.set_major_locator(MaxNLocator(integer=True))
     learned.grid(axis="y", alpha=0.25)
@@ -150,7 +151,7 @@ def matrix(ax: Axes, counts: Tensor) -> None:
     """Which speaker was taken for which, in percent of the recordings of each."""
     shares = 100 * counts / counts.sum(1, keepdim=True)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    for row, column in shares.nonzero().tolist():
+    for row, column in (shares >= 0.5).nonzero().tolist():
         share = shares[row, column].item()
         shade = "white" if share > 50 else "black"
         ax.text(column, row, f"{share:.0f}", ha="center", va="center", color=shade, fontsize=9)
@@ -163,24 +164,29 @@ def matrix(ax: Axes, counts: Tensor) -> None:
 def recording(axes: list[Axes], example: Example) -> None:
     """What one recording sounds like, the hidden spikes, and how the answer builds up."""
     heard, hidden, readout = axes
-    steps = len(example.frames)
     image = heard.imshow(
         example.frames.t(), cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto", interpolation="none"
     )
     heard.figure.colorbar(image, ax=heard, pad=0.01, label="deviations")
+    heard.set_yticks(range(0, 12, 3), range(1, 13, 3))
     tidy(heard, f"a recording of speaker {example.speaker + 1}", "coefficient")
-    spikeplot.raster(example.hidden, hidden, color=BLUE)
-    tidy(hidden, f"hidden spikes: {int(example.hidden.sum())} of {HIDDEN} neurons", "neuron")
-    for speaker, membrane in enumerate(example.readout.unbind(1)):
-        right = speaker == example.speaker
-        style = {"color": ORANGE, "linewidth": 2.2} if right else {"color": GREY, "linewidth": 1}
-        label = f"speaker {speaker + 1}" if right else "the others" if not speaker else None
-        readout.plot(membrane, label=label, **style)
+    spikeplot.raster(example.hidden, hidden, color=BLUE, marker="|", s=14, linewidths=1.4)
+    tidy(hidden, f"RLeaky: {int(example.hidden.sum())} hidden spikes", "neuron")
+    others = torch.arange(example.readout.shape[1]) != example.speaker
+    lines = readout.plot(example.readout[:, others], color=GREY, linewidth=1)
+    lines[0].set_label("the others")
+    readout.plot(
+        example.readout[:, example.speaker],
+        color=ORANGE,
+        linewidth=2.2,
+        label=f"speaker {example.speaker + 1}",
+    )
     readout.legend(frameon=False, loc="upper left")
-    tidy(readout, "readout: who is it?", "membrane", "frame")
+    tidy(readout, "readout: who is it?", "membrane")
     for ax in axes:
         ax.axvline(example.start - 0.5, color=GREY, linestyle=":", linewidth=1.2)
-        ax.set_xlim(-0.5, steps - 0.5)
+        ax.set_xlim(-0.5, len(example.frames) - 0.5)
+        ax.set_xlabel("frame" if ax is readout else "")
 
 
 def report(histories: dict[str, list[History]], confusion: dict[str, Tensor]) -> None:
