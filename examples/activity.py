@@ -16,13 +16,12 @@ from typing import NamedTuple
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from bitspike import functional as SF
 from bitspike import tasks, utils
 from codes import CODES, HIDDEN, STEPS, Observed
-from drawing import BLUE, GREEN, GREY, LINE, VIOLET, figure, save, tidy
+from drawing import BLUE, GREEN, GREY, LINE, VIOLET, figure, save, shares, tidy
 from training import fit, options
 
 PRICES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -64,6 +63,9 @@ class Outcome(NamedTuple):
     """Of an average hidden neuron for one digit."""
     silent: float
     """Share of hidden neurons that fire for no digit."""
+
+
+Priced = dict[tuple[str, str], list[Outcome]]
 
 
 def main() -> None:
@@ -112,9 +114,6 @@ def train(
     return Outcome(price, history.accuracy[-1], hidden.density() * STEPS, silent)
 
 
-Priced = dict[tuple[str, str], list[Outcome]]
-
-
 def draw(free: dict[str, Outcome], priced: Priced) -> Figure:
     """Accuracy and spikes against the price, a column per code; then one against the other."""
     page = figure(13, 6)
@@ -129,34 +128,30 @@ def draw(free: dict[str, Outcome], priced: Priced) -> Figure:
             against_price(ax, value, code, free[code], priced)
             tidy(ax, title, xlabel="price λ" if row else "")
     accuracies, spikes = shared
-    accuracies.set_ylim(0, 1)
-    accuracies.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    shares(accuracies)
     spikes.set_yscale("log")
     spikes.yaxis.set_major_formatter("{x:g}")
 
-    trade = page.add_subplot(grid[:, 2])
-    for (code, name), outcomes in priced.items():
-        marker = {"rate": "o", "latency": "s"}[code]
-        style = LINE | {"marker": marker, "linestyle": "-" if code == "rate" else "--"}
-        line = [free[code], *outcomes]
-        trade.plot(
-            [outcome.spikes for outcome in line],
-            [outcome.accuracy for outcome in line],
-            color=PENALTIES[name][1],
-            **style,
-        )
-    trade.set_xscale("log")
-    trade.set_ylim(0, 1)
-    trade.xaxis.set_major_formatter("{x:g}")
-    trade.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    trade.grid(axis="y", alpha=0.25)
-    for style, code in (("-o", "rate"), ("--s", "latency")):
-        trade.plot([], [], style, color=GREY, label=f"{code} code", markersize=4)
-    trade.legend(frameon=False, loc="lower right")
-    tidy(trade, "what a spike buys", "accuracy", "spikes per hidden neuron")
+    trade_off(page.add_subplot(grid[:, 2]), free, priced)
     handles, labels = accuracies.get_legend_handles_labels()
     page.legend(handles, labels, loc="outside upper center", ncols=4, frameon=False)
     return page
+
+
+def trade_off(ax: Axes, free: dict[str, Outcome], priced: Priced) -> None:
+    """Accuracy against spikes, a line for every code and penalty."""
+    styles = {"rate": {"marker": "o"}, "latency": {"marker": "s", "linestyle": "--"}}
+    for (code, name), outcomes in priced.items():
+        line = [free[code], *outcomes]
+        spikes, accuracy = [o.spikes for o in line], [o.accuracy for o in line]
+        ax.plot(spikes, accuracy, color=PENALTIES[name][1], **LINE | styles[code])
+    for code, style in styles.items():
+        ax.plot([], [], color=GREY, label=f"{code} code", **LINE | style)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    shares(ax)
+    ax.legend(frameon=False, loc="lower right")
+    tidy(ax, "what a spike buys", "accuracy", "spikes per hidden neuron")
 
 
 def against_price(ax: Axes, value: str, code: str, free: Outcome, priced: Priced) -> None:

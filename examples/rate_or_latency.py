@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from bitspike import decode, spikegen, tasks, utils
 from codes import CODES, HIDDEN, STEPS, Observed
-from drawing import LINE, figure, save, tidy
+from drawing import band, figure, save, shares, tidy
 from training import fit, options
 
 SEEDS = 3
@@ -115,17 +114,18 @@ def draw(answers: dict[str, list[Answers]]) -> Figure:
     axes = page.subplots(2, 2, sharey=True)
     (lost_input, lost_hidden), (time, cost) = axes
     for code, of_seeds in answers.items():
+        colour = CODES[code].colour
         for ax, where in ((lost_input, "input"), (lost_hidden, "hidden")):
             accuracy = [[one.accuracy[where, share] for share in LOST] for one in of_seeds]
-            band(ax, LOST, accuracy, code)
+            band(ax, LOST, accuracy, colour, f"{code} code")
         forced = [one.forced for one in of_seeds]
         steps, spent, right = mean([one.own for one in of_seeds])
-        band(time, range(1, STEPS + 1), forced, code)
-        band(cost, mean([one.operations for one in of_seeds]), forced, code)
+        band(time, range(1, STEPS + 1), forced, colour, f"{code} code")
+        band(cost, mean([one.operations for one in of_seeds]), forced, colour, f"{code} code")
         rule = "at the first spike" if MARGINS[code] is None else f"at a lead of {MARGINS[code]}"
         for ax, at in ((time, steps), (cost, spent)):
             style = {"marker": "*", "s": 190, "zorder": 3, "edgecolor": "white"}
-            ax.scatter(at, right, color=CODES[code].colour, label=f"decides {rule}", **style)
+            ax.scatter(at, right, color=colour, label=f"decides {rule}", **style)
     tidy(lost_input, "spikes of the input get lost", "accuracy", "share lost")
     tidy(lost_hidden, "spikes of the hidden layer get lost", "", "share lost")
     tidy(time, "if it must answer after so many steps", "accuracy", "steps")
@@ -135,20 +135,11 @@ def draw(answers: dict[str, list[Answers]]) -> Figure:
     time.set_xticks([1, 5, 10, 15, 20])
     cost.set_xscale("log")
     cost.xaxis.set_major_formatter("{x:,.0f}")
-    lost_input.set_ylim(0, 1)
-    lost_input.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for ax in axes.flat:
-        ax.grid(axis="y", alpha=0.25)
+        shares(ax)
     lost_input.legend(frameon=False, loc="lower left")
     time.legend(frameon=False, loc="lower right")
     return page
-
-
-def band(ax: Axes, x: Sequence[float], of_seeds: list[list[float]], code: str) -> None:
-    """The mean of all networks, and their range."""
-    y, colour = torch.tensor(of_seeds), CODES[code].colour
-    ax.fill_between(x, y.amin(0), y.amax(0), color=colour, alpha=0.2, linewidth=0)
-    ax.plot(x, y.mean(0), color=colour, label=f"{code} code", **LINE)
 
 
 def mean(of_seeds: Sequence[Sequence[float]]) -> list[float]:

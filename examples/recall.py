@@ -1,8 +1,8 @@
-"""What remembers for a second? Thresholds that adapt, where a membrane forgets.
+"""What remembers? Thresholds that adapt, where a membrane forgets.
 
 In the store-recall task (Bellec et al. 2018) one of two values is shown in every frame of ten
 steps. The one that came with a store cue is asked for by a recall cue, up to 70 steps later, and
-other values are shown meanwhile. A membrane that keeps 0.9 of itself per step has lost it by then.
+values without a cue are shown meanwhile. A membrane that keeps 0.9 of itself per step has lost it by then.
 ``ALIF`` neurons keep it in their thresholds: every spike raises them, and they fall back slowly, so
 that the neurons that fired at the store cue answer less to the recall cue. Both networks are of
 the same size, have no recurrent connections, and a readout of short memory.
@@ -16,19 +16,19 @@ from typing import NamedTuple
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import bitspike as snn
 from bitspike import spikeplot, tasks, utils
-from drawing import BLUE, GREEN, GREY, LINE, ORANGE, VIOLET, figure, save, tidy
+from drawing import BLUE, GREEN, GREY, ORANGE, VIOLET, band, figure, save, shares, tidy
 from training import History, fit, options
 
 FRAMES, FRAME_STEPS, WIDTH = 8, 10, 10
 HIDDEN = 60
-GROUP = 15
-EXAMPLE_FRAME = 2
+GROUP = 15  # neurons whose thresholds are averaged
+EXAMPLE_FRAME = 2  # when the sequence that is drawn has its store cue
 SEEDS = 3
 VALUES = {"value 0": BLUE, "value 1": ORANGE}
 NEURONS = {"Leaky": GREY, "ALIF": GREEN}
@@ -157,27 +157,18 @@ def draw(
     learned, kept = left.subplots(2, 1)
     for kind, of_seeds in histories.items():
         accuracy = [history.accuracy for history in of_seeds]
-        band(learned, range(1, len(accuracy[0]) + 1), accuracy, kind)
+        band(learned, range(1, len(accuracy[0]) + 1), accuracy, NEURONS[kind], kind)
         steps = [frames * FRAME_STEPS for frames in range(1, FRAMES)]
-        band(kept, steps, by_delay[kind], kind)
+        band(kept, steps, by_delay[kind], NEURONS[kind], kind)
     tidy(learned, "accuracy in the test", xlabel="epoch")
     learned.xaxis.set_major_locator(MaxNLocator(integer=True))
     tidy(kept, "after training, by delay", xlabel="steps from store cue to recall cue")
     for ax in (learned, kept):
         ax.axhline(0.5, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
-        ax.set_ylim(0.4, 1.02)
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        ax.grid(axis="y", alpha=0.25)
+        shares(ax, 0.4, 1.02)
     learned.legend(frameon=False, loc="lower right", ncols=3)
     trace(right.subplots(4, 1, sharex=True, height_ratios=(1.5, 2, 1.3, 1.3)), example)
     return page
-
-
-def band(ax: Axes, x: range | list[int], of_seeds: list[list[float]], kind: str) -> None:
-    """The mean of all networks, and their range."""
-    y, colour = torch.tensor(of_seeds), NEURONS[kind]
-    ax.fill_between(x, y.amin(0), y.amax(0), color=colour, alpha=0.2, linewidth=0)
-    ax.plot(x, y.mean(0), color=colour, label=kind, **LINE)
 
 
 def trace(axes: list[Axes], example: Example) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
@@ -23,7 +23,7 @@ from torch.utils.data import TensorDataset
 import bitspike as snn
 from bitspike import functional as SF
 from bitspike import spikeplot, tasks, utils
-from drawing import BLUE, GREY, LINE, ORANGE, figure, save, tidy
+from drawing import BLUE, GREY, ORANGE, band, figure, save, shares, tidy
 from training import History, fit, options
 
 HIDDEN = 64
@@ -130,16 +130,10 @@ def draw(
     left, right = page.subfigures(1, 2, width_ratios=(1, 1.5))
     learned, mistakes = left.subplots(2, 1, height_ratios=(1, 1.45))
     for kind, of_seeds in histories.items():
-        accuracy = torch.tensor([history.accuracy for history in of_seeds])
-        epochs, colour = range(1, accuracy.shape[1] + 1), NEURONS[kind]
-        learned.fill_between(
-            epochs, accuracy.amin(0), accuracy.amax(0), color=colour, alpha=0.2, linewidth=0
-        )
-        learned.plot(epochs, accuracy.mean(0), color=colour, label=kind, **LINE)
-    learned.set_ylim(0.4, 1)
-    learned.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        accuracy = [history.accuracy for history in of_seeds]
+        band(learned, range(1, len(accuracy[0]) + 1), accuracy, NEURONS[kind], kind)
+    shares(learned, 0.4)
     learned.xaxis.set_major_locator(MaxNLocator(integer=True))
-    learned.grid(axis="y", alpha=0.25)
     learned.legend(frameon=False, loc="lower right")
     tidy(learned, "accuracy in the test", xlabel="epoch")
     matrix(mistakes, confusion["RLeaky"])
@@ -149,10 +143,10 @@ def draw(
 
 def matrix(ax: Axes, counts: Tensor) -> None:
     """Which speaker was taken for which, in percent of the recordings of each."""
-    shares = 100 * counts / counts.sum(1, keepdim=True)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    for row, column in (shares >= 0.5).nonzero().tolist():
-        share = shares[row, column].item()
+    percent = 100 * counts / counts.sum(1, keepdim=True)
+    ax.imshow(percent, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    for row, column in (percent > 0.5).nonzero().tolist():
+        share = percent[row, column].item()
         shade = "white" if share > 50 else "black"
         ax.text(column, row, f"{share:.0f}", ha="center", va="center", color=shade, fontsize=9)
     for ticks in (ax.set_xticks, ax.set_yticks):
