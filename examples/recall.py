@@ -2,10 +2,10 @@
 
 In the store-recall task (Bellec et al. 2018) one of two values is shown in every frame of ten
 steps. The one that came with a store cue is asked for by a recall cue, up to 70 steps later, and
-values without a cue are shown meanwhile. A membrane that keeps 0.9 of itself per step has lost it by then.
-``ALIF`` neurons keep it in their thresholds: every spike raises them, and they fall back slowly, so
-that the neurons that fired at the store cue answer less to the recall cue. Both networks are of
-the same size, have no recurrent connections, and a readout of short memory.
+values without a cue are shown meanwhile. A membrane that keeps 0.9 of itself per step has lost it
+by then. ``ALIF`` neurons keep it in their thresholds: every spike raises them, and they fall back
+slowly, so that what fired at the store cue answers less to the recall cue. Both networks are of the
+same size, have no recurrent connections, and a readout of short memory.
 
     python examples/recall.py --out docs/images     about a minute
     python examples/recall.py --short               a few seconds, to try it
