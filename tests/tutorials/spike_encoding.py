@@ -12,8 +12,10 @@ num_steps = 25
 
 train_set = Digits(train=True)
 utils.data_subset(train_set, 10)
+train_set, val_set = utils.valid_split(train_set, Digits(train=True), 0.1, seed=4)
+val_targets = val_set.targets
 train_loader = DataLoader(train_set, batch_size=32, shuffle=True)
-print(f"{len(train_set)} images of {len(train_set.targets.unique())} classes")
+print(f"{len(train_set)} and {len(val_set)} images of {len(train_set.targets.unique())} classes")
 
 images, labels = next(iter(train_loader))
 
@@ -40,7 +42,7 @@ plt.savefig("means.png")
 
 fig = plt.figure(facecolor="w", figsize=(6, 3))
 ax = fig.add_subplot(111)
-splt.raster(spike_rate[:, 0].reshape(num_steps, -1), ax, s=1.5, c="black")
+marks = splt.raster(spike_rate[:, 0].reshape(num_steps, -1), ax, s=1.5, c="black")
 plt.title("Input Layer")
 plt.xlabel("Time step")
 plt.ylabel("Neuron Number")
@@ -51,7 +53,9 @@ ax = fig.add_subplot(111)
 splt.raster(
     spike_rate.reshape(num_steps, 32, -1)[:, 0, 210].unsqueeze(1), ax, s=100, c="k", marker="|"
 )
-splt.raster(spike_rate.reshape(num_steps, 32, -1)[:, 0, 211], ax, s=100, c="r", marker="|")
+one_row = splt.raster(
+    spike_rate.reshape(num_steps, 32, -1)[:, 0, 211], ax, s=100, c="r", marker="|"
+)
 
 # Latency coding: a bright pixel fires early.
 latency_log = spikegen.latency(images, num_steps=100, tau=5, threshold=0.01)

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import snntorch
 import torch
 from compare import dense, error, same_bits
+from matplotlib.collections import PathCollection
 from torch import Tensor, nn
 
 import bitspike as snn
@@ -31,8 +34,8 @@ NUMBER = re.compile(r"\d+\.\d+")
 TRAINED_ALIKE = 0.02
 """Gradients are equal but for rounding, and products of packed spikes sum in another order than
 torch's, so that mostly the last digits differ: 1e-6 of all. But where a membrane comes that close
-to threshold a spike flips, and Adam carries it into the weights. Over seeds, the sums of differences
-reach 0.002 of what is compared. A surrogate with a tenth more slope makes 0.2."""
+to threshold a spike flips, and Adam carries it into the weights. With other seeds, the sums of
+differences reach 0.002 of what is compared; a surrogate with a tenth less slope makes 0.2."""
 
 AN_IMAGE = 1 / 32
 """What a flip may change in the accuracy on a batch."""
@@ -60,7 +63,7 @@ def run(program: str, library: str, folder: Path) -> Outcome:
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(printed),
-        matplotlib.rc_context({"backend": "agg"}),
+        matplotlib.rc_context(),
         warnings.catch_warnings(),
     ):
         patch.chdir(folder)
@@ -74,7 +77,12 @@ def run(program: str, library: str, folder: Path) -> Outcome:
 
 
 def flat(path, value):
-    """The tensors, numbers and texts of nested containers and modules, by their paths."""
+    """The tensors, numbers and texts of nested containers and modules, by their paths.
+
+    A raster counts as the positions of its marks.
+    """
+    if isinstance(value, PathCollection):
+        value = torch.from_numpy(np.array(value.get_offsets()))
     if isinstance(value, nn.Module):
         value = value.state_dict()
     if isinstance(value, (list, tuple)):
@@ -91,6 +99,11 @@ def alone(monkeypatch, threads):
     """snnTorch resets every neuron that was ever made (F1); small tensors need no threads."""
     monkeypatch.setattr(snntorch.SpikingNeuron, "instances", [])
     threads(1)
+    before = matplotlib.get_backend()
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+    plt.switch_backend(before)
 
 
 @pytest.fixture(scope="module")
