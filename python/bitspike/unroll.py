@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -46,7 +47,7 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
         run_sequence = getattr(module, "run_sequence", None)
         if run_sequence is not None:
             if same:
-                value, same = value.expand(steps, *value.shape), False
+                value, same = torch.broadcast_to(value, (steps, *value.shape)), False
             value = run_sequence(value)
             if not isinstance(value, Tensor) and i + 1 < len(modules):
                 raise TypeError(
@@ -56,8 +57,8 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
         elif same:
             value = module(value)
         else:
-            value = module(value.flatten(0, 1)).unflatten(0, (steps, x.shape[1]))
-    return value.expand(steps, *value.shape) if same else value
+            value = torch.unflatten(module(value.flatten(0, 1)), 0, (steps, x.shape[1]))
+    return torch.broadcast_to(value, (steps, *value.shape)) if same else value
 
 
 def _flat(net: nn.Module) -> list[nn.Module]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -16,6 +17,14 @@ def is_traced(*tensors: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return True
     return any(type(x) is not Tensor and type(x) is not torch.nn.Parameter for x in tensors)
+
+
+def is_others_turn(types: Iterable[type]) -> bool:
+    """Whether a call's other operand is no tensor, but defines torch functions for itself.
+
+    Such an operand (the quantised weights of brevitas, say) calls the function again with tensors.
+    """
+    return not all(issubclass(kind, Tensor) for kind in types)
 
 
 def is_exporting() -> bool:
