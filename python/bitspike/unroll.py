@@ -17,6 +17,9 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
     the input is the same at all steps (``x.expand(T, ...)``, stride 0 in time). Modules that look
     across the batch, such as batch normalisation, therefore normalise over time as well.
 
+    Hooks of the modules run as often as the modules do: once for the sequence. Those of
+    ``nn.Sequential`` itself do not run, nor do those of neurons in a compiled program.
+
     Args:
         net: A neuron, or an ``nn.Sequential`` (nested at will) of neurons with
             ``init_hidden=True``, modules with ``run_sequence``, and stateless modules.

@@ -6,7 +6,7 @@ the same objects: packed spikes stay packed, and what has a graph keeps it. Run 
 
 One call is one record. A neuron with ``multi_step=True``, or in `bitspike.unroll`, is called once
 for a whole sequence; `bitspike.unroll` calls layers without time of their own with time folded into
-the batch, and runs no hooks of neurons in a compiled program.
+the batch.
 """
 
 from __future__ import annotations
@@ -253,8 +253,9 @@ class GradInputMonitor(BaseMonitor):
     The gradient is that through the layer alone, also of an input that others take as well. It is
     None for an input that needs none, and torch warns if no input of a layer needs any.
 
-    torch hands the spikes of a layer with such a hook on as an ordinary tensor. In a time loop, a
-    ``nn.Linear`` behind it then multiplies them as floats, see `bitspike.DenseSpikes`.
+    Around a layer with such a hook, torch turns `bitspike.DenseSpikes` into ordinary tensors, which
+    ``nn.Linear`` does not pack: its sums in a time loop are then torch's, to the last bit.
+    Sequences stay packed.
 
     Source: snnTorch 1.0 (Eshraghian et al. 2023).
 
@@ -294,7 +295,7 @@ class GradInputMonitor(BaseMonitor):
 class GradOutputMonitor(BaseMonitor):
     """Records the gradients of what layers returned, in the order in which they are computed.
 
-    As in a `GradInputMonitor`, the spikes of such a layer are handed on as an ordinary tensor.
+    In a time loop, spikes become ordinary tensors as with `GradInputMonitor`.
 
     Source: snnTorch 1.0 (Eshraghian et al. 2023).
 

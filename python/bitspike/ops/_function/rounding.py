@@ -11,8 +11,8 @@ from torch import Tensor
 class StateQuant(torch.autograd.Function):
     """``StateQuant.apply(x, levels)``: the nearest level to each number, which keeps its gradient.
 
-    Levels ``[L]`` may come in any order. Distances are rounded as floats are. The lowest is taken of
-    levels that are equally near, and of all for NaN.
+    Levels ``[L]`` may come in any order. Distances are rounded as floats are. Of levels that are
+    equally near the lowest is taken, and for NaN the lowest of all.
     """
 
     @staticmethod
