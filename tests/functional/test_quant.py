@@ -139,6 +139,15 @@ def test_transforms():
     assert same_bits(gradient, 2 * rounded(x))
 
 
+def test_compiled():
+    rounded = quant.state_quant(5, **LEVELS["zero"])
+    x = numbers(rounded.keywords["levels"]).requires_grad_()
+    result = torch.compile(rounded, fullgraph=True, backend="eager")(x)
+    assert same_bits(result, rounded(x))
+    result.sum().backward()
+    assert (x.grad == 1).all()
+
+
 def test_memory_does_not_grow_with_the_levels():
     sizes = []
 
