@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitspike.ops._dispatch import has_hooks
+
 
 def unroll(net: nn.Module, x: Tensor) -> Any:
     """Runs ``net`` over all steps of ``x`` at once, whatever its neurons' ``multi_step`` says.
@@ -65,8 +67,7 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
 
 def _run_sequence(module: Any, x: Tensor) -> Any:
     """``module.run_sequence(x)``, with the module's hooks around it, as torch has them."""
-    hooks = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-    if torch.compiler.is_compiling() or not any(getattr(module, name) for name in hooks):
+    if torch.compiler.is_compiling() or not has_hooks(module):
         return module.run_sequence(x)
     own = module.__dict__.get("forward")
 

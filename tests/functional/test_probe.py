@@ -247,3 +247,13 @@ def test_gradients_of_sequences(kind):
         for records_of_layer in both:
             assert len(records_of_layer) == 1
             assert error(records_of_layer[0], single) < 1e-6
+
+
+# No gradient leads to what the neuron sends back before its first step.
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")
+@pytest.mark.parametrize("kind", [SF.OutputMonitor, SF.InputMonitor, SF.GradOutputMonitor])
+def test_connections_inside_a_neuron(kind):
+    neuron = snn.RLeaky(beta=0.5, linear_features=N, init_hidden=True, multi_step=True)
+    monitor = kind(neuron, nn.Linear)
+    neuron(2 * torch.rand(T, B, N, requires_grad=True)).sum().backward()
+    assert len(monitor["recurrent"]) == T and monitor[T // 2].shape == (B, N)
