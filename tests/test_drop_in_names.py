@@ -19,9 +19,6 @@ with warnings.catch_warnings():
     import snntorch.functional.stdp_learner
     import snntorch.spikeplot
 
-IN_PREPARATION = ("functional.probe", "functional.quant", "functional.stdp_learner")
-"""Modules of snnTorch that are not looked at yet."""
-
 OTHER_MODULES = {
     "spikevision": "data sets, deprecated by snnTorch in favour of another package",
     "export_nir": "needs the package nir",
@@ -85,7 +82,7 @@ def submodules():
                 yield module.name.removeprefix("snntorch.")
 
 
-MODULES = sorted(set(submodules()) - set(OTHER_MODULES) - set(IN_PREPARATION))
+MODULES = sorted(set(submodules()) - set(OTHER_MODULES))
 
 
 def find(library, path):
@@ -122,7 +119,7 @@ def names():
         for name, value in vars(find(snntorch, module)).items():
             path = f"{module}.{name}" if module else name
             source = origin(value)
-            if name.startswith("_") or source is None or source in IN_PREPARATION:
+            if name.startswith("_") or source is None:
                 continue
             yield path
             # Once is enough for what functional takes from its submodules.
@@ -145,7 +142,7 @@ def test_what_is_left_out_is_there_in_snntorch():
         kind, _, member = name.rpartition(".")
         owner = getattr(snntorch, kind)(**BUILT[kind]) if kind in BUILT else find(snntorch, kind)
         assert hasattr(owner, member), name
-    assert set(OTHER_MODULES) | set(IN_PREPARATION) <= set(submodules())
+    assert set(OTHER_MODULES) <= set(submodules())
 
 
 @pytest.mark.parametrize("name", NAMES)

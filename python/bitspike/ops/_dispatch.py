@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,6 +50,12 @@ def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
                 return f"{name} is on {x.device}, and native kernels run on the CPU"
             return f"{name} is {x.dtype}, and native kernels compute in float32"
     return None
+
+
+def has_hooks(module: Any) -> bool:
+    """Whether torch has more to do in a call of this module than to run its ``forward``."""
+    kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    return any(getattr(module, kind) for kind in kinds)
 
 
 def require_native(reason: str) -> None:
