@@ -39,7 +39,8 @@ def test_programs_on_pages(block):
 
 
 def test_pages_have_programs():
-    assert all(python_blocks(page) for page in PAGES)
+    shown = (page for page in PAGES if "{include}" not in page.read_text(encoding="utf-8"))
+    assert all(python_blocks(page) for page in shown)
 
 
 def test_pages_link_to_files_that_exist():
