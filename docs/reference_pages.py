@@ -82,7 +82,7 @@ def page(module: ModuleType, found: tuple[Entry, ...]) -> str:
     public = {entry.value for entry in found if inspect.isclass(entry.value)}
     own = [entry for entry in found if entry.page == name]
     names = [f"~{e.module}.{e.name}".removeprefix(f"~{name}.") for e in own]
-    parts = [title, "=" * len(title), f".. automodule:: {name}"]
+    parts = [f"{title}\n{'=' * len(title)}", f".. automodule:: {name}"]
     if below:
         parts.append("\n   ".join([".. toctree::", ":hidden:", "", *below]))
     for summary in ([path.removeprefix(f"{name}.") for path in below], names):
@@ -156,6 +156,15 @@ def add_types(app: Any, what: str, name: str, value: Any, options: Any, lines: l
             lines.insert(i, f":rtype: {signature.return_annotation}")
 
 
+def join_colons(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Puts what an attribute is together again, where napoleon took it for ``type: meaning``."""
+    for i, line in enumerate(lines):
+        if what in ("attribute", "data", "property") and line.startswith(":type: "):
+            lines[0] = f"{line.removeprefix(':type: ')}: {lines[0]}"
+            del lines[i]
+            return
+
+
 def find_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     """What a docstring refers to by a name without its module, if only one public name is that."""
     target = node["reftarget"]
@@ -197,4 +206,5 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("include-read", read_included)
     app.connect("missing-reference", find_name)
     app.connect("autodoc-process-docstring", add_types, priority=900)  # after napoleon
+    app.connect("autodoc-process-docstring", join_colons, priority=900)
     return {"parallel_read_safe": True}

@@ -97,6 +97,7 @@ def test_the_walk_finds_names():
 def test_no_markup_is_left_over(site):
     for page in sorted((site / "reference").glob("*.html")):
         html = page.read_text(encoding="utf-8")
+        assert "<h1>" in html, page.name
         assert "system-message" not in html and "problematic" not in html, page.name
         hidden = r"<(pre|code|script|style|head)\b.*?</\1>|<(div|span)[^>]*\bmath\b.*?</\2>|<[^>]*>"
         text = re.sub(hidden, " ", html, flags=re.S)
