@@ -1,9 +1,10 @@
 """A Sphinx extension that writes the pages of the API reference, from the package itself.
 
 A name is public if it is reached from ``bitspike`` without an underscore, where every module on the
-way defines it or imports it in the form ``from x import y as y``. Each public module has a page.
-Each public name has one entry: on the page of the innermost module that has it, and under the
-shortest of its names. So `bitspike.Leaky` is on the page of `bitspike.neurons`.
+way defines it or imports it in the form ``from x import y as y``. Each public module has a page; so
+has a file that defines more than the function that it is named after. Each public name has one
+entry: on the page of the innermost module that has it, and under the shortest of its names. So
+`bitspike.Leaky` is on the page of `bitspike.neurons`.
 """
 
 from __future__ import annotations
@@ -51,12 +52,19 @@ def exports(module: ModuleType) -> Iterator[tuple[str, Any]]:
         yield from ((name, getattr(module, name)) for name in names if name and name[0] != "_")
 
 
+def below(module: ModuleType) -> Iterator[ModuleType]:
+    """The public modules in a package."""
+    for name, value in exports(module):
+        file = sys.modules.get(f"{module.__name__}.{name}")
+        if file is not None and (value is file or len(dict(exports(file))) > 1):
+            yield file
+
+
 def modules(root: ModuleType = bitspike) -> Iterator[ModuleType]:
     """All public modules."""
     yield root
-    for _, value in exports(root):
-        if inspect.ismodule(value):
-            yield from modules(value)
+    for module in below(root):
+        yield from modules(module)
 
 
 @cache
@@ -78,16 +86,19 @@ def page(module: ModuleType, found: tuple[Entry, ...]) -> str:
     """The page of a module: what it is for, what it has in a table, and each of its names."""
     name = module.__name__
     title = "API reference" if module is bitspike else name
-    below = [value.__name__ for _, value in exports(module) if inspect.ismodule(value)]
     public = {entry.value for entry in found if inspect.isclass(entry.value)}
     own = [entry for entry in found if entry.page == name]
-    names = [f"~{e.module}.{e.name}".removeprefix(f"~{name}.") for e in own]
-    parts = [f"{title}\n{'=' * len(title)}", f".. automodule:: {name}"]
-    if below:
-        parts.append("\n   ".join([".. toctree::", ":hidden:", "", *below]))
-    for summary in ([path.removeprefix(f"{name}.") for path in below], names):
-        if summary:
-            parts.append("\n   ".join([".. autosummary::", ":nosignatures:", "", *summary]))
+    # Where a function has the name of its file, the name leads to the function.
+    shadowed = any(f"{entry.module}.{entry.name}" == name for entry in own)
+    parts = [f"{title}\n{'=' * len(title)}"]
+    parts.append(f".. automodule:: {name}" + ("\n   :no-index:" if shadowed else ""))
+    inner = [part.__name__ for part in below(module)]
+    if inner:
+        parts.append("\n   ".join([".. toctree::", ":hidden:", "", *inner]))
+    for summary in (inner, [f"{entry.module}.{entry.name}" for entry in own]):
+        lines = [f"~{path}".removeprefix(f"~{name}.") for path in summary]
+        if lines:
+            parts.append("\n   ".join([".. autosummary::", ":nosignatures:", "", *lines]))
     parts += [directive(entry, public) for entry in own]
     return "\n\n".join(parts) + "\n"
 
@@ -109,11 +120,10 @@ def members_of(kind: type, public: set[type]) -> list[str]:
     for base in kind.__mro__:
         if base is not kind and (base in public or not base.__module__.startswith("bitspike")):
             break
-        attributes = ModuleAnalyzer.for_module(base.__module__).find_attr_docs()
-        for name, value in vars(base).items():
-            about = (base.__qualname__, name)
-            if name[0] != "_" and (about in attributes or is_documented(value)):
-                found[name] = None
+        documented = ModuleAnalyzer.for_module(base.__module__).find_attr_docs()
+        attributes = [name for of, name in documented if of == base.__qualname__]
+        methods = [name for name, value in vars(base).items() if is_documented(value)]
+        found |= dict.fromkeys(name for name in [*attributes, *methods] if name[0] != "_")
     return list(found)
 
 
