@@ -36,7 +36,7 @@ bench: $(STAMPS)/bench $(STAMPS)/wheel ## Compare with other libraries, write be
 
 .PHONY: docs
 docs: $(STAMPS)/docs $(STAMPS)/wheel ## Build the documentation: docs/_build/index.html
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
 
 .PHONY: format
 format: $(STAMPS)/lint ## Format Rust and Python

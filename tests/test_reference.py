@@ -54,7 +54,7 @@ CALLABLE = {path: value for path, value in PUBLIC.items() if callable(value)}
 def site(tmp_path_factory):
     """The site, built without a warning."""
     out = tmp_path_factory.mktemp("site")
-    options = ["--quiet", "--fail-on-warning", "--keep-going", "-d", str(out / "doctrees")]
+    options = ["--quiet", "--fail-on-warning", "-d", str(out / "doctrees")]
     result = subprocess.run(
         [sys.executable, "-m", "sphinx", *options, str(DOCS), str(out / "html")],
         capture_output=True,
