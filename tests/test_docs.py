@@ -49,6 +49,15 @@ def test_pages_link_to_files_that_exist():
             assert (page.parent / target).exists(), f"{page}: {target}"
 
 
+def test_what_is_not_provided_is_missing():
+    page = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+    table = re.search(r"^## What is not provided$(.*?)^## ", page, re.M | re.S)[1]
+    names = re.findall(r"`(snn|SF|utils)\.(\w+)`", "".join(re.findall(r"^\| .*? \|", table, re.M)))
+    homes = {"snn": bitspike, "SF": bitspike.functional, "utils": bitspike.utils}
+    assert names
+    assert not [name for home, name in names if hasattr(homes[home], name)]
+
+
 def factories():
     """The public names of surrogates, without classes and what wraps another."""
     made = {kind.__name__ for kind in subclasses(surrogate.Surrogate)} | {"Learnable", "Surrogate"}
