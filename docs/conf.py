@@ -25,6 +25,7 @@ toc_object_entries_show_parents = "hide"
 
 autosummary_generate = False
 autodoc_typehints = "none"  # reference_pages adds them
+autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Shapes", "Dtypes"]
