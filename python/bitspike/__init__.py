@@ -7,6 +7,9 @@ from bitspike import _native as _native
 from bitspike import backprop as backprop
 from bitspike import decode as decode
 from bitspike import functional as functional
+from bitspike import layers as layers
+from bitspike import neurons as neurons
+from bitspike import scan as scan
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot
 from bitspike import surrogate as surrogate

@@ -13,6 +13,11 @@ class StateQuant(torch.autograd.Function):
 
     Levels ``[L]`` may come in any order. Distances are rounded as floats are. Of levels that are
     equally near the lowest is taken, and for NaN the lowest of all.
+
+    Example:
+        >>> from bitspike.functional.quant import StateQuant
+        >>> StateQuant.apply(torch.tensor([0.2, 0.5, 0.9]), torch.tensor([0.0, 1.0]))
+        tensor([0., 0., 1.])
     """
 
     @staticmethod
