@@ -8,8 +8,6 @@ early and once (latency), or pixels fire where the picture, which moves to and f
     python examples/codings.py --help     the options
 """
 
-from collections.abc import Callable
-
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,10 +16,10 @@ from torch import Tensor, nn
 import bitspike as snn
 from bitspike import decode, spikegen, tasks
 from bitspike import functional as SF
+from codes import STEPS, latency, rate
 from drawing import BLUE, GREEN, ORANGE, figure, save, tidy
-from training import History, fit, options
+from training import Encode, History, fit, options
 
-STEPS = 24
 REACH = 4  # pixels, to which side the digit moves
 COLOURS = {"rate": BLUE, "latency": ORANGE, "delta": GREEN}
 
@@ -38,25 +36,13 @@ def main() -> None:
         print(f"{name:10}{history.accuracy[-1]:>14.1%}{spikes:>25.0f}")
 
 
-def rate(images: Tensor) -> Tensor:
-    """A pixel fires at each step with its brightness as probability."""
-    return spikegen.rate(images.flatten(1), num_steps=STEPS, packed=True)
-
-
-def latency(images: Tensor) -> Tensor:
-    """A pixel fires once, the earlier the brighter it is; black ones never."""
-    return spikegen.latency(
-        images.flatten(1), num_steps=STEPS, normalize=True, linear=True, clip=True, packed=True
-    )
-
-
 def delta(images: Tensor) -> Tensor:
     """A pixel fires when it becomes brighter, while the digit moves to and fro."""
     film = torch.stack([images.roll(place, -1) for place in places()])
     return spikegen.delta(film.flatten(2), threshold=0.3, padding=True, packed=True)
 
 
-CODES: dict[str, Callable[[Tensor], Tensor]] = {"rate": rate, "latency": latency, "delta": delta}
+CODES: dict[str, Encode] = {"rate": rate, "latency": latency, "delta": delta}
 
 
 def places() -> list[int]:
@@ -64,9 +50,7 @@ def places() -> list[int]:
     return [abs((step + REACH) % (4 * REACH) - 2 * REACH) - REACH for step in range(STEPS)]
 
 
-def learn(
-    name: str, code: Callable[[Tensor], Tensor], task: tasks.Task, short: bool
-) -> tuple[History, float]:
+def learn(name: str, code: Encode, task: tasks.Task, short: bool) -> tuple[History, float]:
     """Trains on a code; returns how that went, and the spikes of an average digit."""
     net = nn.Sequential(
         nn.Linear(784, 256),

@@ -5,7 +5,7 @@ digits apart. They differ in what the output neurons do in the end: cross-entrop
 wrong ones, a mean squared error gives each a rate, and a loss of spike times makes the right one
 the first.
 
-    python examples/losses.py            about a minute; writes demo/losses.png
+    python examples/losses.py            half a minute; writes demo/losses.png
     python examples/losses.py --help     the options
 """
 
@@ -22,10 +22,10 @@ from torch.utils.data import TensorDataset
 import bitspike as snn
 from bitspike import decode, spikegen, tasks, utils
 from bitspike import functional as SF
+from codes import STEPS, rate
 from drawing import BLUE, GREEN, ORANGE, figure, save, tidy
 from training import History, fit, options
 
-STEPS = 25
 SPIKES, MEMBRANE = 0, 1  # what the last neuron returns
 
 
@@ -81,11 +81,6 @@ def network() -> nn.Sequential:
     )
 
 
-def encode(images: Tensor) -> Tensor:
-    """Rate-coded pixels."""
-    return spikegen.rate(images.flatten(1), num_steps=STEPS, packed=True)
-
-
 def learn(
     net: nn.Sequential, objective: Objective, task: tasks.Task, name: str, epochs: int
 ) -> History:
@@ -94,7 +89,7 @@ def learn(
         net,
         task.train,
         task.test,
-        encode=encode,
+        encode=rate,
         loss=lambda output, labels: objective.loss(output[objective.reads], labels),
         decide=lambda output: objective.decide(output[objective.reads]),
         epochs=epochs,
@@ -107,7 +102,7 @@ def firing(net: nn.Sequential, test: TensorDataset) -> tuple[Tensor, Tensor]:
     """How often the correct output fires at each step, and an average other one, both ``[T]``."""
     images, labels = test.tensors
     utils.reset(net)
-    spikes = net(encode(images))[SPIKES].dense()
+    spikes = net(rate(images))[SPIKES].dense()
     correct = spikegen.to_one_hot(labels, 10)
     right = (spikes * correct).sum((1, 2)) / correct.sum()
     wrong = (spikes * (1 - correct)).sum((1, 2)) / (1 - correct).sum()

@@ -5,7 +5,7 @@ in for it decides how much of the error reaches the first layer, where all spike
 bell it is matters little. That it is one matters: a derivative that is the same everywhere blames
 neurons that were far from firing, and one of the wrong sign above threshold teaches nothing.
 
-    python examples/surrogate_training.py            a minute; writes demo/surrogate_training.png
+    python examples/surrogate_training.py            half a minute; writes demo/surrogate_training.png
     python examples/surrogate_training.py --help     the options
 """
 
@@ -15,12 +15,12 @@ from matplotlib.ticker import PercentFormatter
 from torch import Tensor, nn
 
 import bitspike as snn
-from bitspike import decode, spikegen, surrogate, tasks, utils
+from bitspike import decode, surrogate, tasks, utils
 from bitspike import functional as SF
+from codes import rate
 from drawing import BLUE, GREY, ORANGE, figure, save, tidy
 from training import History, fit, options
 
-STEPS = 20
 HIDDEN_LAYERS = 3
 SURROGATES = {
     "atan(2)": surrogate.atan(),
@@ -67,15 +67,10 @@ def network(spike_grad: surrogate.Surrogate) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def encode(images: Tensor) -> Tensor:
-    """Rate-coded pixels."""
-    return spikegen.rate(images.flatten(1), num_steps=STEPS, packed=True)
-
-
 def gradient_norms(net: nn.Sequential, images: Tensor, labels: Tensor) -> list[float]:
     """The norm of the gradient of each layer's weights, before any training."""
     utils.reset(net)
-    loss(net(encode(images)), labels).backward()
+    loss(net(rate(images)), labels).backward()
     norms = [float(layer.weight.grad.norm()) for layer in net if isinstance(layer, nn.Linear)]
     net.zero_grad()
     return norms
@@ -90,7 +85,7 @@ def learn(net: nn.Sequential, task: tasks.Task, name: str, epochs: int) -> Histo
         net,
         task.train,
         task.test,
-        encode=encode,
+        encode=rate,
         loss=loss,
         decide=decode.rate,
         epochs=epochs,

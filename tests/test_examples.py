@@ -1,6 +1,7 @@
 """The examples run, and draw the pictures that the documentation shows."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "images"
+PAGE = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
 
 
 def run_example(name, *options, folder):
@@ -29,7 +31,17 @@ def run_example(name, *options, folder):
 
 
 # Each tells one section of docs/examples.md with one picture.
-@pytest.mark.parametrize("name", ["activity", "rate_or_latency", "recall", "speech"])
+PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
+
+
+def test_the_page_shows_every_program():
+    helpers = {"codes", "drawing", "plots", "training"}
+    shown_elsewhere = {"mnist", "neurons", "surrogates"}
+    there = {path.stem for path in (ROOT / "examples").glob("*.py")}
+    assert there - helpers - shown_elsewhere == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_program(name, tmp_path):
     assert run_example(name, "--short", folder=tmp_path) == {name}
     assert (PICTURES / f"{name}.png").exists()
