@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMPS := $(VENV)/stamps
 SOURCES := Cargo.toml Cargo.lock $(shell find rust python -type f \
 	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' \))
-PYTHON_FILES := python tests examples benches/python
+PYTHON_FILES := python tests examples benches/python $(wildcard docs/*.py)
 
 export PIP_QUIET := 1
 # One interpreter for cargo and maturin: another one would rebuild the binding crate.
@@ -34,6 +34,10 @@ test: format-check rust-test lint stub-test python-test ## Run every check: Rust
 bench: $(STAMPS)/bench $(STAMPS)/wheel ## Compare with other libraries, write benches/record
 	$(BIN)/python benches/python $(BENCH)
 
+.PHONY: docs
+docs: $(STAMPS)/docs $(STAMPS)/wheel ## Build the documentation: docs/_build/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
+
 .PHONY: format
 format: $(STAMPS)/lint ## Format Rust and Python
 	cargo fmt --all
@@ -46,7 +50,7 @@ sizes: ## Print the largest source files
 
 .PHONY: clean
 clean: ## Remove everything that was built, .venv included
-	rm -rf $(VENV) dist demo target
+	rm -rf $(VENV) dist demo target docs/_build docs/reference
 
 ##### The parts of `make test`
 
@@ -92,7 +96,7 @@ $(STAMPS)/venv: | cargo
 	$(PIP) install --upgrade 'pip>=25.1'
 	@mkdir -p $(STAMPS) && touch $@
 
-# A dependency group of pyproject.toml. The warning would be about what mlxtend lacks on purpose.
+# A dependency group of pyproject.toml. The warning would be about what the group data lacks on purpose.
 $(STAMPS)/%: pyproject.toml $(STAMPS)/venv
 	$(PIP) install --no-warn-conflicts --group $*
 	@touch $@

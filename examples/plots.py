@@ -1,4 +1,4 @@
-"""The figures of the MNIST example; no function touches matplotlib's global style."""
+"""The figures of the MNIST example."""
 
 from typing import Protocol
 
@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from torch import Tensor
 
-BLUE, ORANGE, GREY = "#2f6db3", "#d9702b", "#7b818a"
-LINE = {"marker": "o", "markersize": 4, "linewidth": 1.8}
+from drawing import BLUE, GREY, LINE, ORANGE, figure, tidy
 
 
 class History(Protocol):
@@ -23,24 +22,24 @@ class History(Protocol):
 
 def raster(digit: Tensor, trains: list[Tensor]) -> Figure:
     """The spikes [T, n] of input, hidden and output neurons that answer to one digit [28, 28]."""
-    figure = Figure(figsize=(11, 8), dpi=150, layout="constrained")
-    grid = figure.add_gridspec(3, 2, width_ratios=(1, 3.4), height_ratios=(3, 3, 2))
+    page = figure(11, 8)
+    grid = page.add_gridspec(3, 2, width_ratios=(1, 3.4), height_ratios=(3, 3, 2))
     encoded, hidden, output = trains
-    _image(figure.add_subplot(grid[0, 0]), digit, "the digit")
-    _image(figure.add_subplot(grid[1, 0]), encoded.sum(0).view(28, 28), "its spikes, counted")
-    _raster_row(figure.add_subplot(grid[0, 1]), encoded, "input", GREY)
-    _raster_row(figure.add_subplot(grid[1, 1]), hidden, "hidden", BLUE)
-    answer = figure.add_subplot(grid[2, 1])
+    _image(page.add_subplot(grid[0, 0]), digit, "the digit")
+    _image(page.add_subplot(grid[1, 0]), encoded.sum(0).view(28, 28), "its spikes, counted")
+    _raster_row(page.add_subplot(grid[0, 1]), encoded, "input", GREY)
+    _raster_row(page.add_subplot(grid[1, 1]), hidden, "hidden", BLUE)
+    answer = page.add_subplot(grid[2, 1])
     _raster_row(answer, output, "output", ORANGE)
     answer.set_xlabel("step")
 
-    counts = figure.add_subplot(grid[2, 0], sharey=answer)
+    counts = page.add_subplot(grid[2, 0], sharey=answer)
     counts.barh(range(output.shape[1]), output.sum(0), color=ORANGE, height=0.7)
     counts.set_yticks(range(output.shape[1]))
     counts.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _tidy(counts, "output spikes, counted", ylabel="class")
+    tidy(counts, "output spikes, counted", ylabel="class")
     counts.set_xlabel("spikes")
-    return figure
+    return page
 
 
 def membranes(membrane: Tensor, spikes: Tensor, neurons: int = 4) -> Figure:
@@ -52,42 +51,42 @@ def membranes(membrane: Tensor, spikes: Tensor, neurons: int = 4) -> Figure:
     last = int((counts <= len(spikes) / 2).sum())
     active = counts.argsort()[int((counts == 0).sum()) : last]
     ranks = [round(i * (len(active) - 1) / (neurons - 1)) for i in range(neurons)]
-    figure = Figure(figsize=(11, 1.9 * neurons), dpi=150, layout="constrained")
-    axes = figure.subplots(neurons, sharex=True, sharey=True)
+    page = figure(11, 1.9 * neurons)
+    axes = page.subplots(neurons, sharex=True, sharey=True)
     for ax, neuron in zip(axes, active[ranks].tolist(), strict=True):
         u, fired = membrane[:, neuron], spikes[:, neuron].nonzero().squeeze(1)
         ax.axhline(1.0, color=GREY, linestyle="--", linewidth=1.2, label="threshold")
         ax.plot(u, color=BLUE, linewidth=1.6, marker="o", markersize=2.5, label="membrane")
         ax.scatter(fired, u[fired], color=ORANGE, s=40, zorder=3, label="spike")
         number = len(fired)
-        _tidy(
+        tidy(
             ax,
             f"hidden neuron {neuron}: {number} spike{'s' if number > 1 else ''}",
             ylabel="membrane",
         )
     axes[-1].set_xlabel("step")
     axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
-    return figure
+    return page
 
 
 def learning_curve(history: History) -> Figure:
     """Accuracy, loss and firing rates over the epochs."""
     epochs = range(1, len(history.loss) + 1)
-    figure = Figure(figsize=(12, 3.8), dpi=150, layout="constrained")
-    accuracy, loss, rates = figure.subplots(1, 3)
+    page = figure(12, 3.8)
+    accuracy, loss, rates = page.subplots(1, 3)
     accuracy.plot(epochs, history.train_accuracy, color=GREY, label="training", **LINE)
     accuracy.plot(epochs, history.test_accuracy, color=BLUE, label="test", **LINE)
-    _tidy(accuracy, f"accuracy: {history.test_accuracy[-1]:.1%} in the test")
+    tidy(accuracy, f"accuracy: {history.test_accuracy[-1]:.1%} in the test")
     loss.plot(epochs, history.loss, color=BLUE, **LINE)
     loss.set_yscale("log")
     loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     loss.yaxis.set_major_formatter("{x:g}")
     loss.yaxis.set_minor_formatter(NullFormatter())
-    _tidy(loss, "training loss")
+    tidy(loss, "training loss")
     rates.plot(epochs, history.hidden_rate, color=BLUE, label="hidden", **LINE)
     rates.plot(epochs, history.output_rate, color=ORANGE, label="output", **LINE)
     rates.set_ylim(bottom=0)
-    _tidy(rates, "firing rate in the test")
+    tidy(rates, "firing rate in the test")
     for ax in (accuracy, rates):
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.legend(frameon=False, loc="lower right")
@@ -95,14 +94,7 @@ def learning_curve(history: History) -> Figure:
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(axis="y", alpha=0.25)
-    return figure
-
-
-def _tidy(ax: Axes, title: str, *, ylabel: str = "") -> None:
-    """Labels the axes and removes the lines that carry no information."""
-    ax.set_title(title, loc="left", fontsize=11, fontweight="bold")
-    ax.set_ylabel(ylabel)
-    ax.spines[["top", "right"]].set_visible(False)
+    return page
 
 
 def _image(ax: Axes, pixels: Tensor, title: str) -> None:
@@ -121,4 +113,4 @@ def _raster_row(ax: Axes, spikes: Tensor, name: str, color: str) -> None:
     ax.set_xlim(-0.6, duration - 0.4)
     ax.set_ylim(-0.6, neurons - 0.4)
     share = f"{len(step) / spikes.numel():.1%}"
-    _tidy(ax, f"{name}: {len(step):,} spikes of {neurons} neurons ({share})", ylabel="neuron")
+    tidy(ax, f"{name}: {len(step):,} spikes of {neurons} neurons ({share})", ylabel="neuron")

@@ -5,17 +5,15 @@ python examples/surrogates.py --help     the options
 """
 
 import argparse
-import io
 from dataclasses import fields
 from pathlib import Path
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from bitspike import surrogate
-from plots import BLUE, GREY, ORANGE
+from drawing import BLUE, GREY, ORANGE, figure, save
 
 COLUMNS = 5
 REACH = 2.0
@@ -53,19 +51,14 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=2001, help="per curve")
     options = parser.parse_args()
     torch.manual_seed(0)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    drawn = io.BytesIO()
-    small_multiples(options.points).savefig(drawn)
-    # Few colours make a small file.
-    Image.open(drawn).convert("RGB").quantize(64).save(options.out, optimize=True)
-    print(f"wrote {options.out}")
+    save(small_multiples(options.points), options.out)
 
 
 def small_multiples(points: int) -> Figure:
     """One panel per surrogate with its defaults, all with the same axes."""
     rows = -(-len(FORMULAS) // COLUMNS)
-    figure = Figure(figsize=(2.9 * COLUMNS, 2.05 * rows + 0.7), dpi=100, layout="constrained")
-    axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True)
+    page = figure(2.9 * COLUMNS, 2.05 * rows + 0.7)
+    axes = page.subplots(rows, COLUMNS, sharex=True, sharey=True)
     for ax, (name, formula) in zip(axes.flat, FORMULAS.items(), strict=True):
         panel(ax, name, formula, points)
     axes[0, 0].set_xlim(-REACH, REACH)
@@ -74,8 +67,8 @@ def small_multiples(points: int) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("x = membrane − threshold")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=11)
-    return figure
+    page.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=11)
+    return page
 
 
 def panel(ax: Axes, name: str, formula: str, points: int) -> None:

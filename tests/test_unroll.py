@@ -183,6 +183,50 @@ def test_networks_with_multi_step_run_as_they_are():
     assert torch.equal(snn.unroll(net, x).dense(), expected.dense())
 
 
+# Hooks
+
+
+def test_hooks_run_once_for_a_sequence():
+    net = integral(NETWORKS["two layers"]())
+    x, seen = spikes(T, B, K), []
+    expected = snn.unroll(net, x)
+    snn.utils.reset(net)
+    net[1].register_forward_pre_hook(lambda m, args: seen.append((m, args[0].shape)))
+    net[1].register_forward_hook(lambda m, args, out: seen.append((m, out.shape)))
+    net[3].register_full_backward_hook(lambda m, to_x, to_out: seen.append((m, to_x[0].shape)))
+    out = snn.unroll(net, x)
+    assert seen == [(net[1], (T, B, N))] * 2 and torch.equal(out.dense(), expected.dense())
+    out.sum().backward()
+    assert seen[2:] == [(net[3], (T, B, 10))]
+    snn.utils.reset(net)
+    assert torch.equal(loop(net, x), expected.dense())
+
+
+def test_hooks_around_what_calls_its_forward():
+    # Its run_sequence is another name of its forward.
+    norm, seen = snn.BatchNormTT1d(K, T), []
+    norm.register_forward_hook(lambda m, args, out: seen.append(out))
+    assert torch.equal(snn.unroll(norm, spikes(T, B, K)), seen[0]) and len(seen) == 1
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_a_hook_that_raises_leaves_the_module_as_it_was(patched):
+    neuron = lif()
+    if patched:
+        neuron.forward = lambda x: x + 1
+    before = dict(vars(neuron))
+
+    def refuse(module, args):
+        raise RuntimeError("not now")
+
+    handle = neuron.register_forward_pre_hook(refuse)
+    with pytest.raises(RuntimeError, match="not now"):
+        snn.unroll(neuron, spikes(T, B, K))
+    handle.remove()
+    assert vars(neuron) == before
+    assert neuron(torch.ones(2)).tolist() == ([2, 2] if patched else [0, 0])
+
+
 # Reset
 
 

@@ -5,14 +5,21 @@
 
 from bitspike import _native as _native
 from bitspike import backprop as backprop
+from bitspike import decode as decode
 from bitspike import functional as functional
+from bitspike import layers as layers
+from bitspike import neurons as neurons
+from bitspike import scan as scan
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot
 from bitspike import surrogate as surrogate
+from bitspike import tasks as tasks
 from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
+from bitspike.diagnose import diagnose as diagnose
+from bitspike.energy import energy as energy
 from bitspike.layers import TEBN as TEBN
 from bitspike.layers import BatchNormTT1d as BatchNormTT1d
 from bitspike.layers import BatchNormTT2d as BatchNormTT2d
@@ -54,6 +61,7 @@ from bitspike.neurons import StateLeaky as StateLeaky
 from bitspike.neurons import Synaptic as Synaptic
 from bitspike.ops import _library as _library
 from bitspike.ops._buffer import empty_cache as empty_cache
+from bitspike.rescue import rescue as rescue
 from bitspike.spike_tensor import SpikeTensor as SpikeTensor
 from bitspike.unroll import unroll as unroll
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bitspike._linear import linear, packed, packed_if_faster
-from bitspike.ops._dispatch import is_exporting, is_traced
+from bitspike.ops._dispatch import is_exporting, is_others_turn, is_traced
 
 
 class DenseSpikes(torch.Tensor):
@@ -45,6 +45,8 @@ class DenseSpikes(torch.Tensor):
     def __torch_function__(  # noqa: D105
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
+        if is_others_turn(types):
+            return NotImplemented
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunctionSubclass():
             if func is F.linear and cls.packs and not torch.compiler.is_compiling():

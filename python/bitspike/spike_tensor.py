@@ -11,7 +11,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from bitspike.dense_gradient import DenseGradient, expect_dense_gradient
 from bitspike.ops import spikes as ops
-from bitspike.ops._dispatch import is_traced
+from bitspike.ops._dispatch import is_others_turn, is_traced
 
 
 class SpikeTensor(torch.Tensor):
@@ -249,6 +249,8 @@ class SpikeTensor(torch.Tensor):
     def __torch_function__(  # noqa: D105
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
+        if is_others_turn(types):
+            return NotImplemented
         with torch._C.DisableTorchFunctionSubclass():
             if not torch.compiler.is_compiling():
                 for x in args:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from bitspike.ops._dispatch import has_hooks
 
 
 def unroll(net: nn.Module, x: Tensor) -> Any:
@@ -15,6 +18,9 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
     folded into the batch, ``[T·B, *]``; those in front of the first neuron see one step only, if
     the input is the same at all steps (``x.expand(T, ...)``, stride 0 in time). Modules that look
     across the batch, such as batch normalisation, therefore normalise over time as well.
+
+    Hooks of the modules run as often as the modules do: once for the sequence. Those of
+    ``nn.Sequential`` itself do not run, nor do those of neurons in a compiled program.
 
     Args:
         net: A neuron, or an ``nn.Sequential`` (nested at will) of neurons with
@@ -43,11 +49,10 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
     same = steps > 1 and x.stride(0) == 0
     value: Any = x[0] if same else x
     for i, module in enumerate(modules):
-        run_sequence = getattr(module, "run_sequence", None)
-        if run_sequence is not None:
+        if hasattr(module, "run_sequence"):
             if same:
-                value, same = value.expand(steps, *value.shape), False
-            value = run_sequence(value)
+                value, same = torch.broadcast_to(value, (steps, *value.shape)), False
+            value = _run_sequence(module, value)
             if not isinstance(value, Tensor) and i + 1 < len(modules):
                 raise TypeError(
                     f"module {i}, {type(module).__name__}, returns its states; inside a network "
@@ -56,8 +61,31 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
         elif same:
             value = module(value)
         else:
-            value = module(value.flatten(0, 1)).unflatten(0, (steps, x.shape[1]))
-    return value.expand(steps, *value.shape) if same else value
+            value = torch.unflatten(module(value.flatten(0, 1)), 0, (steps, x.shape[1]))
+    return torch.broadcast_to(value, (steps, *value.shape)) if same else value
+
+
+def _run_sequence(module: Any, x: Tensor) -> Any:
+    """``module.run_sequence(x)``, with the module's hooks around it, as torch has them."""
+    if torch.compiler.is_compiling() or not has_hooks(module):
+        return module.run_sequence(x)
+    own = module.__dict__.get("forward")
+
+    def restore() -> None:
+        module.__dict__.pop("forward", None)
+        if own is not None:
+            module.forward = own
+
+    def forward(*inputs: Any) -> Any:
+        restore()  # what run_sequence calls is the module's own
+        return module.run_sequence(*inputs)
+
+    # torch runs hooks around a method of this name, and no other.
+    module.forward = forward
+    try:
+        return module(x)
+    finally:
+        restore()
 
 
 def _flat(net: nn.Module) -> list[nn.Module]:

@@ -13,7 +13,7 @@ from bitspike import DenseSpikes, SpikeTensor, spikegen
 
 CODES = pytest.mark.parametrize(
     "code",
-    [spikegen.phase, spikegen.time_to_first_spike, spikegen.rank_order],
+    [spikegen.phase, spikegen.burst, spikegen.time_to_first_spike, spikegen.rank_order],
     ids=lambda code: code.__name__,
 )
 
@@ -118,6 +118,62 @@ def test_phase_errors(data):
     for period in (0, 25):
         with pytest.raises(ValueError, match=f"period must be from 1 to 24, but is {period}"):
             spikegen.phase(torch.rand(1), 8, period)
+
+
+# Bursts
+
+
+def test_bursts_by_hand():
+    # 5 spikes at most, 8 to 2 steps apart: ceil(5x) spikes, ceil(8 - 6x) apart if more than one.
+    data = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0])
+    spikes = spikegen.burst(data, 20, max_interval=8)
+    assert [train.nonzero().flatten().tolist() for train in spikes.T] == [
+        [],
+        [0],
+        [0],
+        [0, 7],
+        [0, 5, 10],
+        [0, 4, 8, 12],
+        [0, 2, 4, 6, 8],
+    ]
+    # What does not fit is dropped.
+    assert torch.equal(spikegen.burst(data, 9, max_interval=8), spikes[:9])
+    assert spikegen.burst(torch.ones(1), 4, max_spikes=1).flatten().tolist() == [1, 0, 0, 0]
+
+
+@given(
+    steps=st.integers(1, 60),
+    most=st.integers(1, 7),
+    shortest=st.integers(1, 5),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+def test_all_of_a_burst_fits(steps, most, shortest, dtype):
+    data = torch.linspace(0, 1, 23, dtype=dtype)
+    if (steps - 1) // max(most - 1, 1) < shortest:
+        with pytest.raises(ValueError, match=f"num_steps is {steps}, too few for {most} spikes"):
+            spikegen.burst(data, steps, most, shortest)
+        return
+    spikes = spikegen.burst(data, steps, most, shortest)
+    assert torch.equal(spikes.sum(0), (most * data).ceil())
+    assert spikes[0].sum() == 22
+    for train in spikes.T[(most * data).ceil() > 1]:
+        intervals = train.nonzero().flatten().diff()
+        assert len(intervals.unique()) == 1 and intervals[0] >= shortest
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"max_spikes": 0}, "max_spikes must be positive, but is 0"),
+        ({"min_interval": 0}, "min_interval must be positive, but is 0"),
+        ({"max_interval": 1}, "max_interval is 1, less than min_interval 2"),
+        ({"data": torch.tensor([1.5])}, "data must lie between 0 and 1"),
+        ({"data": torch.tensor([math.nan])}, "data must lie between 0 and 1"),
+    ],
+)
+def test_burst_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        spikegen.burst(**{"data": torch.rand(3), "num_steps": 20, **arguments})
 
 
 # Order

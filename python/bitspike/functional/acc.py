@@ -1,10 +1,12 @@
-"""Accuracies: what a recording says, compared with labels."""
+"""Accuracies: what a recording says, compared with labels. `bitspike.decode` has what it says."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from ._recordings import checked, class_counts, labels, spike_times
+from ._decisions import first_spike, most_spikes
+from ._recordings import checked, labels
 
 
 def accuracy_rate(
@@ -40,8 +42,7 @@ def accuracy_rate(
         >>> float(SF.accuracy_rate(torch.eye(2).expand(3, 2, 2), torch.tensor([0, 0])))
         0.5
     """
-    counts = class_counts(checked(spk_out).detach(), population_code, num_classes)
-    return _share(counts.argmax(1), targets)
+    return _share(most_spikes(checked(spk_out).detach(), population_code, num_classes), targets)
 
 
 def accuracy_temporal(spk_out: Tensor, targets: Tensor) -> float:
@@ -72,8 +73,48 @@ def accuracy_temporal(spk_out: Tensor, targets: Tensor) -> float:
         >>> float(SF.accuracy_temporal(spikes, torch.tensor([1])))
         1.0
     """
-    times = spike_times(checked(spk_out).detach(), 1)[0]
-    return _share(times.argmin(1), targets)
+    return _share(first_spike(checked(spk_out).detach()), targets)
+
+
+def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
+    r"""How often samples of each class were taken for each class.
+
+    .. math::
+        M[i,j] = \big|\{b : y_b = i,\ \hat y_b = j\}\big|
+
+    Rows are labels, columns predictions: the diagonal is what was right, its share of all the
+    accuracy.
+
+    Args:
+        predicted: Predictions ``[B]``, of a decoder of :mod:`bitspike.decode`.
+        targets: Labels ``[B]``.
+        num_classes: ``C``.
+
+    Returns:
+        Counts, int64 ``[C, C]``.
+
+    Raises:
+        ValueError: for other shapes, or a class outside 0 to ``C-1``.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> from bitspike import functional as SF
+        >>> spikes = torch.tensor([[[0.0, 1], [1, 0], [0, 1]]])
+        >>> SF.confusion(snn.decode.rate(spikes), torch.tensor([1, 1, 1]), num_classes=2)
+        tensor([[0, 0],
+                [1, 2]])
+    """
+    if predicted.dim() != 1:
+        raise ValueError(f"predicted must be [B], not {tuple(predicted.shape)}")
+    index = labels(targets, predicted.shape[0])
+    for name, classes in (("predicted", predicted), ("targets", index)):
+        if classes.numel() and not (classes.min() >= 0 and classes.max() < num_classes):
+            raise ValueError(
+                f"{name} must hold classes from 0 to {num_classes - 1}, but reaches from "
+                f"{classes.min()} to {classes.max()}"
+            )
+    cells = index * num_classes + predicted.long()
+    return torch.bincount(cells, minlength=num_classes**2).view(num_classes, num_classes)
 
 
 def _share(decided: Tensor, targets: Tensor) -> float:

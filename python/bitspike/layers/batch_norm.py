@@ -14,6 +14,11 @@ class BatchNormTT(nn.ModuleList):
     What `BatchNormTT1d` and `BatchNormTT2d` make: a list of ``nn.BatchNorm1d`` or ``2d`` without
     bias. In a time loop index it, ``bntt[t](current)``; called with a whole sequence it does so for
     all steps. In `unroll` it sees the whole sequence.
+
+    Example:
+        >>> norms = snn.BatchNormTT2d(3, time_steps=5)
+        >>> type(norms).__name__, len(norms)
+        ('BatchNormTT', 5)
     """
 
     def forward(self, x: Tensor) -> Tensor:

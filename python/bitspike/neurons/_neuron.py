@@ -133,6 +133,10 @@ class SpikingNeuron(Execution):
 
     def _current(self, input_: Any, sequence: bool) -> Tensor:
         """The input as a dense floating-point tensor."""
+        if not isinstance(input_, Tensor) and hasattr(input_, "__torch_function__"):
+            # What is no tensor but defines torch functions, as brevitas's results do, gives its
+            # numbers to any of them.
+            input_ = torch.positive(input_)
         current = input_ if isinstance(input_, Tensor) else torch.as_tensor(input_)
         if isinstance(current, SpikeTensor):
             # Multiplication unpacks inside autograd's sight.

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from bitspike._linear import packed
 from bitspike.dense_spikes import of_spikes
-from bitspike.ops import _function
+from bitspike.ops import _dispatch, _function
 
 from ._execution import Run
 from ._lif import LIF
@@ -167,7 +167,7 @@ class Recurrent(LIF):
     def _fused(self, current: Tensor) -> list[Tensor | None] | None:
         """Weight, bias and one-to-one weight for the native module, if it knows the connection."""
         connection = self.recurrent
-        if connection._forward_hooks or connection._forward_pre_hooks:
+        if _dispatch.has_hooks(connection):
             return None
         if isinstance(connection, OneToOne):
             return [None, None, connection.V.float()]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EscapeLeaky(LIF):
-    r"""Leaky neuron that fires by chance (escape noise; Gerstner et al., Neuronal Dynamics, ch. 9).
+    r"""Leaky neuron that fires by chance (escape noise; Gerstner et al. 2014, chapter 9).
 
     .. math::
         U[t] = βU[t-1] + I[t] - S[t-1]θ, \qquad

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SRM0(SpikingNeuron):
-    r"""Spike response model with kernels of any shape (Gerstner, Phys. Rev. E 1995).
+    r"""Spike response model with kernels of any shape (Gerstner 1995, Physical Review E).
 
     .. math::
         U[t] = \sum_{k=0}^{K-1} ε[k] I[t-k] + \sum_{k=1}^{L} η[k-1] S[t-k], \qquad

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +18,14 @@ def is_traced(*tensors: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return True
     return any(type(x) is not Tensor and type(x) is not torch.nn.Parameter for x in tensors)
+
+
+def is_others_turn(types: Iterable[type]) -> bool:
+    """Whether a call's other operand is no tensor, but defines torch functions for itself.
+
+    Such an operand (the quantised weights of brevitas, say) calls the function again with tensors.
+    """
+    return not all(issubclass(kind, Tensor) for kind in types)
 
 
 def is_exporting() -> bool:
@@ -40,6 +50,12 @@ def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
                 return f"{name} is on {x.device}, and native kernels run on the CPU"
             return f"{name} is {x.dtype}, and native kernels compute in float32"
     return None
+
+
+def has_hooks(module: Any) -> bool:
+    """Whether torch has more to do in a call of this module than to run its ``forward``."""
+    kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    return any(getattr(module, kind) for kind in kinds)
 
 
 def require_native(reason: str) -> None:

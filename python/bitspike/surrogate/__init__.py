@@ -80,5 +80,10 @@ piecewise_exp = PiecewiseExp
 
 
 def logistic(slope: float = 1) -> Sigmoid:
-    """`Sigmoid` with slope 1: the derivative of the logistic function itself."""
+    """`Sigmoid` with slope 1: the derivative of the logistic function itself.
+
+    Example:
+        >>> snn.surrogate.logistic()
+        Sigmoid(slope=1)
+    """
     return Sigmoid(slope)

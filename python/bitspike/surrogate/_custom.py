@@ -31,7 +31,7 @@ class CustomSurrogate(Surrogate):
     """A gradient of the user's own. Runs in torch.
 
     Args:
-        function: ``(input_, grad_input, spikes) -> gradient``, all tensors of one shape.
+        custom_surrogate_function: ``(input_, grad_input, spikes) -> gradient``, all of one shape.
 
     Example:
         >>> halved = snn.surrogate.custom_surrogate(lambda x, grad, spikes: grad / 2)
@@ -41,10 +41,10 @@ class CustomSurrogate(Surrogate):
         tensor([0.5000, 0.5000])
     """
 
-    function: Callable[[Tensor, Tensor, Tensor], Tensor]
+    custom_surrogate_function: Callable[[Tensor, Tensor, Tensor], Tensor]
 
     def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:
-        return self.function(x, grad, spikes)
+        return self.custom_surrogate_function(x, grad, spikes)
 
     def derivative(self, x: Tensor) -> Tensor:
-        return self.function(x, torch.ones_like(x), (x > 0).to(x.dtype))
+        return self.custom_surrogate_function(x, torch.ones_like(x), (x > 0).to(x.dtype))

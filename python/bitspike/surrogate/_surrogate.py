@@ -17,6 +17,15 @@ class Surrogate(ABC):
     """A step forward, a smooth function's derivative backward.
 
     Subclasses give :meth:`derivative` and, where it is known, ``primitive``, the smooth function.
+
+    Example:
+        >>> x = torch.tensor([-0.5, 0.5], requires_grad=True)
+        >>> spikes = snn.surrogate.fast_sigmoid(slope=2)(x)
+        >>> spikes.tolist()
+        [0.0, 1.0]
+        >>> spikes.sum().backward()
+        >>> x.grad
+        tensor([0.2500, 0.2500])
     """
 
     NAME: ClassVar[str] = ""

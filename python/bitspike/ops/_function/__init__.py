@@ -4,6 +4,7 @@ from .firing import Fire as Fire
 from .firing import Lend as Lend
 from .layer import Layer as Layer
 from .recurrent import Recurrent as Recurrent
+from .rounding import StateQuant as StateQuant
 from .scan import Scan as Scan
 from .spikes import Counts as Counts
 from .spikes import Linear as Linear
