@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMPS := $(VENV)/stamps
 SOURCES := Cargo.toml Cargo.lock $(shell find rust python -type f \
 	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' \))
+# One process per core. Threads of PyTorch that wait must not keep the other processes waiting.
+PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist loadfile
 PYTHON_FILES := python tests examples benches/python $(wildcard docs/*.py)
 
 export PIP_QUIET := 1
@@ -76,10 +78,10 @@ stub-test: $(STAMPS)/lint $(STAMPS)/wheel
 
 .PHONY: python-test
 python-test: $(STAMPS)/test $(STAMPS)/data $(STAMPS)/wheel ## Pytest, then its ISA tests on each ISA of this CPU
-	$(BIN)/python -m pytest
+	$(PYTEST)
 	@set -e; for isa in $$($(BIN)/python -c 'from bitspike import _native; print(*_native.describe()["isas"])'); do \
 		echo "BITSPIKE_ISA=$$isa pytest -m isa"; \
-		BITSPIKE_ISA=$$isa $(BIN)/python -m pytest -m isa; \
+		BITSPIKE_ISA=$$isa $(PYTEST) -m isa; \
 	done
 
 ##### Steps, each with its stamp
