@@ -1,6 +1,7 @@
 """Rate coding."""
 
 import math
+from functools import partial
 
 import pytest
 import snntorch.spikegen
@@ -153,6 +154,19 @@ def test_single_draws_are_those_of_snntorch(dtype):
     assert torch.equal(ours, theirs) and ours.dtype == dtype
     assert type(ours) is DenseSpikes
     assert torch.equal(ours, spikegen.rate_conv(data, generator=torch.Generator().manual_seed(5)))
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 70), (5, 70), (70,), (5, 0, 3)], ids=str)
+def test_packed_single_draws(shape):
+    data = torch.rand(shape) * 3 - 1
+    draws = [
+        draw(data, packed=True, generator=torch.Generator().manual_seed(5))
+        for draw in (spikegen.rate_conv, partial(spikegen.rate, time_var_input=True))
+    ]
+    assert isinstance(draws[0], SpikeTensor) and draws[0].shape == shape
+    assert torch.equal(*(x.dense() for x in draws))
+    certain = (data <= 0) | (data >= 1)
+    assert torch.equal(draws[0].dense()[certain], data.clamp(0, 1)[certain])
 
 
 def test_single_draws_of_integers():

@@ -84,11 +84,14 @@ def rate(
     return of_spikes(torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes]))
 
 
-def rate_conv(data: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+def rate_conv(
+    data: Tensor, *, packed: bool = False, generator: torch.Generator | None = None
+) -> Tensor:
     """One draw for each value: a spike with probability ``clamp(data, 0, 1)``.
 
     Args:
-        data: Any shape, any real dtype.
+        data: ``[T, B, *]`` or any other shape; any real dtype.
+        packed: Return a `SpikeTensor`, drawn as in `rate`.
         generator: Where randomness comes from; by default torch's own.
 
     Returns:
@@ -98,7 +101,10 @@ def rate_conv(data: Tensor, *, generator: torch.Generator | None = None) -> Tens
         >>> snn.spikegen.rate_conv(torch.tensor([-0.5, 0.0, 1.0, 1.5]))
         tensor([0., 0., 1., 1.])
     """
-    return of_spikes(torch.bernoulli(floating(data).clamp(0, 1), generator=generator))
+    probabilities = floating(data).clamp(0, 1)
+    if packed:
+        return _rate_packed(probabilities, None, 0, generator)
+    return of_spikes(torch.bernoulli(probabilities, generator=generator))
 
 
 def _rate_packed(
