@@ -5,7 +5,7 @@ in for it decides how much of the error reaches the first layer, where all spike
 bell it is matters little. That it is one matters: a derivative that is the same everywhere blames
 neurons that were far from firing, and one of the wrong sign above threshold teaches nothing.
 
-    python examples/surrogate_training.py            half a minute; writes demo/surrogate_training.png
+    python examples/surrogate_training.py            half a minute; a picture in demo/
     python examples/surrogate_training.py --help     the options
 """
 
