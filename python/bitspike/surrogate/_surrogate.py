@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from torch import Tensor
@@ -48,7 +48,8 @@ class Surrogate(ABC):
 
     def __post_init__(self) -> None:
         """Reads the parameters once: a neuron asks for them at every step."""
-        if self.NAME and not any(isinstance(value, Tensor) for value in vars(self).values()):
+        numbers = [getattr(self, field.name) for field in fields(self)]
+        if self.NAME and not any(isinstance(number, Tensor) for number in numbers):
             values = [getattr(self, name) for name in _native.describe()["surrogates"][self.NAME]]
             object.__setattr__(self, "parameters", [float(value) for value in values])
 
