@@ -19,7 +19,7 @@ from timing import Times, interleaved
 
 IMAGES = (100, 128, 784)
 BATCH = 128
-SIZES = tuple((steps, BATCH, classes) for steps in (25, 100) for classes in (10, 100, 1000))
+SIZES = tuple((steps, BATCH, classes) for steps in (25, 100) for classes in (10, 100, 784))
 DENSITY = 0.1
 PEERS = ("dense", "snnTorch", "one dense step")
 # Standard deviations that the spikes of an image may be away from their probabilities.
