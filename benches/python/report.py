@@ -4,6 +4,7 @@ import csv
 import os
 import platform
 import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -111,11 +112,12 @@ def _line(cells: list[str] | tuple[str, ...]) -> str:
 def _machine(isa: str, rounds: int) -> list[str]:
     packages = ("bitspike", "torch", "snntorch", "spikingjelly", "jax", "numpy")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    options = f' BENCH="{" ".join(sys.argv[1:])}"' if sys.argv[1:] else ""
     return [
         f"* CPU: {_cpu()}, {os.cpu_count()} logical cores, {torch.get_num_threads()} threads",
         f"* instruction set: {isa}; {platform.system()}, Python {platform.python_version()}",
         f"* {versions}",
-        f"* commit {_commit()}; {rounds} rounds; reproduce with `make bench`",
+        f"* commit {_commit()}; {rounds} rounds; reproduce with `make bench{options}`",
     ]
 
 
