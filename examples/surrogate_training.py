@@ -22,6 +22,7 @@ from drawing import BLUE, GREY, ORANGE, figure, save, tidy
 from training import History, fit, options
 
 HIDDEN_LAYERS = 3
+LOSS = SF.mse_rate_loss(correct_rate=0.8, incorrect_rate=0.1, normalize=True)
 SURROGATES = {
     "atan(2)": surrogate.atan(),
     "fast_sigmoid(25)": surrogate.fast_sigmoid(),
@@ -70,13 +71,10 @@ def network(spike_grad: surrogate.Surrogate) -> nn.Sequential:
 def gradient_norms(net: nn.Sequential, images: Tensor, labels: Tensor) -> list[float]:
     """The norm of the gradient of each layer's weights, before any training."""
     utils.reset(net)
-    loss(net(rate(images)), labels).backward()
+    LOSS(net(rate(images)), labels).backward()
     norms = [float(layer.weight.grad.norm()) for layer in net if isinstance(layer, nn.Linear)]
     net.zero_grad()
     return norms
-
-
-loss = SF.mse_rate_loss(correct_rate=0.8, incorrect_rate=0.1, normalize=True)
 
 
 def learn(net: nn.Sequential, task: tasks.Task, name: str, epochs: int) -> History:
@@ -86,7 +84,7 @@ def learn(net: nn.Sequential, task: tasks.Task, name: str, epochs: int) -> Histo
         task.train,
         task.test,
         encode=rate,
-        loss=loss,
+        loss=LOSS,
         decide=decode.rate,
         epochs=epochs,
         name=f"{name:18}",

@@ -29,7 +29,7 @@ class Seen:
     """A module, and the first argument and first result of each of its calls."""
 
     name: str
-    module: nn.Module
+    module: Any  # an nn.Module, of whose attributes torch says no types
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     takes_sequences: bool = False
@@ -37,7 +37,7 @@ class Seen:
     @property
     def kind(self) -> str:
         """The name of its class."""
-        return type(self.module).__name__
+        return str(type(self.module).__name__)
 
     @property
     def is_neuron(self) -> bool:
@@ -159,7 +159,7 @@ def _watched(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def _watch(seen: Seen, order: list[Seen]) -> None:
     """Puts recording methods in front of those of a module."""
-    module: Any = seen.module
+    module = seen.module
     entered = False
 
     def recording(method: Callable[..., Any], sequence: bool) -> Callable[..., Any]:

@@ -20,30 +20,31 @@ class DenseGradient(torch.Tensor):
     value: Tensor
 
     @staticmethod
-    def __new__(cls, value: Tensor) -> DenseGradient:  # noqa: D102
+    def __new__(cls, value: Tensor) -> DenseGradient:
+        """Wraps a gradient, which is shared and not copied."""
         wrapper: DenseGradient = torch.Tensor._make_wrapper_subclass(
             cls, value.shape, strides=value.stride(), dtype=value.dtype, device=value.device
         )
         wrapper.value = value
         return wrapper
 
-    def __repr__(self) -> str:  # type: ignore[override]  # noqa: D105
+    def __repr__(self) -> str:  # type: ignore[override]
         # torch's logs print it while it holds no values.
         return f"DenseGradient(shape={tuple(self.shape)})"
 
-    def __tensor_flatten__(self) -> tuple[list[str], None]:  # noqa: D105
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
         return ["value"], None
 
     @staticmethod
-    def __tensor_unflatten__(  # noqa: D105
+    def __tensor_unflatten__(
         inner: dict[str, Tensor], meta: None, outer_size: Any, outer_stride: Any
     ) -> DenseGradient:
         return DenseGradient(inner["value"])
 
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    __torch_function__: Any = torch._C._disabled_torch_function_impl
 
-    @classmethod
-    def __torch_dispatch__(  # type: ignore[override]  # noqa: D105
+    @classmethod  # which torch declares as an attribute
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         args, kwargs = tree_map_only(DenseGradient, lambda x: x.value, (args, kwargs or {}))
@@ -52,6 +53,6 @@ class DenseGradient(torch.Tensor):
 
 def expect_dense_gradient(x: Tensor) -> None:
     """On first eager use of an output of a compiled graph, announces how its gradient will come."""
-    if x.grad_fn is None or "_hook" in x.__dict__ or "Compiled" not in type(x.grad_fn).__name__:
+    if x.grad_fn is None or "_hook" in vars(x) or "Compiled" not in type(x.grad_fn).__name__:
         return
-    x._hook = x.register_hook(DenseGradient)  # type: ignore[attr-defined]
+    vars(x)["_hook"] = x.register_hook(DenseGradient)

@@ -35,14 +35,14 @@ class DenseSpikes(torch.Tensor):
     packs: ClassVar[bool] = True
     """Whether ``nn.Linear`` packs these tensors."""
 
-    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # noqa: D105
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
         return repr(self.as_subclass(torch.Tensor))
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:  # noqa: D105
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return of_spikes(copy.deepcopy(self.as_subclass(torch.Tensor), memo))
 
     @classmethod
-    def __torch_function__(  # noqa: D105
+    def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         if is_others_turn(types):

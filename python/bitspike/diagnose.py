@@ -173,11 +173,10 @@ def _layers(seen: list[Seen]) -> list[_Layer]:
     """The modules of a run as layers: each ends with neurons, the last perhaps with a readout."""
     layers: list[_Layer] = []
     parts: list[Seen] = []
-    readouts = [one for one in seen if isinstance(one.module, SYNAPSES)][-1:]
+    ends = [one for one in seen if one.is_neuron or isinstance(one.module, SYNAPSES)]
     for one in seen:
         parts.append(one)
-        behind = one in readouts and not any(later.is_neuron for later in seen[seen.index(one) :])
-        if one.is_neuron or behind:
+        if one.is_neuron or one is ends[-1]:
             weights = {id(p): p for part in parts for p in part.module.parameters() if p.dim() > 1}
             layers.append(_Layer(one, [p for p in weights.values() if p.requires_grad]))
             parts = []
@@ -246,7 +245,7 @@ def _diagnosis(layer: _Layer, gradients: dict[int, Tensor]) -> LayerDiagnosis:
 def _neurons(end: Seen) -> int:
     """How many neurons a layer has, or outputs or channels a readout."""
     if not end.is_neuron:
-        return len(end.module.weight)  # type: ignore[arg-type]
+        return len(end.module.weight)
     return end.outputs[0].shape[2 if end.takes_sequences else 1 :].numel()
 
 

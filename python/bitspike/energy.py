@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -237,7 +238,7 @@ class _Cost:
     multiply: float
 
     def of_synapses(
-        self, name: str, layer: nn.Module, inputs: list[Tensor], sequence: torch.Size
+        self, name: str, layer: Any, inputs: list[Tensor], sequence: torch.Size
     ) -> SynapseEnergy:
         """A layer of weights that saw these inputs, during a sequence ``[T, B]``."""
         fans = [FanOut(layer, x.shape) for x in inputs]
@@ -257,7 +258,7 @@ class _Cost:
         biases = 0
         if getattr(layer, "bias", None) is not None:
             biases = sum(fan.outputs * front.numel() for fan, front in pairs)
-        weight: Tensor = layer.V if isinstance(layer, OneToOne) else layer.weight  # type: ignore[assignment]
+        weight: Tensor = layer.V if isinstance(layer, OneToOne) else layer.weight
         as_numbers = size * inputs[0].element_size()
         mac = self.add + self.multiply
         return SynapseEnergy(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once
-from bitspike.neurons._hidden import HiddenState
+from bitspike.neurons._firing import Firing
 
 
 def rescue(net: nn.Module, x: Tensor, strength: float = 1.0, *, run: Run | None = None) -> int:
@@ -68,7 +70,7 @@ def rescue(net: nn.Module, x: Tensor, strength: float = 1.0, *, run: Run | None 
 
 def _bump(neurons: Seen, source: Seen, strength: float) -> int:
     """Raises the weights of silent neurons, and counts them."""
-    weight: Tensor = source.module.weight  # type: ignore[assignment]
+    weight: Tensor = source.module.weight
     counts = neurons.fired().sum((0, 1)).to(weight.device)
     axis = -1 if isinstance(source.module, nn.Linear) else 0
     if not counts.dim() or counts.shape[axis] != len(weight):
@@ -80,12 +82,10 @@ def _bump(neurons: Seen, source: Seen, strength: float) -> int:
     return int(silent.sum())
 
 
-def _rise(module: nn.Module) -> Tensor:
+def _rise(module: Any) -> Tensor:
     """How far the threshold lies above the membrane at rest."""
-    if not isinstance(module, HiddenState) or not module.STATES:
-        threshold: Tensor = module.threshold  # type: ignore[assignment]
-        return threshold
-    rest = [torch.as_tensor(value) for value in module.rest()]
-    level: Tensor = module.level(*rest)  # type: ignore[operator]
-    above: Tensor = module.firing_threshold() - level  # type: ignore[operator]
-    return above
+    if isinstance(module, Firing) and module.STATES:
+        rest = [torch.as_tensor(value) for value in module.rest()]
+        return module.firing_threshold() - module.level(*rest)
+    threshold: Tensor = module.threshold
+    return threshold

@@ -50,13 +50,14 @@ class SpikeTensor(torch.Tensor):
     is_transposed: bool
 
     @staticmethod
-    def __new__(  # noqa: D102
+    def __new__(
         cls,
         words: Tensor,
         features: Sequence[int],
         dtype: torch.dtype = torch.float32,
         _transposed: bool = False,
     ) -> SpikeTensor:
+        """Wraps words, which are shared and not copied; see the class for the arguments."""
         if dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise TypeError(f"dtype must be float32, bfloat16 or float16, not {dtype}")
         features = Size(features)
@@ -190,7 +191,7 @@ class SpikeTensor(torch.Tensor):
         """Other words under the same logical dtype."""
         return SpikeTensor(words, self.features if features is None else features, self.dtype)
 
-    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # noqa: D105
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
         gradient = ", requires_grad=True" if self.requires_grad else ""
         kind = "" if self.dtype == torch.float32 else f", {self.dtype}"
         if is_traced(self.words):
@@ -198,15 +199,15 @@ class SpikeTensor(torch.Tensor):
         density = f"density={self.density():.3g}, {self.words.nbytes} bytes"
         return f"SpikeTensor(shape={tuple(self.shape)}, {density}{kind}{gradient})"
 
-    def __setitem__(self, index: Any, value: Any) -> None:  # noqa: D105
+    def __setitem__(self, index: Any, value: Any) -> None:
         # Some indices would select from an unpacked copy, and the value be lost.
         raise RuntimeError("a SpikeTensor cannot be written; write into its .dense() instead")
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:  # noqa: D105
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         state = (self.words, tuple(self.features), self.dtype, self.is_transposed)
         return _rebuild, (*state, self.requires_grad and self.is_leaf)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:  # noqa: D105
+    def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:
         if not self.is_leaf:
             raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
         copy = _rebuild(
@@ -232,21 +233,21 @@ class SpikeTensor(torch.Tensor):
         self.words.share_memory_()
         return self
 
-    def __tensor_flatten__(self) -> tuple[list[str], Any]:  # noqa: D105
+    def __tensor_flatten__(self) -> tuple[list[str], Any]:
         return ["words"], (tuple(self.features), self.dtype, self.is_transposed)
 
     @staticmethod
-    def __tensor_unflatten__(  # noqa: D105
+    def __tensor_unflatten__(
         inner: dict[str, Tensor], meta: Any, outer_size: Any, outer_stride: Any
     ) -> SpikeTensor:
         return SpikeTensor(inner["words"], *meta)
 
-    def __coerce_tangent_metadata__(self) -> Tensor:  # noqa: D105
+    def __coerce_tangent_metadata__(self) -> Tensor:
         # What AOTAutograd shall expect as the gradient of a compiled graph's output.
         return DenseGradient(torch.empty(self.shape, dtype=self.dtype, device=self.device))
 
     @classmethod
-    def __torch_function__(  # noqa: D105
+    def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         if is_others_turn(types):
@@ -266,8 +267,8 @@ class SpikeTensor(torch.Tensor):
                     return max_pool2d(*args, **(kwargs or {}))
             return func(*args, **(kwargs or {}))
 
-    @classmethod
-    def __torch_dispatch__(  # type: ignore[override]  # noqa: D105
+    @classmethod  # which torch declares as an attribute
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         from bitspike._aten import dispatch

@@ -40,7 +40,7 @@ def test_rate_loss_of_populations_needs_no_weight():
 
 
 def test_potentials_may_vary_over_time():
-    with pytest.raises(Exception):  # noqa: B017
+    with pytest.raises(RuntimeError, match="dimensions"):
         theirs.mse_membrane_loss(time_var_targets=True)(membranes(), membranes(1))
     loss = SF.mse_membrane_loss(time_var_targets=True)
     assert loss(membranes(), membranes()) == 0 < loss(membranes(), membranes(1))

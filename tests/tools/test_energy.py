@@ -80,7 +80,9 @@ def assert_counted(layer, x):
 @settings(max_examples=40)
 @given(st.data())
 def test_connections_of_a_convolution(data):
-    number = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+    def number(low, high):
+        return data.draw(st.integers(low, high))
+
     groups = number(1, 2)
     kernel, stride, dilation, padding = (
         (number(low, high), number(low, high)) for low, high in ((1, 3), (1, 3), (1, 2), (0, 3))

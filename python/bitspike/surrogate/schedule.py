@@ -63,7 +63,7 @@ class Exponential(Schedule):
         [1.0, 2.0, 4.0, 8.0, 16.0, 16.0]
     """
 
-    def __post_init__(self) -> None:  # noqa: D105
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name, value in (("start", self.start), ("stop", self.stop)):
             if not value > 0:
