@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.dense_spikes import of_spikes
 from bitspike.spike_tensor import SpikeTensor
 
 from ._data import recorded
+from ._train import spike_train
 
 
 def bsa(data: Tensor, kernel: Tensor, threshold: float, *, packed: bool = False) -> Tensor:
@@ -58,7 +58,7 @@ def bsa(data: Tensor, kernel: Tensor, threshold: float, *, packed: bool = False)
         fires.append(taken.abs().sum(0) <= ahead.abs().sum(0) - threshold)
         ahead.copy_(torch.where(fires[-1], taken, ahead))
     on = torch.stack(fires)
-    return SpikeTensor.from_dense(on) if packed else of_spikes(on.to(left.dtype))
+    return spike_train(on, left.dtype, packed)
 
 
 def bsa_inverse(spikes: Tensor, kernel: Tensor) -> Tensor:

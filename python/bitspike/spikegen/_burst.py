@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.dense_spikes import of_spikes
-from bitspike.spike_tensor import SpikeTensor
-
 from ._data import floating
+from ._train import spike_train
 
 
 def burst(
@@ -81,4 +79,4 @@ def burst(
     intervals = torch.where(counts > 1, intervals, max_interval)
     steps = torch.arange(num_steps, device=data.device).view(-1, *(1,) * data.dim())
     on = (steps % intervals == 0) & (steps < counts * intervals)
-    return SpikeTensor.from_dense(on) if packed else of_spikes(on.to(data.dtype))
+    return spike_train(on, data.dtype, packed)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.dense_spikes import of_spikes
-from bitspike.spike_tensor import SpikeTensor
-
 from ._data import floating
+from ._train import spike_train
 
 
 def delta(
@@ -58,8 +56,6 @@ def delta(
     first = data[:1]
     change = torch.diff(data, dim=0, prepend=first if padding else torch.zeros_like(first))
     on = change >= threshold
-    if packed:
-        return SpikeTensor.from_dense(on)
     if off_spike:
         return on.to(data.dtype) - (change <= -threshold).to(data.dtype)
-    return of_spikes(on.to(data.dtype))
+    return spike_train(on, data.dtype, packed)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.dense_spikes import of_spikes
-from bitspike.spike_tensor import SpikeTensor
-
 from ._data import floating
+from ._train import spike_train
 
 
 def phase(data: Tensor, num_steps: int, period: int = 8, *, packed: bool = False) -> Tensor:
@@ -48,4 +46,4 @@ def phase(data: Tensor, num_steps: int, period: int = 8, *, packed: bool = False
     digits = (data.double() * 2**period).to(torch.int64).clamp(max=2**period - 1)
     steps = torch.arange(num_steps, device=data.device).view(-1, *(1,) * data.dim())
     on = (digits >> (period - 1 - steps % period)) & 1 == 1
-    return SpikeTensor.from_dense(on) if packed else of_spikes(on.to(floating(data).dtype))
+    return spike_train(on, floating(data).dtype, packed)

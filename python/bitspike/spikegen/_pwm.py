@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.dense_spikes import of_spikes
 from bitspike.spike_tensor import SpikeTensor
 
 from ._data import recorded
+from ._train import spike_train
 
 
 def pwm(
@@ -55,7 +55,7 @@ def pwm(
     for x, fires in zip(data.split(period), on.split(period), strict=True):
         reached = levels[: len(x)].view(-1, *(1,) * (data.dim() - 1)) >= x
         fires.copy_(reached & (reached.cumsum(0, dtype=torch.int32) == 1))
-    return SpikeTensor.from_dense(on) if packed else of_spikes(on.to(data.dtype))
+    return spike_train(on, data.dtype, packed)
 
 
 def pwm_inverse(spikes: Tensor, period: int, low: float = 0, high: float = 1) -> Tensor:

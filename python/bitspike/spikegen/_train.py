@@ -1,0 +1,19 @@
+"""What encoders return: where there are spikes, as bits or as floats."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bitspike.dense_spikes import of_spikes
+from bitspike.spike_tensor import SpikeTensor
+
+
+def spike_train(
+    on: Tensor, dtype: torch.dtype, packed: bool, features: int | None = None
+) -> Tensor:
+    """Spikes where ``on [T, *]`` is true: a `SpikeTensor`, or zeros and ones of the dtype.
+
+    The last ``features`` axes are a row of neurons; see `SpikeTensor.from_dense`.
+    """
+    return SpikeTensor.from_dense(on, features) if packed else of_spikes(on.to(dtype))
