@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 __all__ = [
     "bernoulli",
     "count",
@@ -30,108 +32,116 @@ __all__ = [
     "weight_gradient",
 ]
 
-_Buffer = tuple[int, int]
-_View = tuple[_Buffer, int, int, bool]
 _PoolSizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
-_Matrix = tuple[_Buffer, tuple[int, int], tuple[int, int]]
-_Scan = tuple[tuple[int, int, int], int, bool, _View, _View, _View | None, _View]
+_Scan = tuple[
+    tuple[int, int, int],
+    int,
+    bool,
+    bool,
+    bool,
+    Tensor,
+    Tensor | None,
+    Tensor | None,
+    Tensor | None,
+]
 _Layer = tuple[
     str,
     str,
     bool,
     tuple[int, int, int],
-    _View,
-    Sequence[_View],
-    _View,
-    _View,
-    Sequence[_View],
+    tuple[bool, bool],
+    Tensor,
+    Sequence[Tensor],
+    Tensor,
+    Tensor,
+    Sequence[Tensor],
 ]
-_Feedback = tuple[tuple[_Matrix, _Buffer | None] | None, _View | None, _View]
+_Feedback = tuple[tuple[Tensor, Tensor | None] | None, Tensor | None, Tensor | None]
 
 def describe() -> dict[str, Any]: ...
 def force_isa(name: str | None) -> str: ...
 def install_torch_pool(parallel_for: int, num_threads: int) -> bool: ...
 def sequence_forward(
     layer: _Layer,
-    packed: _Buffer | None,
-    dense: _Buffer | None,
-    states: Sequence[_Buffer | None],
-    last: Sequence[_Buffer | None],
+    packed: Tensor | None,
+    dense: Tensor | None,
+    states: Sequence[Tensor | None],
+    last: Sequence[Tensor | None],
 ) -> None: ...
 def sequence_backward(
     layer: _Layer,
     surrogate: tuple[str, Sequence[float]],
-    spikes: _View,
-    states: Sequence[_View],
-    last: Sequence[_View],
-    current: _Buffer | None,
-    initial: Sequence[_Buffer | None],
-    learned: tuple[Sequence[_Buffer], _Buffer, _Buffer] | None,
+    spikes: Tensor | None,
+    states: Sequence[Tensor | None],
+    last: Sequence[Tensor | None],
+    current: Tensor | None,
+    initial: Sequence[Tensor | None],
+    learned: tuple[Sequence[Tensor], Tensor, Tensor | None] | None,
 ) -> None: ...
 def recurrent_forward(
     neurons: _Layer,
     feedback: _Feedback,
-    packed: _Buffer | None,
-    states: Sequence[_Buffer | None],
-    last_spikes: _Buffer | None,
-    last: Sequence[_Buffer | None],
+    packed: Tensor | None,
+    states: Sequence[Tensor | None],
+    last_spikes: Tensor | None,
+    last: Sequence[Tensor | None],
 ) -> None: ...
 def recurrent_backward(
     neurons: _Layer,
     feedback: _Feedback,
     surrogate: tuple[str, Sequence[float]],
-    spikes: _View,
-    states: Sequence[_View],
-    last_spikes: _View,
-    last: Sequence[_View],
-    current: _Buffer,
-    initial: Sequence[_Buffer | None],
-    learned: tuple[Sequence[_Buffer], _Buffer, _Buffer | None] | None,
+    spikes: Tensor | None,
+    states: Sequence[Tensor | None],
+    last_spikes: Tensor | None,
+    last: Sequence[Tensor | None],
+    current: Tensor,
+    initial: Sequence[Tensor | None],
+    learned: tuple[Sequence[Tensor], Tensor, Tensor | None] | None,
 ) -> None: ...
-def scan_forward(scan: _Scan, outputs: _Buffer) -> None: ...
+def scan_forward(scan: _Scan, outputs: Tensor) -> None: ...
 def scan_backward(
     scan: _Scan,
-    outputs: _Buffer,
-    grad: _View,
-    input: _Buffer | None,
-    key: _Buffer | None,
-    decay: _Buffer | None,
-    initial: _Buffer | None,
+    outputs: Tensor,
+    grad: Tensor,
+    input: Tensor | None,
+    key: Tensor | None,
+    decay: Tensor | None,
+    initial: Tensor | None,
 ) -> None: ...
 def product(
-    spikes: _Buffer, rows: int, weights: _Matrix, bias: _Buffer | None, out: _Buffer
+    spikes: Tensor, rows: int, weights: Tensor, bias: Tensor | None, out: Tensor
 ) -> None: ...
 def weight_gradient(
-    spikes: _Buffer, inputs: int, grad: _Matrix, out: _Buffer, bias: _Buffer | None
+    spikes: Tensor, inputs: int, grad: Tensor, out: Tensor, bias: Tensor | None
 ) -> None: ...
 def prefers_dense(density: float, rows: int, outputs: int) -> bool: ...
-def pack(dtype: str, numbers: _Buffer, rows: int, neurons: int, words: _Buffer) -> int: ...
-def unpack(dtype: str, words: _Buffer, rows: int, neurons: int, numbers: _Buffer) -> None: ...
-def count(words: _Buffer) -> int: ...
+def pack(numbers: Tensor, rows: int, neurons: int, words: Tensor) -> int: ...
+def unpack(words: Tensor, rows: int, neurons: int, numbers: Tensor) -> None: ...
+def count(words: Tensor) -> int: ...
 def count_axis(
-    words: _Buffer, shape: tuple[int, int, int], neurons: int, counts: _Buffer
+    words: Tensor, shape: tuple[int, int, int], neurons: int, counts: Tensor
 ) -> None: ...
-def spike_times(words: _Buffer, shape: tuple[int, int], neurons: int, times: _Buffer) -> None: ...
+def spike_times(words: Tensor, shape: tuple[int, int], neurons: int, times: Tensor) -> None: ...
 def spike_times_gradient(
-    times: _Buffer, grad: _Buffer, shape: tuple[int, int], to_spikes: _Buffer
+    times: Tensor, grad: Tensor, shape: tuple[int, int], to_spikes: Tensor
 ) -> None: ...
-def max_pool(words: _Buffer, rows: int, sizes: _PoolSizes, maxima: _Buffer) -> None: ...
-def sum_pool(words: _Buffer, rows: int, sizes: _PoolSizes, sums: _Buffer) -> None: ...
+def max_pool(words: Tensor, rows: int, sizes: _PoolSizes, maxima: Tensor) -> None: ...
+def sum_pool(words: Tensor, rows: int, sizes: _PoolSizes, sums: Tensor) -> None: ...
 def max_pool_gradient(
-    words: _Buffer, rows: int, sizes: _PoolSizes, grad: _Buffer, to_spikes: _Buffer
+    words: Tensor, rows: int, sizes: _PoolSizes, grad: Tensor, to_spikes: Tensor
 ) -> None: ...
 def from_events(
-    t: _Buffer, b: _Buffer, n: _Buffer, shape: tuple[int, int, int], words: _Buffer
+    t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int], words: Tensor
 ) -> None: ...
 def to_events(
-    words: _Buffer, shape: tuple[int, int, int], t: _Buffer, b: _Buffer, n: _Buffer
+    words: Tensor, shape: tuple[int, int, int], t: Tensor, b: Tensor, n: Tensor
 ) -> None: ...
 def bernoulli(
     seed: int,
     first: int,
-    probabilities: _Buffer,
+    probabilities: Tensor,
     period: int,
     rows: int,
     neurons: int,
-    words: _Buffer,
+    words: Tensor,
 ) -> None: ...

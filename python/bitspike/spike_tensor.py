@@ -176,10 +176,7 @@ class SpikeTensor(torch.Tensor):
     def dense(self) -> Tensor:
         """The same values as an ordinary tensor, outside of autograd's sight."""
         with torch.no_grad():
-            if is_traced(self.words):
-                flat = torch.ops.bitspike.unpack(self.words, self.neurons, self.dtype)
-            else:
-                flat = ops.unpack(self.words, self.neurons, self.dtype)
+            flat = ops.unpack(self.words, self.neurons, self.dtype)
             plain: Tensor = flat.view((*self.words.shape[:-1], *self.features))
             return plain.t() if self.is_transposed else plain
 

@@ -21,8 +21,7 @@ def _count(x: SpikeTensor, axes: list[int]) -> Any:
     counts, neurons = None, x.neurons
     for axis in sorted((axis for axis in axes if axis < x.rows), reverse=True):
         if counts is None:
-            counter = torch.ops.bitspike.count_axis if is_traced(x.words) else ops.count_axis
-            counts = counter(x.words, axis, neurons)
+            counts = ops.count_axis(x.words, axis, neurons)
         else:
             counts = counts.sum(axis)
     if counts is None:
@@ -41,7 +40,7 @@ def total(
     if x.dim() in normal or len(set(normal)) < len(normal):
         return NotImplemented
     if len(normal) == x.dim() and not is_traced(x.words):
-        counts = torch.tensor(float(ops.count(x.words)))
+        counts = torch.tensor(float(ops.count(x.words)), dtype=torch.float32, device=x.device)
     else:
         counts = _count(x, normal)
     if counts is NotImplemented:
@@ -67,7 +66,7 @@ def mean(
 
 def count_nonzero(x: SpikeTensor, axis: int | None = None) -> Any:
     if axis is None and not is_traced(x.words):
-        return torch.tensor(ops.count(x.words))
+        return torch.tensor(ops.count(x.words), device=x.device)
     axes = list(range(x.dim())) if axis is None else [front(axis, x.dim())]
     if x.is_transposed or x.dim() in axes:
         return NotImplemented
@@ -94,12 +93,10 @@ def _product(first: Any, second: Any, bias: Tensor | None) -> Any:
     # x @ W and (W @ x.T).T multiply by weights; G.T @ x and (x.T @ G).T are weight gradients.
     by_weights = spikes_first != spikes.is_transposed
     other = other.float() if spikes_first else other.float().t()
-    native = torch.ops.bitspike if is_traced(spikes.words, other) else matmul
-    direct: Tensor
     if by_weights:
-        direct = native.product(spikes.words, spikes.neurons, other, bias if spikes_first else None)
+        direct = matmul.product(spikes.words, spikes.neurons, other, bias if spikes_first else None)
     else:
-        direct = native.weight_gradient(spikes.words, spikes.neurons, other)
+        direct = matmul.weight_gradient(spikes.words, spikes.neurons, other)
     result = direct if by_weights == spikes_first else direct.t()
     if bias is not None and not (by_weights and spikes_first):
         result = result + bias

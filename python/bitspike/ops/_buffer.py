@@ -1,94 +1,19 @@
-"""Tensors as addresses: the only file that calls ``data_ptr``.
+"""Memory for results: the only way in which the native module gets something to write into.
 
-The contract is written in ``rust/python/src/buffer.rs``: a tensor stays alive while a native call
-runs, and what a call writes was allocated for it.
+What a kernel fills is allocated here, for that call, with dtype and device stated: they follow
+neither ``torch.set_default_dtype`` nor ``torch.set_default_device``. What a kernel reads may be any
+tensor; ``rust/python/src/tensor.rs`` takes or refuses it.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-import threading
 
 import torch
 from torch import Tensor
 
-Buffer = tuple[int, int]
-"""Address and number of elements."""
-
-View = tuple[Buffer, int, int, bool]
-"""A sequence ``[T, B, N]``: memory, strides of time and sample, whether neurons have own values."""
-
-Matrix = tuple[Buffer, tuple[int, int], tuple[int, int]]
-"""Memory, shape and strides of a matrix."""
-
-
-def buffer(x: Tensor) -> Buffer:
-    """The memory of a contiguous tensor."""
-    return x.data_ptr(), x.numel()
-
-
-def matrix(x: Tensor) -> Matrix:
-    """The memory of a matrix with any strides."""
-    (rows, columns), (row, column) = x.shape, x.stride()
-    reach = (rows - 1) * row + (columns - 1) * column + 1 if x.numel() else 0
-    return (x.data_ptr(), reach), (rows, columns), (row, column)
-
-
-def contiguous_view(x: Tensor, time: int, sample: int) -> View:
-    """A view of contiguous ``[T, B, *features]`` or ``[B, *features]``, given its strides."""
-    return (x.data_ptr(), x.numel()), time, sample, True
-
-
-def strided_view(x: Tensor, batched: bool) -> tuple[Tensor, View]:
-    """A view of ``x``, ``[T, B, *features]`` or, if not ``batched``, ``[T, *features]``.
-
-    Strides of time and sample are free, so an expanded gradient is read in place. Features must lie
-    side by side or all share one value; where they do not, the tensor is copied.
-
-    Returns:
-        The tensor that holds the memory, which must outlive the view, and the view.
-    """
-    lead = 2 if batched else 1
-    step = _feature_stride(x, lead)
-    if step is None:
-        x, step = x.contiguous(), 1
-    sizes, strides = x.shape[:lead], x.stride()[:lead]
-    strides = tuple(0 if n == 1 else stride for n, stride in zip(sizes, strides, strict=True))
-    time, sample = strides if batched else (strides[0], 0)
-    features = math.prod(x.shape[lead:]) if step else 1
-    last = sum((n - 1) * stride for n, stride in zip(sizes, strides, strict=True))
-    reach = last + features if x.numel() else 0
-    return x, ((x.data_ptr(), reach), time, sample, bool(step))
-
-
-def _feature_stride(x: Tensor, lead: int) -> int | None:
-    """1 if the features are contiguous, 0 if all share one value, else None."""
-    expected = 1
-    strides = set()
-    for size, stride in reversed(list(zip(x.shape[lead:], x.stride()[lead:], strict=True))):
-        if size != 1:
-            strides.add(0 if stride == 0 else 1 if stride == expected else -1)
-        expected *= size
-    if len(strides) > 1 or -1 in strides:
-        return None
-    return strides.pop() if strides else 1
-
-
-def constant_view(x: Tensor) -> View:
-    """A view that shows the one element of ``x`` everywhere."""
-    return (x.data_ptr(), 1), 0, 0, False
-
-
-def row_view(x: Tensor, features: int) -> View:
-    """A view of ``x``, contiguous ``[B, *features]`` or ``[*features]``, the same at all steps."""
-    sample = features if x.numel() > features else 0
-    return (x.data_ptr(), x.numel()), 0, sample, True
-
-
-def column_view(x: Tensor, rows: int) -> View:
-    """A view of contiguous ``[T, *rows]``, in which all neurons of a row share its value."""
-    return (x.data_ptr(), x.numel()), rows, 1, False
+CPU = torch.device("cpu")
 
 
 class _Recycler:
@@ -106,28 +31,31 @@ class _Recycler:
     """Bytes of idle blocks that are kept."""
 
     def __init__(self) -> None:
-        self._blocks: list[torch.UntypedStorage] = []
-        self._lock = threading.Lock()
+        # Replaced as a whole, and never locked: a forked child would wait for a thread that it does
+        # not have, and a signal handler for the code that it interrupts. A block that a race loses
+        # is not used again, and that is all.
+        self._blocks: tuple[torch.UntypedStorage, ...] = ()
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         size = math.prod(shape) * dtype.itemsize
         if size < self.SMALLEST:
-            return torch.empty(shape, dtype=dtype)
-        with self._lock:
-            return torch.empty(0, dtype=dtype).set_(self._take(size), 0, shape)  # type: ignore[call-overload, no-any-return]
-
-    def _take(self, size: int) -> torch.UntypedStorage:
+            return torch.empty(shape, dtype=dtype, device=CPU)
         # A block that went into shared memory, to another process, is not ours any more.
-        self._blocks = blocks = [block for block in self._blocks if not block.is_shared()]
+        blocks = self._blocks = tuple(block for block in self._blocks if not block.is_shared())
         # The most recently used are last, and caches may still hold them; the first are what the
         # program has forgotten.
         for i in reversed(range(len(blocks))):
             if blocks[i].nbytes() == size and _is_idle(blocks, i):
-                blocks.append(blocks.pop(i))
-                return blocks[-1]
+                result = _tensor(blocks[i], shape, dtype)
+                if _tensors(blocks[i]) == 1:
+                    self._blocks = (*blocks[:i], *blocks[i + 1 :], blocks[i])
+                    return result
+                break  # another thread took it at the same time, and sees so as well
         self._trim(self.LIMIT)
-        self._blocks.append(torch.empty(size, dtype=torch.uint8).untyped_storage())
-        return self._blocks[-1]
+        block = torch.empty(size, dtype=torch.uint8, device=CPU).untyped_storage()
+        result = _tensor(block, shape, dtype)
+        self._blocks = (*self._blocks, block)
+        return result
 
     def _trim(self, limit: int) -> None:
         """Lets go of idle blocks, oldest first, until they hold at most ``limit`` bytes."""
@@ -140,25 +68,39 @@ class _Recycler:
                 break
             excess -= blocks[i].nbytes()
             dropped.add(i)
-        self._blocks = [block for i, block in enumerate(blocks) if i not in dropped]
+        self._blocks = tuple(block for i, block in enumerate(blocks) if i not in dropped)
 
     def clear(self) -> None:
-        with self._lock:
-            self._trim(0)
+        self._trim(0)
 
 
-def _references(blocks: list[torch.UntypedStorage], i: int) -> tuple[int, int]:
-    """How many tensors and how many Python names hold a block, each counted with an offset."""
-    return torch._C._storage_Use_Count(blocks[i]._cdata), sys.getrefcount(blocks[i])
+def _tensor(block: torch.UntypedStorage, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    return torch.empty(0, dtype=dtype, device=CPU).set_(block, 0, shape)  # type: ignore[call-overload, no-any-return]
 
 
-# The counts of a block that only its list holds; whatever else holds it raises one of them.
-_IDLE = _references([torch.UntypedStorage(0)], 0)
+def _uses(block: torch.UntypedStorage) -> int:
+    return torch._C._storage_Use_Count(block._cdata)  # type: ignore[no-any-return]
 
 
-def _is_idle(blocks: list[torch.UntypedStorage], i: int) -> bool:
+def _references(blocks: tuple[torch.UntypedStorage, ...], i: int) -> int:
+    """How many Python names hold a block, with an offset."""
+    return sys.getrefcount(blocks[i])
+
+
+_UNUSED = (torch.UntypedStorage(0, device=CPU),)
+# The counts of a block that only its tuple holds.
+_IDLE_USES, _IDLE_REFERENCES = _uses(_UNUSED[0]), _references(_UNUSED, 0)
+
+
+def _tensors(block: torch.UntypedStorage) -> int:
+    """How many tensors hold a block."""
+    return _uses(block) - _IDLE_USES
+
+
+def _is_idle(blocks: tuple[torch.UntypedStorage, ...], i: int) -> bool:
     """Whether nothing refers to a block, in this process or, by shared memory, in another."""
-    return _references(blocks, i) == _IDLE and not blocks[i].is_shared()
+    unused = _tensors(blocks[i]) == 0 and _references(blocks, i) == _IDLE_REFERENCES
+    return unused and not blocks[i].is_shared()
 
 
 _recycler = _Recycler()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,12 +13,80 @@ from torch import Tensor
 NATIVE_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """Currents of these dtypes run natively, with states in float32."""
 
+_PLAIN = (Tensor, torch.nn.Parameter)
+_Call = TypeVar("_Call", bound=Callable[..., Any])
 
-def is_traced(*tensors: Tensor) -> bool:
-    """Whether torch is looking over our shoulder, so that calls must be operators."""
-    if torch.compiler.is_compiling():
-        return True
-    return any(type(x) is not Tensor and type(x) is not torch.nn.Parameter for x in tensors)
+
+def is_traced(x: Tensor) -> bool:
+    """Whether a call with this tensor must be a torch operator.
+
+    So it is where torch.compile, torch.jit.trace or a dispatch mode (make_fx, fake tensors, counters
+    of FLOPs) watches what runs, and for fake tensors themselves.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack() != 0
+        or torch._C._get_tracing_state() is not None
+        or type(x) not in _PLAIN
+    )
+
+
+def routed(position: int) -> Callable[[_Call], _Call]:
+    """Makes a native call go through the operator of its name where it must: see `is_traced`.
+
+    The operator's kernel is the call itself, as its attribute ``kernel``.
+
+    Args:
+        position: Of the argument, a tensor, that tells.
+    """
+
+    def decorate(kernel: _Call) -> _Call:
+        folder = kernel.__module__.rpartition(".")[2]
+        name = kernel.__name__
+        operator = f"{folder}_{name}" if name in ("forward", "backward") else name
+
+        @functools.wraps(kernel)
+        def call(*arguments: Any) -> Any:
+            if is_traced(arguments[position]):
+                return getattr(torch.ops.bitspike, operator)(*arguments)
+            return kernel(*arguments)
+
+        call.kernel = kernel  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def unrecorded(function: _Call) -> _Call:
+    """Marks a native call without an operator: what records a program cannot see it.
+
+    Inside a transform of torch.func it runs on its arguments as they are, outside the transform.
+
+    Raises:
+        RuntimeError: where torch.jit.trace or make_fx would take its result for a constant.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        if torch._C._get_tracing_state() is not None or _is_proxied():
+            raise RuntimeError(
+                f"{function.__name__} has no operator, so that torch.jit.trace and make_fx would "
+                "record its result as a constant; call it before, and pass its result"
+            )
+        if torch._C._functorch.peek_interpreter_stack() is None:
+            return function(*arguments)
+        with torch._C._DisableFuncTorch():
+            return function(*arguments)
+
+    return call  # type: ignore[return-value]
+
+
+def _is_proxied() -> bool:
+    """Whether make_fx, or what is built on it, records a program."""
+    if torch._C._len_torch_dispatch_stack() == 0:
+        return False
+    proxy = torch._C._TorchDispatchModeKey.PROXY
+    return torch._C._get_dispatch_mode(proxy) is not None
 
 
 def is_others_turn(types: Iterable[type]) -> bool:
@@ -32,17 +101,22 @@ def is_others_turn(types: Iterable[type]) -> bool:
 
 
 def is_exporting() -> bool:
-    """Whether the code runs under ``torch.export``.
+    """Whether the code runs under ``torch.export``, whose programs consist of torch's operators.
 
     ``torch.compiler.is_exporting()`` should say so, but is True in all that torch 2.10 compiles.
     """
     return torch.compiler._is_exporting_flag
 
 
+def is_jit_traced() -> bool:
+    """Whether torch.jit.trace records the code; the older ONNX exporter does so."""
+    return not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
+
+
 def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
     """Why these tensors cannot run natively, or None if they can."""
-    if is_exporting():
-        return "a model under torch.export must consist of torch operators"
+    if is_exporting() or is_jit_traced():
+        return "a model under torch.export or torch.jit.trace must consist of torch operators"
     tracing = torch.compiler.is_compiling()
     if not tracing and torch._C._functorch.is_functorch_wrapped_tensor(current):
         return "a transform of torch.func is looking at the input"

@@ -10,6 +10,7 @@ from torch import Tensor
 from bitspike import _native
 
 from . import _buffer, _pool, spikes
+from ._dispatch import is_traced, routed
 
 _BLOCK = 1 << 20
 """Elements that are unpacked at a time for a dense product: they stay in the cache."""
@@ -26,9 +27,9 @@ def _is_dense(words: Tensor, neurons: int, outputs: int) -> bool:
     return prefers_dense(spikes.count(words) / total if total else 0.0, rows, outputs)
 
 
+@routed(0)
 def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -> Tensor:
     """``spikes @ weights + bias`` for words ``[R, words]`` and float32 weights ``[neurons, N]``."""
-    words = words.contiguous()
     rows, outputs = words.shape[0], weights.shape[1]
     out = _buffer.empty((rows, outputs))
     if _is_dense(words, neurons, outputs):
@@ -36,43 +37,38 @@ def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -
             for block, target in _blocks(words, neurons, out):
                 torch.mm(block, weights, out=target)
             return out if bias is None else out.add_(bias)
-    bias = None if bias is None else bias.contiguous()
-    _native.product(
-        _buffer.buffer(words),
-        rows,
-        _buffer.matrix(weights),
-        None if bias is None else _buffer.buffer(bias),
-        _buffer.buffer(out),
-    )
+    _native.product(words, rows, weights, bias, out)
     return out
 
 
+@routed(0)
 def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
     """``grad.T @ spikes``, ``[N, neurons]``, for words ``[R, words]`` and ``grad`` ``[R, N]``."""
-    return linear_gradient(words, neurons, grad, biased=False)[0]
+    return _linear_gradient(words, neurons, grad, biased=False)[0]
 
 
 def linear_gradient(
     words: Tensor, neurons: int, grad: Tensor, biased: bool
 ) -> tuple[Tensor, Tensor | None]:
     """The gradients of a linear layer's weight and, if it has one, of its bias, ``grad.sum(0)``."""
-    words = words.contiguous()
+    if is_traced(words):
+        return weight_gradient(words, neurons, grad), grad.sum(0) if biased else None
+    return _linear_gradient(words, neurons, grad, biased)
+
+
+def _linear_gradient(
+    words: Tensor, neurons: int, grad: Tensor, biased: bool
+) -> tuple[Tensor, Tensor | None]:
     outputs = grad.shape[1]
     weight = _buffer.empty((outputs, neurons))
-    bias = torch.empty(outputs) if biased else None
+    bias = _buffer.empty((outputs,)) if biased else None
     if _is_dense(words, neurons, outputs):
         with _pool.serial_if_forked():
             weight.zero_()
             for block, rows in _blocks(words, neurons, grad):
                 torch.addmm(weight, rows.t(), block, out=weight)
             return weight, grad.sum(0) if biased else None
-    _native.weight_gradient(
-        _buffer.buffer(words),
-        neurons,
-        _buffer.matrix(grad),
-        _buffer.buffer(weight),
-        None if bias is None else _buffer.buffer(bias),
-    )
+    _native.weight_gradient(words, neurons, grad, weight, bias)
     return weight, bias
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from bitspike import _native
 
 from . import _buffer
+from ._dispatch import unrecorded
 from .spikes import WORD, words
 
 Sizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
@@ -33,29 +34,28 @@ def pooled(sizes: Sizes) -> tuple[int, int, int]:
     return channels, height, width
 
 
+@unrecorded
 def max_pool(packed: Tensor, sizes: Sizes) -> Tensor:
     """The words of the maxima."""
-    packed = packed.contiguous()
     rows = packed.shape[:-1]
     out = _buffer.empty((*rows, words(math.prod(pooled(sizes)))), torch.int64)
-    _native.max_pool(_buffer.buffer(packed), math.prod(rows), sizes, _buffer.buffer(out))
+    _native.max_pool(packed, math.prod(rows), sizes, out)
     return out
 
 
+@unrecorded
 def sum_pool(packed: Tensor, sizes: Sizes) -> Tensor:
     """How many neurons of each window fire, float32 ``[*rows, C, H', W']``."""
-    packed = packed.contiguous()
     rows = packed.shape[:-1]
     out = _buffer.empty((*rows, *pooled(sizes)))
-    _native.sum_pool(_buffer.buffer(packed), math.prod(rows), sizes, _buffer.buffer(out))
+    _native.sum_pool(packed, math.prod(rows), sizes, out)
     return out
 
 
+@unrecorded
 def max_pool_gradient(packed: Tensor, sizes: Sizes, grad: Tensor) -> Tensor:
     """The gradient of the neurons, float32 ``[*rows, C, H, W]``, for that of the maxima."""
-    packed, grad = packed.contiguous(), grad.contiguous()
     rows = packed.shape[:-1]
     out = _buffer.empty((*rows, *sizes[0]))
-    source, target = _buffer.buffer(grad), _buffer.buffer(out)
-    _native.max_pool_gradient(_buffer.buffer(packed), math.prod(rows), sizes, source, target)
+    _native.max_pool_gradient(packed, math.prod(rows), sizes, grad, out)
     return out

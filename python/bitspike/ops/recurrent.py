@@ -15,17 +15,16 @@ from torch import Tensor
 from bitspike import _native
 
 from . import _buffer, matmul
-from .sequence import Arguments
+from ._dispatch import routed
+from .sequence import Layer
 
-_ONE = torch.ones(())
+_ONE = torch.ones((), dtype=torch.float32, device=_buffer.CPU)
 
-_Feedback = tuple[
-    tuple[_buffer.Matrix, _buffer.Buffer | None] | None, _buffer.View | None, _buffer.View
-]
+_Feedback = tuple[tuple[Tensor, Tensor | None] | None, Tensor | None, Tensor]
 
 
-class _Layer:
-    """A layer as the native module takes it, with the tensors that hold its memory."""
+class _RecurrentLayer:
+    """A layer as the native module takes it."""
 
     def __init__(
         self,
@@ -39,26 +38,23 @@ class _Layer:
         bias: Tensor | None,
         one_to_one: Tensor | None,
     ) -> None:
-        self.neurons = Arguments(*kind, sequence, current, [*constants, _ONE], initial)
+        self.neurons = Layer(*kind, sequence, current, [*constants, _ONE], initial)
         self.geometry = self.neurons.geometry
-        self.bias = None if bias is None else bias.contiguous()
         self.one_to_one = None if one_to_one is None else self.geometry.spread(one_to_one)
         self.feedback: _Feedback = (
-            None
-            if weight is None
-            else (
-                _buffer.matrix(weight),
-                None if self.bias is None else _buffer.buffer(self.bias),
-            ),
-            None if self.one_to_one is None else self.neurons.constant_view(self.one_to_one),
-            self.neurons.step_view(first),
+            None if weight is None else (weight, bias),
+            self.one_to_one,
+            first,
         )
 
 
+@routed(7)
 def forward(
     neuron: str,
     mechanism: str,
     immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
     sequence: bool,
     states: bool,
     current: Tensor,
@@ -75,6 +71,8 @@ def forward(
         neuron: Its name in the registry.
         mechanism: The name of its reset.
         immediate: Whether the reset acts within the step that fires.
+        surrogate: The name of the surrogate, for the operator's gradient alone.
+        surrogate_parameters: Its parameters, likewise.
         sequence: Whether the first axis of ``current`` is time.
         states: Whether the states of all steps of a sequence are returned.
         current: The input, float32.
@@ -89,7 +87,7 @@ def forward(
         Of a sequence the spikes as words and, if asked for, each state over all steps; then the
         spikes and each state after the last step.
     """
-    layer = _Layer(
+    layer = _RecurrentLayer(
         (neuron, mechanism, immediate),
         sequence,
         current,
@@ -108,14 +106,15 @@ def forward(
     _native.recurrent_forward(
         layer.neurons.arguments,
         layer.feedback,
-        _buffer.buffer(packed[0]) if packed else None,
-        [_buffer.buffer(x) for x in all_steps] or [None] * len(initial),
-        _buffer.buffer(fired),
-        [_buffer.buffer(x) for x in last],
+        packed[0] if packed else None,
+        all_steps or [None] * len(initial),
+        fired,
+        last,
     )
     return [*packed, *all_steps, fired, *last]
 
 
+@routed(9)
 def backward(
     neuron: str,
     mechanism: str,
@@ -138,7 +137,7 @@ def backward(
     grad_states: list[Tensor | None],
     grad_last_spikes: Tensor | None,
     grad_last: list[Tensor | None],
-) -> list[Tensor]:
+) -> list[Tensor | None]:
     """Sends gradients back through a layer.
 
     Args:
@@ -167,9 +166,9 @@ def backward(
     Returns:
         Gradients of the current, whose first step is also that of ``first``; of ``weight``,
         ``bias`` and ``one_to_one``, without their part in ``first``; of each initial state and of
-        each constant. An empty tensor stands for one that is not wanted.
+        each constant. None stands for one that is not wanted; the operator makes an empty tensor of it.
     """
-    layer = _Layer(
+    layer = _RecurrentLayer(
         (neuron, mechanism, immediate),
         sequence,
         current,
@@ -180,51 +179,50 @@ def backward(
         bias,
         one_to_one,
     )
-    geometry, view = layer.geometry, layer.neurons
+    geometry, neurons = layer.geometry, layer.neurons
     to_current = _buffer.empty(current.shape)
-    to_initial = [_buffer.empty(geometry.step) if need_initial else torch.empty(0) for _ in initial]
-    to_constants = [torch.empty_like(x) for x in view.constants[:-1]] if need_constants else []
-    to_one_to_one = torch.empty(0)
+    to_initial = [_buffer.empty(geometry.step) if need_initial else None for _ in initial]
+    to_constants: list[Tensor] = []
+    to_one_to_one = None
     learned = None
     if need_constants:
-        *parameters, threshold = [_buffer.buffer(x) for x in to_constants]
+        to_constants = [_buffer.empty(x.shape) for x in neurons.constants[:-1]]
+        *parameters, threshold = to_constants
         if layer.one_to_one is not None:
-            to_one_to_one = torch.empty_like(layer.one_to_one)
-        learned = (
-            parameters,
-            threshold,
-            None if layer.one_to_one is None else _buffer.buffer(to_one_to_one),
-        )
+            to_one_to_one = _buffer.empty(layer.one_to_one.shape)
+        learned = (parameters, threshold, to_one_to_one)
     _native.recurrent_backward(
-        view.arguments,
+        neurons.arguments,
         layer.feedback,
         (surrogate, surrogate_parameters),
-        view.sequence_view(grad_spikes),
-        [view.sequence_view(x) for x in grad_states],
-        view.step_view(grad_last_spikes),
-        [view.step_view(x) for x in grad_last],
-        _buffer.buffer(to_current),
-        [_buffer.buffer(x) if need_initial else None for x in to_initial],
+        grad_spikes,
+        grad_states,
+        grad_last_spikes,
+        grad_last,
+        to_current,
+        to_initial,
         learned,
     )
-    to_weight, to_bias = torch.empty(0), torch.empty(0)
-    biased: Tensor | None
+    to_weight, to_bias = None, None
     if need_weight and weight is not None:
         if spikes is None:
             # Nothing came back yet.
-            to_weight, biased = torch.zeros_like(weight), torch.zeros(len(weight))
+            to_weight = _buffer.empty(weight.shape).zero_()
+            to_bias = _buffer.empty(weight.shape[:1]).zero_()
         else:
-            to_weight, biased = _weight_gradient(spikes, to_current)
-        if bias is not None and biased is not None:
-            to_bias = biased
-    if need_constants:
-        pairs = zip(to_constants, constants, strict=True)
-        to_constants = [geometry.gather(grad, x) for grad, x in pairs]
-        if one_to_one is not None:
-            to_one_to_one = geometry.gather(to_one_to_one, one_to_one)
-    else:
-        to_constants = [torch.empty(0) for _ in constants]
-    return [to_current, to_weight, to_bias, to_one_to_one, *to_initial, *to_constants]
+            to_weight, to_bias = _weight_gradient(spikes, to_current)
+        if bias is None:
+            to_bias = None
+    pairs = zip(to_constants, constants, strict=need_constants)
+    gathered = [geometry.gather(grad, x) for grad, x in pairs]
+    if to_one_to_one is not None and one_to_one is not None:
+        to_one_to_one = geometry.gather(to_one_to_one, one_to_one)
+    unwanted = [None] * len(constants)
+    return [
+        *(to_current, to_weight, to_bias, to_one_to_one),
+        *to_initial,
+        *(gathered if need_constants else unwanted),
+    ]
 
 
 def _weight_gradient(spikes: Tensor, to_current: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -16,10 +16,8 @@ from torch import Size, Tensor
 from bitspike import _native
 
 from . import _buffer
+from ._dispatch import routed
 from .sequence import Geometry
-
-_ZERO = torch.zeros(())
-
 
 def output_shape(x: Tensor, key: Tensor | None) -> Size:
     """The shape of ``y``."""
@@ -27,7 +25,7 @@ def output_shape(x: Tensor, key: Tensor | None) -> Size:
 
 
 class _Scan:
-    """A scan as the native module takes it, with the tensors that hold its memory."""
+    """A scan as the native module takes it."""
 
     def __init__(
         self,
@@ -38,58 +36,24 @@ class _Scan:
         initial: Tensor | None,
         rectified: bool,
     ) -> None:
-        self.outer = key is not None
         # The rows of an outer product share a decay as the neurons of a sample do.
         self.geometry = geometry = Geometry(shape if key is None else key.shape, True, [])
-        self.group = shape[2] if self.outer else 1
-        self.rows = geometry.samples * self.group
         self.varies = decay.dim() > len(geometry.step)
-        self.decay = decay.contiguous() if self.varies else geometry.spread(decay)
-        self.held: list[Tensor] = []
-        if x is None:
-            input_ = _buffer.constant_view(_ZERO)
-        elif self.outer:
-            input_ = _buffer.column_view(self._hold(x.contiguous()), self.rows)
-        else:
-            input_ = self.view(x)
-        if initial is None:
-            first = _buffer.constant_view(_ZERO)
-        else:
-            first = _buffer.row_view(self._hold(initial.contiguous()), geometry.neurons)
+        self.decay = decay if self.varies else geometry.spread(decay)
         self.arguments = (
-            (geometry.steps, self.rows, geometry.neurons),
-            self.group,
+            (geometry.steps, geometry.samples, geometry.neurons),
+            1 if key is None else shape[2],
+            geometry.batched,
+            self.varies,
             rectified,
-            self._decay(),
-            input_,
-            None if key is None else self._sequence(key),
-            first,
+            self.decay,
+            x,
+            key,
+            initial,
         )
 
-    def _hold(self, x: Tensor) -> Tensor:
-        self.held.append(x)
-        return x
 
-    def _decay(self) -> _buffer.View:
-        if self.varies:
-            return self._sequence(self.decay)
-        if self.decay.numel() == 1:
-            return _buffer.constant_view(self.decay)
-        return _buffer.row_view(self.decay, self.geometry.neurons)
-
-    def _sequence(self, x: Tensor) -> _buffer.View:
-        x, view = _buffer.strided_view(x, self.geometry.batched)
-        self._hold(x)
-        return view
-
-    def view(self, x: Tensor) -> _buffer.View:
-        """A view of a tensor shaped like the outputs."""
-        if not self.outer:
-            return self._sequence(x)
-        neurons = self.geometry.neurons
-        return _buffer.contiguous_view(self._hold(x.contiguous()), self.rows * neurons, neurons)
-
-
+@routed(0)
 def forward(
     x: Tensor, decay: Tensor, key: Tensor | None, initial: Tensor | None, rectified: bool
 ) -> Tensor:
@@ -109,10 +73,11 @@ def forward(
     out = _buffer.empty(shape)
     if out.numel():
         scan = _Scan(shape, x, decay, key, initial, rectified)
-        _native.scan_forward(scan.arguments, _buffer.buffer(out))
+        _native.scan_forward(scan.arguments, out)
     return out
 
 
+@routed(0)
 def backward(
     outputs: Tensor,
     x: Tensor | None,
@@ -122,7 +87,7 @@ def backward(
     rectified: bool,
     need: list[bool],
     grad: Tensor,
-) -> list[Tensor]:
+) -> list[Tensor | None]:
     """Sends gradients back through a scan.
 
     Args:
@@ -136,26 +101,23 @@ def backward(
         grad: Gradient of the outputs, float32, any strides.
 
     Returns:
-        Those gradients; an empty tensor stands for one that is not wanted.
+        Those gradients; None for one that is not wanted, of which the operator makes an empty
+        tensor.
     """
+    shapes = gradient_shapes(outputs, decay, key, need)
     if not outputs.numel():
-        return [torch.zeros(shape) for shape in gradient_shapes(outputs, decay, key, need)]
+        return [_buffer.empty(shape).zero_() for shape in shapes]
     scan = _Scan(outputs.shape, x, decay, key, initial, rectified)
-    outputs = outputs.contiguous()
-    shapes = gradient_shapes(outputs, scan.decay, key, need)
-    to = [_buffer.empty(shape) for shape in shapes]
-    _native.scan_backward(
-        scan.arguments,
-        _buffer.buffer(outputs),
-        scan.view(grad),
-        _buffer.buffer(to[0]) if need[0] else None,
-        _buffer.buffer(to[2]) if need[2] else None,
-        _buffer.buffer(to[1]) if need[1] else None,
-        _buffer.buffer(to[3]) if need[3] else None,
+    to_input, _, to_key, to_initial = (
+        _buffer.empty(shape) if wanted else None for shape, wanted in zip(shapes, need, strict=True)
     )
-    if need[1] and not scan.varies:
-        to = [to[0], scan.geometry.gather(to[1], decay), *to[2:]]
-    return to
+    to_decay = _buffer.empty(scan.decay.shape) if need[1] else None
+    _native.scan_backward(
+        scan.arguments, outputs, grad, to_input, to_key, to_decay, to_initial
+    )
+    if to_decay is not None and not scan.varies:
+        to_decay = scan.geometry.gather(to_decay, decay)
+    return [to_input, to_decay, to_key, to_initial]
 
 
 def gradient_shapes(

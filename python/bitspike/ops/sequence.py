@@ -12,6 +12,7 @@ from torch import Size, Tensor
 from bitspike import _native
 
 from . import _buffer
+from ._dispatch import routed
 from .spikes import words
 
 
@@ -61,8 +62,8 @@ class Geometry:
         return grad.reshape(*axes, *grad.shape).sum_to_size(x.shape)
 
 
-class Arguments:
-    """A layer as the native module takes it, with the tensors that hold its memory."""
+class Layer:
+    """A layer as the native module takes it."""
 
     def __init__(
         self,
@@ -76,55 +77,29 @@ class Arguments:
     ) -> None:
         """Describes the layer of a call to :func:`forward`."""
         self.geometry = geometry = Geometry(current.shape, sequence, constants)
-        self.sequence = sequence
         self.constants = [geometry.spread(x) for x in constants]
-        self.held: list[Tensor] = []
-        *parameters, threshold, graded_factor = [self.constant_view(x) for x in self.constants]
+        *parameters, threshold, graded_factor = self.constants
         self.arguments = (
             neuron,
             mechanism,
             immediate,
             (geometry.steps, geometry.samples, geometry.neurons),
-            self.sequence_view(current),
+            (sequence, geometry.batched),
+            current,
             parameters,
             threshold,
             graded_factor,
-            [self.step_view(x) for x in initial],
+            initial,
         )
 
-    def constant_view(self, x: Tensor) -> _buffer.View:
-        """A view of a constant in its spread form."""
-        if x.numel() == 1:
-            return _buffer.constant_view(x)
-        return _buffer.row_view(x, self.geometry.neurons)
 
-    def sequence_view(self, x: Tensor | None) -> _buffer.View:
-        """A view of a tensor shaped like the current; None is 0 everywhere."""
-        return self._view(x, self.sequence)
-
-    def step_view(self, x: Tensor | None) -> _buffer.View:
-        """A view of a tensor shaped like one step; None is 0 everywhere."""
-        return self._view(x, False)
-
-    def _view(self, x: Tensor | None, has_time: bool) -> _buffer.View:
-        if x is None:
-            return _buffer.constant_view(_ZERO)
-        geometry = self.geometry
-        if x.is_contiguous():
-            time = geometry.samples * geometry.neurons if has_time else 0
-            return _buffer.contiguous_view(x, time, geometry.neurons)
-        x, view = _buffer.strided_view(x if has_time else x.unsqueeze(0), geometry.batched)
-        self.held.append(x)
-        return view
-
-
-_ZERO = torch.zeros(())
-
-
+@routed(8)
 def forward(
     neuron: str,
     mechanism: str,
     immediate: bool,
+    surrogate: str,
+    surrogate_parameters: list[float],
     sequence: bool,
     packed: bool,
     states: bool,
@@ -138,6 +113,8 @@ def forward(
         neuron: Its name in the registry.
         mechanism: The name of its reset.
         immediate: Whether the reset acts within the step that fires.
+        surrogate: The name of the surrogate, for the operator's gradient alone.
+        surrogate_parameters: Its parameters, likewise.
         sequence: Whether the first axis of ``current`` is time.
         packed: Whether spikes are returned as words instead of numbers.
         states: Whether the states of all steps are returned.
@@ -148,7 +125,7 @@ def forward(
     Returns:
         The spikes, then, if asked for, each state over all steps, then each state after the last.
     """
-    layer = Arguments(neuron, mechanism, immediate, sequence, current, constants, initial)
+    layer = Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
     if packed:
         spikes = _buffer.empty(layer.geometry.packed(), torch.int64)
     else:
@@ -157,14 +134,15 @@ def forward(
     last = [_buffer.empty(layer.geometry.step) for _ in initial]
     _native.sequence_forward(
         layer.arguments,
-        _buffer.buffer(spikes) if packed else None,
-        None if packed else _buffer.buffer(spikes),
-        [_buffer.buffer(x) for x in all_steps] if states else [None] * len(initial),
-        [_buffer.buffer(x) for x in last],
+        spikes if packed else None,
+        None if packed else spikes,
+        all_steps if states else [None] * len(initial),
+        last,
     )
     return [spikes, *all_steps, *last]
 
 
+@routed(9)
 def backward(
     neuron: str,
     mechanism: str,
@@ -181,7 +159,7 @@ def backward(
     grad_spikes: Tensor | None,
     grad_states: list[Tensor | None],
     grad_last: list[Tensor | None],
-) -> list[Tensor]:
+) -> list[Tensor | None]:
     """Sends gradients back through a layer.
 
     Args:
@@ -203,30 +181,29 @@ def backward(
 
     Returns:
         Gradients of the current, of each initial state and of each constant, in the constant's own
-        shape; an empty tensor stands for one that is not wanted.
+        shape; None for one that is not wanted, of which the operator makes an empty tensor.
     """
-    layer = Arguments(neuron, mechanism, immediate, sequence, current, constants, initial)
+    layer = Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
     step = layer.geometry.step
-    to_current = _buffer.empty(current.shape) if need_current else torch.empty(0)
-    to_initial = [_buffer.empty(step) if need_initial else torch.empty(0) for _ in initial]
-    to_constants = [
-        torch.empty_like(x) if need_constants else torch.empty(0) for x in layer.constants
-    ]
+    to_current = _buffer.empty(current.shape) if need_current else None
+    to_initial = [_buffer.empty(step) if need_initial else None for _ in initial]
+    to_constants: list[Tensor] = []
     learned = None
     if need_constants:
-        *parameters, threshold, graded_factor = [_buffer.buffer(x) for x in to_constants]
+        to_constants = [_buffer.empty(x.shape) for x in layer.constants]
+        *parameters, threshold, graded_factor = to_constants
         learned = (parameters, threshold, graded_factor)
     _native.sequence_backward(
         layer.arguments,
         (surrogate, surrogate_parameters),
-        layer.sequence_view(grad_spikes),
-        [layer.sequence_view(x) for x in grad_states],
-        [layer.step_view(x) for x in grad_last],
-        _buffer.buffer(to_current) if need_current else None,
-        [_buffer.buffer(x) if need_initial else None for x in to_initial],
+        grad_spikes,
+        grad_states,
+        grad_last,
+        to_current,
+        to_initial,
         learned,
     )
-    if need_constants:
-        pairs = zip(to_constants, constants, strict=True)
-        to_constants = [layer.geometry.gather(grad, x) for grad, x in pairs]
-    return [to_current, *to_initial, *to_constants]
+    pairs = zip(to_constants, constants, strict=need_constants)
+    gathered = [layer.geometry.gather(grad, x) for grad, x in pairs]
+    unwanted = [None] * len(constants)
+    return [to_current, *to_initial, *(gathered if need_constants else unwanted)]

@@ -13,6 +13,7 @@ from torch import Tensor
 from bitspike import _native
 
 from . import _buffer
+from ._dispatch import routed, unrecorded
 
 WORD = 64
 
@@ -22,10 +23,7 @@ def words(neurons: int) -> int:
     return -(-neurons // WORD)
 
 
-def _dtype_name(dtype: torch.dtype) -> str:
-    return "uint8" if dtype is torch.bool else str(dtype).removeprefix("torch.")
-
-
+@unrecorded
 def pack(dense: Tensor, features: int) -> tuple[Tensor, int]:
     """Packs a tensor whose last ``features`` axes are neurons.
 
@@ -35,41 +33,38 @@ def pack(dense: Tensor, features: int) -> tuple[Tensor, int]:
     Raises:
         TypeError: if the dtype has no packed form.
     """
-    dense = dense.contiguous()
     rows = dense.shape[: dense.dim() - features]
     neurons = math.prod(dense.shape[dense.dim() - features :])
     out = _buffer.empty((*rows, words(neurons)), torch.int64)
-    name = _dtype_name(dense.dtype)
-    source, target = _buffer.buffer(dense), _buffer.buffer(out)
-    return out, _native.pack(name, source, math.prod(rows), neurons, target)
+    return out, _native.pack(dense, math.prod(rows), neurons, out)
 
 
+@routed(0)
 def unpack(packed: Tensor, neurons: int, dtype: torch.dtype) -> Tensor:
     """The spikes as zeros and ones, ``[*rows, neurons]``."""
-    packed = packed.contiguous()
     rows = packed.shape[:-1]
     out = _buffer.empty((*rows, neurons), dtype)
-    source, target = _buffer.buffer(packed), _buffer.buffer(out)
-    _native.unpack(_dtype_name(dtype), source, math.prod(rows), neurons, target)
+    _native.unpack(packed, math.prod(rows), neurons, out)
     return out
 
 
+@unrecorded
 def count(packed: Tensor) -> int:
     """How many spikes there are."""
-    return _native.count(_buffer.buffer(packed.contiguous()))
+    return _native.count(packed)
 
 
+@routed(0)
 def count_axis(packed: Tensor, axis: int, neurons: int) -> Tensor:
     """How often each neuron fires along one of the axes in front of the neurons, float32."""
-    packed = packed.contiguous()
     rows = packed.shape[:-1]
     outer, inner = math.prod(rows[:axis]), math.prod(rows[axis + 1 :])
-    out = torch.empty((*rows[:axis], *rows[axis + 1 :], neurons))
-    shape = (outer, rows[axis], inner)
-    _native.count_axis(_buffer.buffer(packed), shape, neurons, _buffer.buffer(out))
+    out = _buffer.empty((*rows[:axis], *rows[axis + 1 :], neurons))
+    _native.count_axis(packed, (outer, rows[axis], inner), neurons, out)
     return out
 
 
+@unrecorded
 def spike_times(packed: Tensor, neurons: int, count: int) -> Tensor:
     """When each neuron of ``[T, *rows]`` fires for the first, second, … time, float32.
 
@@ -78,27 +73,25 @@ def spike_times(packed: Tensor, neurons: int, count: int) -> Tensor:
     Returns:
         ``[count, *rows, neurons]``
     """
-    packed = packed.contiguous()
     steps, *rows = packed.shape[:-1]
-    out = torch.empty((count, *rows, neurons))
-    source, target = _buffer.buffer(packed), _buffer.buffer(out)
-    _native.spike_times(source, (steps, math.prod(rows)), neurons, target)
+    out = _buffer.empty((count, *rows, neurons))
+    _native.spike_times(packed, (steps, math.prod(rows)), neurons, out)
     return out
 
 
+@unrecorded
 def spike_times_gradient(times: Tensor, grad: Tensor, steps: int) -> Tensor:
     """The gradient of ``[steps, *shape]`` spikes for that of their times ``[count, *shape]``.
 
     The derivative of a time with respect to the spike at that time is -1.
     """
-    grad = grad.contiguous()
     shape = times.shape[1:]
     out = _buffer.empty((steps, *shape))
-    addresses = (_buffer.buffer(times), _buffer.buffer(grad))
-    _native.spike_times_gradient(*addresses, (steps, shape.numel()), _buffer.buffer(out))
+    _native.spike_times_gradient(times, grad, (steps, shape.numel()), out)
     return out
 
 
+@unrecorded
 def bernoulli(
     probabilities: Tensor, steps: int | None, generator: torch.Generator | None
 ) -> Tensor:
@@ -106,31 +99,30 @@ def bernoulli(
 
     The seed comes from torch's generator; the spikes do not depend on the number of threads.
     """
-    probabilities = probabilities.contiguous()
     *rows, neurons = probabilities.shape
     period = math.prod(rows)
     shape = tuple(rows) if steps is None else (steps, *rows)
     out = _buffer.empty((*shape, words(neurons)), torch.int64)
-    seed = int(torch.randint(-(2**63), 2**63 - 1, (), generator=generator)) % 2**64
-    source, target = _buffer.buffer(probabilities), _buffer.buffer(out)
-    _native.bernoulli(seed, 0, source, period, math.prod(shape), neurons, target)
+    seed = torch.randint(
+        -(2**63), 2**63 - 1, (), generator=generator, dtype=torch.int64, device=_buffer.CPU
+    )
+    number = int(seed) % 2**64
+    _native.bernoulli(number, 0, probabilities, period, math.prod(shape), neurons, out)
     return out
 
 
+@unrecorded
 def from_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Words of ``[T, B, N]`` spikes at these int64 coordinates."""
     out = _buffer.empty((*shape[:2], words(shape[2])), torch.int64)
-    columns = [x.contiguous() for x in (t, b, n)]
-    t_, b_, n_ = (_buffer.buffer(x) for x in columns)
-    _native.from_events(t_, b_, n_, shape, _buffer.buffer(out))
+    _native.from_events(t, b, n, shape, out)
     return out
 
 
+@unrecorded
 def to_events(packed: Tensor, neurons: int) -> tuple[Tensor, Tensor, Tensor]:
     """Step, sample and neuron of every spike of ``[T, B, words]``, sorted."""
-    packed = packed.contiguous()
-    t, b, n = (torch.empty(count(packed), dtype=torch.int64) for _ in range(3))
-    shape = (packed.shape[0], packed.shape[1], neurons)
-    addresses = [_buffer.buffer(x) for x in (t, b, n)]
-    _native.to_events(_buffer.buffer(packed), shape, *addresses)
+    events = count(packed)
+    t, b, n = (_buffer.empty((events,), torch.int64) for _ in range(3))
+    _native.to_events(packed, (packed.shape[0], packed.shape[1], neurons), t, b, n)
     return t, b, n

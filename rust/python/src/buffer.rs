@@ -1,10 +1,14 @@
-//! Everything that trusts an address that Python hands over: tensors, and torch's thread pool.
+//! Everything that trusts an address: the memory of tensors, and torch's thread pool.
 //!
-//! # The contract with `python/bitspike/ops/_buffer.py`, the only caller
+//! # The contract
 //!
-//! A buffer is `(address, length)` in elements. While the call runs, Python keeps the tensor
-//! alive, and the memory holds `length` initialised elements of the right type. A buffer that is
-//! written was allocated for this very call, so nothing else refers to it. Inputs may be read by
+//! [`Memory`] and [`Written`] are the only ways from a tensor to a slice. They own the tensor, so
+//! that its memory lives as long as the slice, and exist only for dense memory of the CPU with
+//! elements of the type that the caller names, aligned, and with no negation pending. How far it
+//! reaches follows from the tensor's own sizes and strides, which torch keeps within its storage.
+//!
+//! A tensor that is written was allocated for this very call, by `empty` of
+//! `python/bitspike/ops/_buffer.py`, so nothing else refers to its memory. Inputs may be read by
 //! other threads at the same time; a thread that writes to them meanwhile gets torn numbers, as in
 //! torch, never a wrong address: whatever is used as an index is copied first.
 
@@ -13,61 +17,259 @@
     reason = "the one file where addresses become slices and functions"
 )]
 
+use crate::dlpack::{CAPSULE, CPU, Describe, DlTensor, ExchangeApi, MAJOR};
+use crate::tensor::{Dtype, Plain, Tensor, class};
 use bitspike::parallel::Executor;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyCapsule;
 use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 
-/// Memory of a tensor.
-#[derive(Clone, Copy, Debug, FromPyObject)]
-pub(crate) struct Buffer(usize, usize);
+/// How a tensor lies in memory.
+struct Layout<'a> {
+    address: usize,
+    on_cpu: bool,
+    dtype: Option<Dtype>,
+    shape: &'a [i64],
+    strides: &'a [i64],
+}
 
-/// Types of which every bit pattern is a value.
-pub(crate) trait Plain: Copy {}
-impl Plain for u8 {}
-impl Plain for u64 {}
-impl Plain for i64 {}
-impl Plain for f32 {}
-impl Plain for f64 {}
-impl Plain for bitspike::spikes::Bf16 {}
-impl Plain for bitspike::spikes::F16 {}
+/// torch's function that describes a tensor.
+fn describe(py: Python<'_>) -> PyResult<Describe> {
+    static DESCRIBE: PyOnceLock<Describe> = PyOnceLock::new();
+    DESCRIBE
+        .get_or_try_init(py, || {
+            let capsule = class(py)?.getattr("__dlpack_c_exchange_api__")?;
+            let table = capsule
+                .cast::<PyCapsule>()?
+                .pointer_checked(Some(CAPSULE))?;
+            // SAFETY: the name of the capsule says what it points to; torch keeps it for ever.
+            let table = unsafe { table.cast::<ExchangeApi>().as_ref() };
+            let known = table.header.major == MAJOR;
+            table.describe.filter(|_| known).ok_or_else(|| {
+                let version = (table.header.major, table.header.minor);
+                let message = format!("this torch speaks DLPack {version:?}, not {MAJOR}.x");
+                PyRuntimeError::new_err(message)
+            })
+        })
+        .copied()
+}
 
-impl Buffer {
-    /// The elements, to read.
-    pub(crate) fn read<'a, T: Plain>(self) -> PyResult<&'a [T]> {
-        if self.1 == 0 {
-            return Ok(&[]);
+impl<'a> Layout<'a> {
+    /// How a tensor lies; None for one without a description: sparse, quantised, on no device, or
+    /// inside a transform of torch.func.
+    fn of(tensor: &'a Tensor<'_>) -> PyResult<Option<Self>> {
+        let describe = describe(tensor.0.py())?;
+        let mut out = MaybeUninit::<DlTensor>::uninit();
+        // SAFETY: the object is a tensor, and `out` has room for its description.
+        if unsafe { describe(tensor.0.as_ptr().cast(), out.as_mut_ptr()) } != 0 {
+            drop(PyErr::take(tensor.0.py()));
+            return Ok(None);
         }
-        self.check::<T>()?;
-        // SAFETY: not null, aligned and not larger than an allocation may be (`check`); initialised
-        // and alive for the call by the contract above; `T` has no invalid bit pattern.
-        Ok(unsafe { std::slice::from_raw_parts(self.0 as *const T, self.1) })
+        // SAFETY: the function has filled it in.
+        let out = unsafe { out.assume_init() };
+        let axes = usize::try_from(out.axes).unwrap_or(0);
+        let array = |start: *const i64| match axes {
+            0 => &[][..],
+            // SAFETY: the array is the tensor's own, of one number for each axis; the tensor is
+            // borrowed, and only code that holds the GIL could change its axes.
+            _ => unsafe { std::slice::from_raw_parts(start, axes) },
+        };
+        Ok(Some(Self {
+            address: (out.data as usize).wrapping_add(out.byte_offset as usize),
+            on_cpu: out.device_type == CPU,
+            dtype: Dtype::of(out.code, out.bits).filter(|_| out.lanes == 1),
+            shape: array(out.shape),
+            strides: array(out.strides),
+        }))
     }
 
-    /// The elements, to write.
-    pub(crate) fn write<'a, T: Plain>(self) -> PyResult<&'a mut [T]> {
-        if self.1 == 0 {
-            return Ok(&mut []);
-        }
-        self.check::<T>()?;
-        // SAFETY: as in `read`; by the contract above nothing else refers to this memory.
-        Ok(unsafe { std::slice::from_raw_parts_mut(self.0 as *mut T, self.1) })
+    /// How a tensor lies, once it is known to be dense, with elements of `T`, on the CPU.
+    fn dense<T: Plain>(tensor: &'a Tensor<'_>, what: &str) -> PyResult<Self> {
+        let fits = |layout: &Self| {
+            let typed = layout.on_cpu && layout.dtype.is_some_and(T::is);
+            // A wrapper has sizes but no memory.
+            typed && (layout.address != 0 || layout.size() == 0)
+        };
+        let layout = Self::of(tensor)?.filter(fits);
+        layout.ok_or_else(|| tensor.refused(what, T::DTYPE))
     }
 
-    fn check<T>(self) -> PyResult<()> {
-        let Self(address, length) = self;
-        let fits = length
-            .checked_mul(size_of::<T>())
-            .is_some_and(|bytes| bytes <= isize::MAX as usize);
-        if address == 0 || address % align_of::<T>() != 0 || !fits {
-            return Err(PyValueError::new_err(format!(
-                "no {length} elements of {} bytes can lie at address {address:#x}",
-                size_of::<T>()
-            )));
+    fn size(&self) -> usize {
+        self.shape.iter().map(|&size| size as usize).product()
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    fn is_in_order(&self) -> bool {
+        let mut next = 1;
+        self.shape.contains(&0)
+            || self
+                .shape
+                .iter()
+                .zip(self.strides)
+                .rev()
+                .all(|(&size, &stride)| {
+                    let fits = size == 1 || stride == next;
+                    next *= size;
+                    fits
+                })
+    }
+
+    /// How many elements there are from the first to the furthest.
+    fn reach(&self) -> usize {
+        let last = |(&size, &stride): (&i64, &i64)| ((size - 1) * stride) as usize;
+        match self.shape.contains(&0) {
+            true => 0,
+            false => 1 + self.shape.iter().zip(self.strides).map(last).sum::<usize>(),
         }
-        Ok(())
+    }
+}
+
+/// The elements of a tensor, which it keeps alive, to read.
+#[derive(Debug)]
+pub(crate) struct Memory<'py, T> {
+    /// Holds the memory.
+    _tensor: Tensor<'py>,
+    address: usize,
+    length: usize,
+    element: PhantomData<T>,
+}
+
+/// The dtype of a tensor, if kernels know it.
+pub(crate) fn dtype(tensor: &Tensor<'_>) -> PyResult<Option<Dtype>> {
+    Ok(Layout::of(tensor)?.and_then(|layout| layout.dtype))
+}
+
+/// How [`Memory`] lies.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// In row-major order without gaps.
+    RowMajor,
+    /// With these sizes and strides.
+    Strided(Vec<usize>, Vec<usize>),
+}
+
+impl<'py, T: Plain> Memory<'py, T> {
+    /// The elements of a tensor in row-major order; they are copied if they do not lie so.
+    ///
+    /// # Errors
+    /// `TypeError` that names `what`, for a tensor that is not dense, or not of elements of `T` on
+    /// the CPU.
+    pub(crate) fn of(tensor: &Tensor<'py>, what: &str) -> PyResult<Self> {
+        match Self::laid(tensor, what)? {
+            (memory, Order::RowMajor) => Ok(memory),
+            _ => Self::of(&tensor.contiguous()?, what),
+        }
+    }
+
+    /// The elements where they lie, up to the furthest, and how.
+    ///
+    /// # Errors
+    /// As [`Memory::of`].
+    pub(crate) fn laid(tensor: &Tensor<'py>, what: &str) -> PyResult<(Self, Order)> {
+        Self::found(tensor, what, |layout| match layout.is_in_order() {
+            true => Order::RowMajor,
+            false => Order::Strided(sizes(layout.shape), sizes(layout.strides)),
+        })
+    }
+
+    /// The elements where they lie, up to the furthest, with sizes and strides.
+    ///
+    /// # Errors
+    /// As [`Memory::of`].
+    pub(crate) fn strided(
+        tensor: &Tensor<'py>,
+        what: &str,
+    ) -> PyResult<(Self, Vec<usize>, Vec<usize>)> {
+        let both = |layout: &Layout<'_>| (sizes(layout.shape), sizes(layout.strides));
+        let (memory, (shape, strides)) = Self::found(tensor, what, both)?;
+        Ok((memory, shape, strides))
+    }
+
+    fn found<R>(
+        tensor: &Tensor<'py>,
+        what: &str,
+        order: impl FnOnce(&Layout<'_>) -> R,
+    ) -> PyResult<(Self, R)> {
+        let layout = Layout::dense::<T>(tensor, what)?;
+        if !layout.address.is_multiple_of(align_of::<T>()) {
+            return Self::found(&tensor.copied()?, what, order);
+        }
+        if tensor.is_neg()? {
+            return Self::found(&tensor.resolve_neg()?, what, order);
+        }
+        let memory = Self {
+            _tensor: tensor.clone(),
+            address: layout.address,
+            length: layout.reach(),
+            element: PhantomData,
+        };
+        Ok((memory, order(&layout)))
+    }
+}
+
+fn sizes(numbers: &[i64]) -> Vec<usize> {
+    numbers.iter().map(|&x| x as usize).collect()
+}
+
+impl<T: Plain> Deref for Memory<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        if self.length == 0 {
+            return &[];
+        }
+        // SAFETY: not null (`Layout::dense`) and aligned (`found`); as long as torch says, which it has
+        // allocated; alive as long as the tensor; `T` has no invalid bit pattern.
+        unsafe { std::slice::from_raw_parts(self.address as *const T, self.length) }
+    }
+}
+
+/// The elements of a tensor, which it keeps alive, to write.
+#[derive(Debug)]
+pub(crate) struct Written<'py, T>(Memory<'py, T>);
+
+impl<'py, T: Plain> Written<'py, T> {
+    /// The elements of a tensor in row-major order.
+    ///
+    /// # Errors
+    /// As [`Memory::of`], and `ValueError` if they do not lie in that order, or not aligned.
+    pub(crate) fn of(tensor: &Tensor<'py>, what: &str) -> PyResult<Self> {
+        let layout = Layout::dense::<T>(tensor, what)?;
+        if !layout.is_in_order() || !layout.address.is_multiple_of(align_of::<T>()) {
+            let message = format!("{what} must be contiguous and aligned to be written");
+            return Err(PyValueError::new_err(message));
+        }
+        Ok(Self(Memory {
+            address: layout.address,
+            length: layout.size(),
+            _tensor: tensor.clone(),
+            element: PhantomData,
+        }))
+    }
+}
+
+impl<T: Plain> Deref for Written<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Plain> DerefMut for Written<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        if self.0.length == 0 {
+            return &mut [];
+        }
+        // SAFETY: as for `Memory`; by the contract above nothing else refers to this memory.
+        unsafe { std::slice::from_raw_parts_mut(self.0.address as *mut T, self.0.length) }
     }
 }
 

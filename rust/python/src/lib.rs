@@ -1,20 +1,23 @@
 //! `bitspike._native`: the Rust crate `bitspike` as Python sees it.
 //!
-//! Only numbers, short strings and `(address, length)` pairs cross. Python allocates every tensor
-//! and checks what only it knows (device, dtype, layout, autograd); the crate checks lengths and
-//! strides. Functions carry the names that they have in the crate. `buffer.rs` holds all the
-//! unsafe code.
+//! Only numbers, short strings and tensors cross. Python allocates every tensor that is written and
+//! minds autograd; `buffer.rs` takes a tensor only if it is dense memory of the right dtype on the CPU,
+//! and holds all the unsafe code; the crate checks lengths and strides. Functions carry the names that
+//! they have in the crate.
 
 #![deny(unsafe_code)]
 
 mod buffer;
 mod call;
 mod config;
+mod dlpack;
 mod matmul;
 mod recurrent;
 mod scan;
 mod sequence;
 mod spikes;
+mod tensor;
+mod view;
 
 use pyo3::prelude::*;
 

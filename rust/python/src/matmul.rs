@@ -1,19 +1,39 @@
 //! Spikes × weights.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
+use crate::tensor::Tensor;
 use bitspike::matmul::{self, Matrix};
 use bitspike::simd::Isa;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// A strided matrix: its memory, shape and strides.
-#[derive(Clone, Copy, Debug, FromPyObject)]
-pub(crate) struct MatrixArguments(Buffer, (usize, usize), (usize, usize));
+/// A matrix of any strides, with the memory of its tensor.
+#[derive(Debug)]
+pub(crate) struct MatrixMemory<'py> {
+    what: &'static str,
+    memory: Memory<'py, f32>,
+    shape: [usize; 2],
+    strides: [usize; 2],
+}
 
-impl MatrixArguments {
-    pub(crate) fn matrix<'a>(self, what: &'static str) -> PyResult<Matrix<'a>> {
-        let Self(buffer, shape, strides) = self;
-        Matrix::new(what, buffer.read()?, shape.into(), strides.into()).map_err(to_python)
+impl<'py> MatrixMemory<'py> {
+    pub(crate) fn of(tensor: &Tensor<'py>, what: &'static str) -> PyResult<Self> {
+        let (memory, shape, strides) = Memory::strided(tensor, what)?;
+        let (Ok(shape), Ok(strides)) = (shape.clone().try_into(), strides.try_into()) else {
+            let message = format!("{what} must have two axes, not the shape {shape:?}");
+            return Err(PyValueError::new_err(message));
+        };
+        Ok(Self {
+            what,
+            memory,
+            shape,
+            strides,
+        })
+    }
+
+    pub(crate) fn matrix(&self) -> PyResult<Matrix<'_>> {
+        Matrix::new(self.what, &self.memory, self.shape, self.strides).map_err(to_python)
     }
 }
 
@@ -21,17 +41,19 @@ impl MatrixArguments {
 #[pyfunction]
 pub(crate) fn product(
     py: Python<'_>,
-    spikes: Buffer,
+    spikes: Tensor<'_>,
     rows: usize,
-    weights: MatrixArguments,
-    bias: Option<Buffer>,
-    out: Buffer,
+    weights: Tensor<'_>,
+    bias: Option<Tensor<'_>>,
+    out: Tensor<'_>,
 ) -> PyResult<()> {
-    let (spikes, out) = (spikes.read()?, out.write()?);
-    let weights = weights.matrix("weights")?;
-    let bias = bias.map(Buffer::read).transpose()?;
-    let work = spikes.len().saturating_add(out.len());
-    run(py, work, move |isa| {
+    let spikes = Memory::of(&spikes, "spikes")?;
+    let weights = MatrixMemory::of(&weights, "weights")?;
+    let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
+    let mut out = Written::of(&out, "out")?;
+    let (spikes, bias, out) = (&*spikes, bias.as_deref(), &mut *out);
+    let weights = weights.matrix()?;
+    run(py, spikes.len().saturating_add(out.len()), move |isa| {
         matmul::product(isa, spikes, rows, weights, bias, out)
     })
 }
@@ -40,17 +62,19 @@ pub(crate) fn product(
 #[pyfunction]
 pub(crate) fn weight_gradient(
     py: Python<'_>,
-    spikes: Buffer,
+    spikes: Tensor<'_>,
     inputs: usize,
-    grad: MatrixArguments,
-    out: Buffer,
-    bias: Option<Buffer>,
+    grad: Tensor<'_>,
+    out: Tensor<'_>,
+    bias: Option<Tensor<'_>>,
 ) -> PyResult<()> {
-    let (spikes, out) = (spikes.read()?, out.write()?);
-    let grad = grad.matrix("grad")?;
-    let bias = bias.map(Buffer::write).transpose()?;
-    let work = spikes.len().saturating_add(out.len());
-    run(py, work, move |isa| {
+    let spikes = Memory::of(&spikes, "spikes")?;
+    let grad = MatrixMemory::of(&grad, "grad")?;
+    let mut out = Written::of(&out, "out")?;
+    let mut bias = bias.map(|x| Written::of(&x, "bias")).transpose()?;
+    let (spikes, out, bias) = (&*spikes, &mut *out, bias.as_deref_mut());
+    let grad = grad.matrix()?;
+    run(py, spikes.len().saturating_add(out.len()), move |isa| {
         matmul::weight_gradient(isa, spikes, inputs, grad, out, bias)
     })
 }

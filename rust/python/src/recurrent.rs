@@ -1,43 +1,84 @@
 //! Whole sequences through layers whose spikes come back.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
-use crate::matmul::MatrixArguments;
-use crate::sequence::{LayerArguments, View, optional};
+use crate::matmul::MatrixMemory;
+use crate::sequence::{LayerArguments, LayerViews, Learned, slices, written};
+use crate::tensor::Tensor;
+use crate::view::View;
 use bitspike::recurrent::{
     Connection, Gradients, Layer, OutputGradients, Outputs, backward, forward,
 };
 use bitspike::registry::AnySurrogate;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// A connection and the recurrent current of the first step. The connection is a dense one with its
-/// bias, or one to one.
+/// A connection and the recurrent current of the first step. The connection is a dense one, weight
+/// and bias, or one to one.
 #[derive(Debug, FromPyObject)]
-pub(crate) struct FeedbackArguments(
-    Option<(MatrixArguments, Option<Buffer>)>,
-    Option<View>,
-    View,
+pub(crate) struct FeedbackArguments<'py>(
+    Option<(Tensor<'py>, Option<Tensor<'py>>)>,
+    Option<Tensor<'py>>,
+    Option<Tensor<'py>>,
 );
 
-impl FeedbackArguments {
-    fn layer<'a>(&self, neurons: &LayerArguments) -> PyResult<Layer<'a>> {
-        let Self(dense, one_to_one, first) = self;
+/// A connection with the memory of its tensors.
+#[derive(Debug)]
+enum ConnectionMemory<'py> {
+    Dense {
+        weight: MatrixMemory<'py>,
+        bias: Option<Memory<'py, f32>>,
+    },
+    OneToOne(View<'py>),
+}
+
+/// A layer and its feedback, with the memory of their tensors.
+#[derive(Debug)]
+struct RecurrentViews<'py> {
+    neurons: LayerViews<'py>,
+    connection: ConnectionMemory<'py>,
+    first: View<'py>,
+}
+
+impl<'py> RecurrentViews<'py> {
+    fn of(neurons: &LayerArguments<'py>, feedback: &FeedbackArguments<'py>) -> PyResult<Self> {
+        let neurons = neurons.views()?;
+        let FeedbackArguments(dense, one_to_one, first) = feedback;
         let connection = match (dense, one_to_one) {
-            (Some((weight, bias)), None) => Connection::Dense {
-                weight: weight.matrix("recurrent weight")?,
-                bias: bias.map(Buffer::read).transpose()?,
+            (Some((weight, bias)), None) => ConnectionMemory::Dense {
+                weight: MatrixMemory::of(weight, "recurrent weight")?,
+                bias: bias
+                    .as_ref()
+                    .map(|bias| Memory::of(bias, "recurrent bias"))
+                    .transpose()?,
             },
-            (None, Some(weight)) => Connection::OneToOne(weight.strided()?),
+            (None, Some(weight)) => {
+                ConnectionMemory::OneToOne(neurons.constant(weight, "recurrent weight")?)
+            }
             _ => {
-                return Err(pyo3::exceptions::PyValueError::new_err(
-                    "a connection is either dense or one to one",
-                ));
+                let message = "a connection is either dense or one to one";
+                return Err(PyValueError::new_err(message));
             }
         };
-        Ok(Layer {
-            neurons: neurons.layer()?,
+        let first = neurons.like_step(first, "first recurrent current")?;
+        Ok(Self {
+            neurons,
             connection,
-            first: first.strided()?,
+            first,
+        })
+    }
+
+    fn layer(&self) -> PyResult<Layer<'_>> {
+        Ok(Layer {
+            neurons: self.neurons.layer(),
+            connection: match &self.connection {
+                ConnectionMemory::Dense { weight, bias } => Connection::Dense {
+                    weight: weight.matrix()?,
+                    bias: bias.as_deref(),
+                },
+                ConnectionMemory::OneToOne(weight) => Connection::OneToOne(weight.strided()),
+            },
+            first: self.first.strided(),
         })
     }
 }
@@ -46,66 +87,84 @@ impl FeedbackArguments {
 #[pyfunction]
 pub(crate) fn recurrent_forward(
     py: Python<'_>,
-    neurons: LayerArguments,
-    feedback: FeedbackArguments,
-    packed: Option<Buffer>,
-    states: Vec<Option<Buffer>>,
-    last_spikes: Option<Buffer>,
-    last: Vec<Option<Buffer>>,
+    neurons: LayerArguments<'_>,
+    feedback: FeedbackArguments<'_>,
+    packed: Option<Tensor<'_>>,
+    states: Vec<Option<Tensor<'_>>>,
+    last_spikes: Option<Tensor<'_>>,
+    last: Vec<Option<Tensor<'_>>>,
 ) -> PyResult<()> {
+    let views = RecurrentViews::of(&neurons, &feedback)?;
+    let mut packed = packed.map(|x| Written::of(&x, "packed")).transpose()?;
+    let mut fired = last_spikes
+        .map(|x| Written::of(&x, "last_spikes"))
+        .transpose()?;
+    let (mut states, mut last) = (written(&states, "states")?, written(&last, "last")?);
     let outputs = Outputs {
-        packed: packed.map(Buffer::write).transpose()?,
-        states: optional(&states)?,
-        last_spikes: last_spikes.map(Buffer::write).transpose()?,
-        last: optional(&last)?,
+        packed: packed.as_deref_mut(),
+        states: slices(&mut states),
+        last_spikes: fired.as_deref_mut(),
+        last: slices(&mut last),
     };
-    let layer = feedback.layer(&neurons)?;
-    run(py, neurons.work(), move |isa| forward(isa, &layer, outputs))
+    let (layer, work) = (views.layer()?, views.neurons.work());
+    run(py, work, move |isa| forward(isa, &layer, outputs))
 }
 
 /// Sends the gradients of spikes, states, last spikes and last states back. `learned`, if given,
-/// holds the outputs for the parameters, the threshold and the weight of a one-to-one connection.
+/// holds the outputs for the parameters, the threshold and, if there is one, the weight of a
+/// one-to-one connection.
 #[pyfunction]
 #[allow(
     clippy::too_many_arguments,
     reason = "a layer, a surrogate, what comes in, what goes out"
 )]
-pub(crate) fn recurrent_backward(
-    py: Python<'_>,
-    neurons: LayerArguments,
-    feedback: FeedbackArguments,
+pub(crate) fn recurrent_backward<'py>(
+    py: Python<'py>,
+    neurons: LayerArguments<'py>,
+    feedback: FeedbackArguments<'py>,
     surrogate: (String, Vec<f32>),
-    spikes: View,
-    states: Vec<View>,
-    last_spikes: View,
-    last: Vec<View>,
-    current: Buffer,
-    initial: Vec<Option<Buffer>>,
-    learned: Option<(Vec<Buffer>, Buffer, Option<Buffer>)>,
+    spikes: Option<Tensor<'py>>,
+    states: Vec<Option<Tensor<'py>>>,
+    last_spikes: Option<Tensor<'py>>,
+    last: Vec<Option<Tensor<'py>>>,
+    current: Tensor<'py>,
+    initial: Vec<Option<Tensor<'py>>>,
+    learned: Option<(Vec<Tensor<'py>>, Tensor<'py>, Option<Tensor<'py>>)>,
 ) -> PyResult<()> {
+    let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
+    let views = RecurrentViews::of(&neurons, &feedback)?;
+    let spikes = views
+        .neurons
+        .like_current(&spikes, "the gradient of spikes")?;
+    let fired = views
+        .neurons
+        .like_step(&last_spikes, "the gradient of last spikes")?;
+    let (states, last) = (
+        views.neurons.of_states(&states)?,
+        views.neurons.of_last(&last)?,
+    );
     let incoming = OutputGradients {
-        spikes: spikes.strided()?,
-        states: View::all(&states)?,
-        last_spikes: last_spikes.strided()?,
-        last: View::all(&last)?,
+        spikes: spikes.strided(),
+        states: View::all(&states),
+        last_spikes: fired.strided(),
+        last: View::all(&last),
     };
+    let mut current = Written::of(&current, "current")?;
+    let mut initial = written(&initial, "initial")?;
     let mut gradients = Gradients {
-        current: current.write()?,
-        initial: optional(&initial)?,
+        current: &mut current,
+        initial: slices(&mut initial),
         ..Gradients::default()
     };
-    if let Some((parameters, threshold, one_to_one)) = learned {
+    let mut learned = learned.map(Learned::of).transpose()?;
+    if let Some(learned) = &mut learned {
         gradients.learnable = true;
-        gradients.parameters = parameters
-            .into_iter()
-            .map(Buffer::write)
-            .collect::<PyResult<_>>()?;
-        gradients.threshold = threshold.write()?;
-        gradients.one_to_one = one_to_one.map(Buffer::write).transpose()?;
+        gradients.parameters = learned.parameters.iter_mut().map(|x| &mut **x).collect();
+        gradients.threshold = &mut learned.threshold;
+        gradients.one_to_one = learned.other.as_deref_mut();
     }
-    let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
-    let layer = feedback.layer(&neurons)?;
-    run(py, neurons.work(), move |isa| {
+    let (layer, work) = (views.layer()?, views.neurons.work());
+    run(py, work, move |isa| {
         backward(isa, &layer, surrogate, &incoming, gradients)
     })
 }

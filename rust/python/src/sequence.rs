@@ -1,118 +1,212 @@
 //! Whole sequences through a layer of neurons.
 
-use crate::buffer::Buffer;
+use crate::buffer::Written;
 use crate::call::{run, to_python};
+use crate::tensor::Tensor;
+use crate::view::{Axes, View};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, Shape, backward, forward};
 use pyo3::prelude::*;
 
-/// A strided view `[T, B, N]`: its memory, the strides of time and sample, and whether each neuron
-/// has its own value.
-#[derive(Clone, Copy, Debug, FromPyObject)]
-pub(crate) struct View(Buffer, usize, usize, bool);
-
-impl View {
-    pub(crate) fn strided<'a>(self) -> PyResult<Strided<'a>> {
-        let Self(buffer, time, sample, per_neuron) = self;
-        Ok(Strided {
-            data: buffer.read()?,
-            time,
-            sample,
-            per_neuron,
-        })
-    }
-
-    pub(crate) fn all<'a>(views: &[Self]) -> PyResult<Vec<Strided<'a>>> {
-        views.iter().map(|view| view.strided()).collect()
-    }
-}
-
 /// A layer as Python describes it: neuron, reset mechanism, whether the reset is immediate,
-/// `(T, B, N)`, current, parameters, threshold, graded factor, initial states.
+/// `(T, B, N)`, whether the current has an axis of time and one of samples, current, parameters,
+/// threshold, graded factor, initial states. Constants are one value, `[N]` or `[B, N]`.
 #[derive(Debug, FromPyObject)]
-pub(crate) struct LayerArguments(
+pub(crate) struct LayerArguments<'py>(
     String,
     String,
     bool,
     (usize, usize, usize),
-    View,
-    Vec<View>,
-    View,
-    View,
-    Vec<View>,
+    (bool, bool),
+    Tensor<'py>,
+    Vec<Tensor<'py>>,
+    Tensor<'py>,
+    Tensor<'py>,
+    Vec<Tensor<'py>>,
 );
 
-impl LayerArguments {
-    pub(crate) fn layer<'a>(&self) -> PyResult<Layer<'a>> {
+/// A layer with the memory of its tensors.
+#[derive(Debug)]
+pub(crate) struct LayerViews<'py> {
+    neuron: NeuronKind,
+    reset: Reset,
+    axes: Axes,
+    has_time: bool,
+    current: View<'py>,
+    parameters: Vec<View<'py>>,
+    threshold: View<'py>,
+    graded_factor: View<'py>,
+    initial: Vec<View<'py>>,
+}
+
+impl<'py> LayerArguments<'py> {
+    pub(crate) fn views(&self) -> PyResult<LayerViews<'py>> {
         let Self(
             neuron,
             mechanism,
             immediate,
-            shape,
+            (steps, samples, neurons),
+            (has_time, batched),
             current,
             parameters,
             threshold,
-            graded,
+            graded_factor,
             initial,
         ) = self;
-        let (steps, samples, neurons) = *shape;
-        let mechanism = Mechanism::parse(mechanism).map_err(to_python)?;
-        Ok(Layer {
+        let shape = Shape {
+            steps: *steps,
+            samples: *samples,
+            neurons: *neurons,
+        };
+        let axes = Axes {
+            shape,
+            batched: *batched,
+        };
+        let constant = |x: &Tensor<'py>, what| View::constant(x, *neurons, what);
+        Ok(LayerViews {
             neuron: NeuronKind::parse(neuron).map_err(to_python)?,
             reset: Reset {
-                mechanism,
+                mechanism: Mechanism::parse(mechanism).map_err(to_python)?,
                 immediate: *immediate,
             },
-            shape: Shape {
-                steps,
-                samples,
-                neurons,
-            },
-            current: current.strided()?,
-            parameters: View::all(parameters)?,
-            threshold: threshold.strided()?,
-            graded_factor: graded.strided()?,
-            initial: View::all(initial)?,
+            axes,
+            has_time: *has_time,
+            current: View::shaped(Some(current), axes, *has_time, "current")?,
+            parameters: parameters
+                .iter()
+                .map(|x| constant(x, "a parameter"))
+                .collect::<PyResult<_>>()?,
+            threshold: constant(threshold, "threshold")?,
+            graded_factor: constant(graded_factor, "graded_factor")?,
+            initial: initial
+                .iter()
+                .map(|x| View::shaped(Some(x), axes, false, "an initial state"))
+                .collect::<PyResult<_>>()?,
         })
+    }
+}
+
+impl<'py> LayerViews<'py> {
+    pub(crate) fn layer(&self) -> Layer<'_> {
+        Layer {
+            neuron: self.neuron,
+            reset: self.reset,
+            shape: self.axes.shape,
+            current: self.current.strided(),
+            parameters: View::all(&self.parameters),
+            threshold: self.threshold.strided(),
+            graded_factor: self.graded_factor.strided(),
+            initial: View::all(&self.initial),
+        }
+    }
+
+    /// A view of a tensor shaped like the current; None is 0 everywhere.
+    pub(crate) fn like_current(
+        &self,
+        tensor: &Option<Tensor<'py>>,
+        what: &str,
+    ) -> PyResult<View<'py>> {
+        View::shaped(tensor.as_ref(), self.axes, self.has_time, what)
+    }
+
+    /// A view of a tensor shaped like one step; None is 0 everywhere.
+    pub(crate) fn like_step(
+        &self,
+        tensor: &Option<Tensor<'py>>,
+        what: &str,
+    ) -> PyResult<View<'py>> {
+        View::shaped(tensor.as_ref(), self.axes, false, what)
+    }
+
+    /// A view of a constant: one value, `[N]` or `[B, N]`.
+    pub(crate) fn constant(&self, tensor: &Tensor<'py>, what: &str) -> PyResult<View<'py>> {
+        View::constant(tensor, self.axes.shape.neurons, what)
+    }
+
+    /// Gradients of the states of all steps.
+    pub(crate) fn of_states(&self, states: &[Option<Tensor<'py>>]) -> PyResult<Vec<View<'py>>> {
+        let view = |x| self.like_current(x, "the gradient of a state");
+        states.iter().map(view).collect()
+    }
+
+    /// Gradients of the states after the last step.
+    pub(crate) fn of_last(&self, last: &[Option<Tensor<'py>>]) -> PyResult<Vec<View<'py>>> {
+        let view = |x| self.like_step(x, "the gradient of a last state");
+        last.iter().map(view).collect()
     }
 
     /// Elementary steps of the call.
     pub(crate) fn work(&self) -> usize {
-        let (steps, samples, neurons) = self.3;
+        let Shape {
+            steps,
+            samples,
+            neurons,
+        } = self.axes.shape;
         steps.saturating_mul(samples).saturating_mul(neurons)
     }
 }
 
-pub(crate) fn optional<'a>(buffers: &[Option<Buffer>]) -> PyResult<Vec<Option<&'a mut [f32]>>> {
-    buffers
-        .iter()
-        .map(|buffer| buffer.map(Buffer::write).transpose())
-        .collect()
+/// The memory of results of which each is wanted or not.
+pub(crate) fn written<'py>(
+    tensors: &[Option<Tensor<'py>>],
+    what: &str,
+) -> PyResult<Vec<Option<Written<'py, f32>>>> {
+    let write = |x: &Option<Tensor<'py>>| x.as_ref().map(|x| Written::of(x, what)).transpose();
+    tensors.iter().map(write).collect()
+}
+
+/// Results as kernels write them.
+pub(crate) fn slices<'a>(
+    results: &'a mut [Option<Written<'_, f32>>],
+) -> Vec<Option<&'a mut [f32]>> {
+    results.iter_mut().map(|x| x.as_deref_mut()).collect()
+}
+
+/// Where the gradients of a layer's constants go.
+#[derive(Debug)]
+pub(crate) struct Learned<'py> {
+    pub(crate) parameters: Vec<Written<'py, f32>>,
+    pub(crate) threshold: Written<'py, f32>,
+    /// Of the graded factor, or of the weight of a one-to-one connection if there is one.
+    pub(crate) other: Option<Written<'py, f32>>,
+}
+
+impl<'py> Learned<'py> {
+    pub(crate) fn of(
+        (parameters, threshold, other): (Vec<Tensor<'py>>, Tensor<'py>, Option<Tensor<'py>>),
+    ) -> PyResult<Self> {
+        let write = |x: &Tensor<'py>| Written::of(x, "the gradient of a constant");
+        Ok(Self {
+            parameters: parameters.iter().map(write).collect::<PyResult<_>>()?,
+            threshold: write(&threshold)?,
+            other: other.as_ref().map(write).transpose()?,
+        })
+    }
 }
 
 /// Runs the layer; each output that is not None is filled.
 #[pyfunction]
 pub(crate) fn sequence_forward(
     py: Python<'_>,
-    layer: LayerArguments,
-    packed: Option<Buffer>,
-    dense: Option<Buffer>,
-    states: Vec<Option<Buffer>>,
-    last: Vec<Option<Buffer>>,
+    layer: LayerArguments<'_>,
+    packed: Option<Tensor<'_>>,
+    dense: Option<Tensor<'_>>,
+    states: Vec<Option<Tensor<'_>>>,
+    last: Vec<Option<Tensor<'_>>>,
 ) -> PyResult<()> {
+    let views = layer.views()?;
+    let mut packed = packed.map(|x| Written::of(&x, "packed")).transpose()?;
+    let mut dense = dense.map(|x| Written::of(&x, "dense")).transpose()?;
+    let (mut states, mut last) = (written(&states, "states")?, written(&last, "last")?);
     let outputs = Outputs {
-        packed: packed.map(Buffer::write).transpose()?,
-        dense: dense.map(Buffer::write).transpose()?,
-        states: optional(&states)?,
-        last: optional(&last)?,
+        packed: packed.as_deref_mut(),
+        dense: dense.as_deref_mut(),
+        states: slices(&mut states),
+        last: slices(&mut last),
     };
-    let arguments = layer.layer()?;
-    run(py, layer.work(), move |isa| {
-        forward(isa, &arguments, outputs)
-    })
+    let layer = views.layer();
+    run(py, views.work(), move |isa| forward(isa, &layer, outputs))
 }
 
 /// Sends the gradients of spikes, states and last states back. `learned`, if given, holds the
@@ -122,39 +216,42 @@ pub(crate) fn sequence_forward(
     clippy::too_many_arguments,
     reason = "a layer, a surrogate, what comes in, what goes out"
 )]
-pub(crate) fn sequence_backward(
-    py: Python<'_>,
-    layer: LayerArguments,
+pub(crate) fn sequence_backward<'py>(
+    py: Python<'py>,
+    layer: LayerArguments<'py>,
     surrogate: (String, Vec<f32>),
-    spikes: View,
-    states: Vec<View>,
-    last: Vec<View>,
-    current: Option<Buffer>,
-    initial: Vec<Option<Buffer>>,
-    learned: Option<(Vec<Buffer>, Buffer, Buffer)>,
+    spikes: Option<Tensor<'py>>,
+    states: Vec<Option<Tensor<'py>>>,
+    last: Vec<Option<Tensor<'py>>>,
+    current: Option<Tensor<'py>>,
+    initial: Vec<Option<Tensor<'py>>>,
+    learned: Option<(Vec<Tensor<'py>>, Tensor<'py>, Option<Tensor<'py>>)>,
 ) -> PyResult<()> {
+    let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
+    let views = layer.views()?;
+    let spikes = views.like_current(&spikes, "the gradient of spikes")?;
+    let (states, last) = (views.of_states(&states)?, views.of_last(&last)?);
     let incoming = OutputGradients {
-        spikes: spikes.strided()?,
-        states: View::all(&states)?,
-        last: View::all(&last)?,
+        spikes: spikes.strided(),
+        states: View::all(&states),
+        last: View::all(&last),
     };
+    let mut current = current.map(|x| Written::of(&x, "current")).transpose()?;
+    let mut initial = written(&initial, "initial")?;
     let mut gradients = Gradients {
-        current: current.map(Buffer::write).transpose()?,
-        initial: optional(&initial)?,
+        current: current.as_deref_mut(),
+        initial: slices(&mut initial),
         ..Gradients::default()
     };
-    if let Some((parameters, threshold, graded_factor)) = learned {
+    let mut learned = learned.map(Learned::of).transpose()?;
+    if let Some(learned) = &mut learned {
         gradients.learnable = true;
-        gradients.parameters = parameters
-            .into_iter()
-            .map(Buffer::write)
-            .collect::<PyResult<_>>()?;
-        gradients.threshold = threshold.write()?;
-        gradients.graded_factor = graded_factor.write()?;
+        gradients.parameters = learned.parameters.iter_mut().map(|x| &mut **x).collect();
+        gradients.threshold = &mut learned.threshold;
+        gradients.graded_factor = learned.other.as_deref_mut().unwrap_or_default();
     }
-    let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
-    let arguments = layer.layer()?;
-    run(py, layer.work(), move |isa| {
-        backward(isa, &arguments, surrogate, &incoming, gradients)
+    let layer = views.layer();
+    run(py, views.work(), move |isa| {
+        backward(isa, &layer, surrogate, &incoming, gradients)
     })
 }

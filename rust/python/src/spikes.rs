@@ -1,21 +1,25 @@
 //! Bits from and to other forms.
 
-use crate::buffer::{Buffer, Plain};
+use crate::buffer::{Memory, Written, dtype};
 use crate::call::run;
+use crate::tensor::{Dtype, Plain, Tensor};
 use bitspike::spikes::{self, Bf16, Element, F16, Pool, Stream};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-/// Calls a generic function with the element type that a dtype names.
+/// Calls a generic function with the element type of a tensor.
 macro_rules! with_element {
-    ($dtype:expr, $function:ident($($argument:expr),*)) => {
-        match $dtype {
-            "float32" => $function::<f32>($($argument),*),
-            "float64" => $function::<f64>($($argument),*),
-            "bfloat16" => $function::<Bf16>($($argument),*),
-            "float16" => $function::<F16>($($argument),*),
-            "uint8" => $function::<u8>($($argument),*),
-            other => Err(PyTypeError::new_err(format!("spikes of dtype {other} have no packed form"))),
+    ($tensor:expr, $function:ident($($argument:expr),*)) => {
+        match dtype($tensor)? {
+            Some(Dtype::Float32) => $function::<f32>($($argument),*),
+            Some(Dtype::Float64) => $function::<f64>($($argument),*),
+            Some(Dtype::BFloat16) => $function::<Bf16>($($argument),*),
+            Some(Dtype::Float16) => $function::<F16>($($argument),*),
+            Some(Dtype::UInt8 | Dtype::Bool) => $function::<u8>($($argument),*),
+            Some(Dtype::Int64) | None => Err(PyTypeError::new_err(format!(
+                "spikes of dtype {} have no packed form",
+                $tensor.0.getattr("dtype")?
+            ))),
         }
     };
 }
@@ -24,23 +28,24 @@ macro_rules! with_element {
 #[pyfunction]
 pub(crate) fn pack(
     py: Python<'_>,
-    dtype: &str,
-    numbers: Buffer,
+    numbers: Tensor<'_>,
     rows: usize,
     neurons: usize,
-    words: Buffer,
+    words: Tensor<'_>,
 ) -> PyResult<usize> {
-    with_element!(dtype, pack_as(py, numbers, rows, neurons, words))
+    with_element!(&numbers, pack_as(py, &numbers, rows, neurons, &words))
 }
 
 fn pack_as<T: Element + Plain + Sync>(
     py: Python<'_>,
-    numbers: Buffer,
+    numbers: &Tensor<'_>,
     rows: usize,
     neurons: usize,
-    words: Buffer,
+    words: &Tensor<'_>,
 ) -> PyResult<usize> {
-    let (numbers, words) = (numbers.read::<T>()?, words.write()?);
+    let numbers = Memory::<T>::of(numbers, "numbers")?;
+    let mut words = Written::of(words, "words")?;
+    let (numbers, words) = (&*numbers, &mut *words);
     run(py, numbers.len(), move |isa| {
         spikes::pack(isa, numbers, rows, neurons, words)
     })
@@ -50,23 +55,24 @@ fn pack_as<T: Element + Plain + Sync>(
 #[pyfunction]
 pub(crate) fn unpack(
     py: Python<'_>,
-    dtype: &str,
-    words: Buffer,
+    words: Tensor<'_>,
     rows: usize,
     neurons: usize,
-    numbers: Buffer,
+    numbers: Tensor<'_>,
 ) -> PyResult<()> {
-    with_element!(dtype, unpack_as(py, words, rows, neurons, numbers))
+    with_element!(&numbers, unpack_as(py, &words, rows, neurons, &numbers))
 }
 
 fn unpack_as<T: Element + Plain + Send>(
     py: Python<'_>,
-    words: Buffer,
+    words: &Tensor<'_>,
     rows: usize,
     neurons: usize,
-    numbers: Buffer,
+    numbers: &Tensor<'_>,
 ) -> PyResult<()> {
-    let (words, numbers) = (words.read()?, numbers.write::<T>()?);
+    let words = Memory::of(words, "words")?;
+    let mut numbers = Written::<T>::of(numbers, "numbers")?;
+    let (words, numbers) = (&*words, &mut *numbers);
     run(py, numbers.len(), move |isa| {
         spikes::unpack(isa, words, rows, neurons, numbers)
     })
@@ -74,8 +80,9 @@ fn unpack_as<T: Element + Plain + Send>(
 
 /// How many spikes there are.
 #[pyfunction]
-pub(crate) fn count(py: Python<'_>, words: Buffer) -> PyResult<u64> {
-    let words = words.read()?;
+pub(crate) fn count(py: Python<'_>, words: Tensor<'_>) -> PyResult<u64> {
+    let words = Memory::of(&words, "words")?;
+    let words = &*words;
     run(py, words.len(), move |isa| Ok(spikes::count(isa, words)))
 }
 
@@ -83,12 +90,14 @@ pub(crate) fn count(py: Python<'_>, words: Buffer) -> PyResult<u64> {
 #[pyfunction]
 pub(crate) fn count_axis(
     py: Python<'_>,
-    words: Buffer,
+    words: Tensor<'_>,
     shape: (usize, usize, usize),
     neurons: usize,
-    counts: Buffer,
+    counts: Tensor<'_>,
 ) -> PyResult<()> {
-    let (words, counts) = (words.read()?, counts.write()?);
+    let words = Memory::of(&words, "words")?;
+    let mut counts = Written::of(&counts, "counts")?;
+    let (words, counts) = (&*words, &mut *counts);
     let (outer, axis, inner) = shape;
     run(py, words.len().saturating_add(counts.len()), move |isa| {
         spikes::count_axis(isa, words, outer, axis, inner, neurons, counts)
@@ -99,12 +108,14 @@ pub(crate) fn count_axis(
 #[pyfunction]
 pub(crate) fn spike_times(
     py: Python<'_>,
-    words: Buffer,
+    words: Tensor<'_>,
     shape: [usize; 2],
     neurons: usize,
-    times: Buffer,
+    times: Tensor<'_>,
 ) -> PyResult<()> {
-    let (words, times) = (words.read()?, times.write()?);
+    let words = Memory::of(&words, "words")?;
+    let mut times = Written::of(&times, "times")?;
+    let (words, times) = (&*words, &mut *times);
     run(py, words.len().saturating_add(times.len()), move |isa| {
         spikes::spike_times(isa, words, shape, neurons, times)
     })
@@ -114,12 +125,14 @@ pub(crate) fn spike_times(
 #[pyfunction]
 pub(crate) fn spike_times_gradient(
     py: Python<'_>,
-    times: Buffer,
-    grad: Buffer,
+    times: Tensor<'_>,
+    grad: Tensor<'_>,
     shape: [usize; 2],
-    to_spikes: Buffer,
+    to_spikes: Tensor<'_>,
 ) -> PyResult<()> {
-    let (times, grad, to_spikes) = (times.read()?, grad.read()?, to_spikes.write()?);
+    let (times, grad) = (Memory::of(&times, "times")?, Memory::of(&grad, "grad")?);
+    let mut to_spikes = Written::of(&to_spikes, "to_spikes")?;
+    let (times, grad, to_spikes) = (&*times, &*grad, &mut *to_spikes);
     run(py, to_spikes.len(), move |_| {
         spikes::spike_times_gradient(times, grad, shape, to_spikes)
     })
@@ -129,16 +142,18 @@ pub(crate) fn spike_times_gradient(
 #[pyfunction]
 pub(crate) fn from_events(
     py: Python<'_>,
-    t: Buffer,
-    b: Buffer,
-    n: Buffer,
+    t: Tensor<'_>,
+    b: Tensor<'_>,
+    n: Tensor<'_>,
     shape: (usize, usize, usize),
-    words: Buffer,
+    words: Tensor<'_>,
 ) -> PyResult<()> {
     // Copied: another thread could change a tensor between the check of an index and its use.
-    let (t, b, n) = (t.read()?.to_vec(), b.read()?.to_vec(), n.read()?.to_vec());
-    let words = words.write()?;
-    run(py, t.len() + words.len(), move |_| {
+    let copy = |x: &Tensor<'_>, what| Memory::of(x, what).map(|memory| memory.to_vec());
+    let (t, b, n) = (copy(&t, "t")?, copy(&b, "b")?, copy(&n, "n")?);
+    let mut words = Written::of(&words, "words")?;
+    let words = &mut *words;
+    run(py, t.len().saturating_add(words.len()), move |_| {
         spikes::from_events(&t, &b, &n, shape.into(), words)
     })
 }
@@ -147,13 +162,19 @@ pub(crate) fn from_events(
 #[pyfunction]
 pub(crate) fn to_events(
     py: Python<'_>,
-    words: Buffer,
+    words: Tensor<'_>,
     shape: (usize, usize, usize),
-    t: Buffer,
-    b: Buffer,
-    n: Buffer,
+    t: Tensor<'_>,
+    b: Tensor<'_>,
+    n: Tensor<'_>,
 ) -> PyResult<()> {
-    let (words, t, b, n) = (words.read()?, t.write()?, b.write()?, n.write()?);
+    let words = Memory::of(&words, "words")?;
+    let (mut t, mut b, mut n) = (
+        Written::of(&t, "t")?,
+        Written::of(&b, "b")?,
+        Written::of(&n, "n")?,
+    );
+    let (words, t, b, n) = (&*words, &mut *t, &mut *b, &mut *n);
     run(py, words.len(), move |isa| {
         spikes::to_events(isa, words, shape.into(), t, b, n)
     })
@@ -169,13 +190,15 @@ pub(crate) fn bernoulli(
     py: Python<'_>,
     seed: u64,
     first: u64,
-    probabilities: Buffer,
+    probabilities: Tensor<'_>,
     period: usize,
     rows: usize,
     neurons: usize,
-    words: Buffer,
+    words: Tensor<'_>,
 ) -> PyResult<()> {
-    let (probabilities, words) = (probabilities.read()?, words.write()?);
+    let probabilities = Memory::of(&probabilities, "probabilities")?;
+    let mut words = Written::of(&words, "words")?;
+    let (probabilities, words) = (&*probabilities, &mut *words);
     run(py, rows.saturating_mul(neurons), move |isa| {
         let stream = Stream { seed, first };
         spikes::bernoulli(isa, stream, probabilities, period, rows, neurons, words)
@@ -199,12 +222,14 @@ fn pool(([planes, height, width], window, stride): PoolSizes) -> Pool {
 #[pyfunction]
 pub(crate) fn max_pool(
     py: Python<'_>,
-    words: Buffer,
+    words: Tensor<'_>,
     rows: usize,
     sizes: PoolSizes,
-    maxima: Buffer,
+    maxima: Tensor<'_>,
 ) -> PyResult<()> {
-    let (words, maxima) = (words.read()?, maxima.write()?);
+    let words = Memory::of(&words, "words")?;
+    let mut maxima = Written::of(&maxima, "maxima")?;
+    let (words, maxima) = (&*words, &mut *maxima);
     run(py, words.len().saturating_mul(64), move |isa| {
         spikes::max_pool(isa, words, rows, pool(sizes), maxima)
     })
@@ -214,12 +239,14 @@ pub(crate) fn max_pool(
 #[pyfunction]
 pub(crate) fn sum_pool(
     py: Python<'_>,
-    words: Buffer,
+    words: Tensor<'_>,
     rows: usize,
     sizes: PoolSizes,
-    sums: Buffer,
+    sums: Tensor<'_>,
 ) -> PyResult<()> {
-    let (words, sums) = (words.read()?, sums.write()?);
+    let words = Memory::of(&words, "words")?;
+    let mut sums = Written::of(&sums, "sums")?;
+    let (words, sums) = (&*words, &mut *sums);
     run(py, words.len().saturating_mul(64), move |isa| {
         spikes::sum_pool(isa, words, rows, pool(sizes), sums)
     })
@@ -229,13 +256,15 @@ pub(crate) fn sum_pool(
 #[pyfunction]
 pub(crate) fn max_pool_gradient(
     py: Python<'_>,
-    words: Buffer,
+    words: Tensor<'_>,
     rows: usize,
     sizes: PoolSizes,
-    grad: Buffer,
-    to_spikes: Buffer,
+    grad: Tensor<'_>,
+    to_spikes: Tensor<'_>,
 ) -> PyResult<()> {
-    let (words, grad, to_spikes) = (words.read()?, grad.read()?, to_spikes.write()?);
+    let (words, grad) = (Memory::of(&words, "words")?, Memory::of(&grad, "grad")?);
+    let mut to_spikes = Written::of(&to_spikes, "to_spikes")?;
+    let (words, grad, to_spikes) = (&*words, &*grad, &mut *to_spikes);
     run(py, to_spikes.len(), move |isa| {
         spikes::max_pool_gradient(isa, words, rows, pool(sizes), grad, to_spikes)
     })

@@ -39,12 +39,7 @@ class Layer(torch.autograd.Function):
         ctx.save_for_backward(current, *tensors)
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
-        if is_traced(current, *tensors):
-            spikes, *others = torch.ops.bitspike.sequence_forward(
-                *kind, *surrogate, *layout, current, numbers, initial
-            )
-        else:
-            spikes, *others = sequence.forward(*kind, *layout, current, numbers, initial)
+        spikes, *others = sequence.forward(*kind, *surrogate, *layout, current, numbers, initial)
         if packed:
             spikes = SpikeTensor(spikes, sequence.features(current.shape))
         return (spikes, *others)
@@ -53,16 +48,14 @@ class Layer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
-        traced = is_traced(*saved)
         needed = ctx.needs_input_grad[4:]
         to_current, to_constants, to_initial = gradients(
-            torch.ops.bitspike.sequence_backward if traced else sequence.backward,
             ctx,
             saved,
             (*ctx.kind, *ctx.surrogate),
             (needed[0], any(needed[1 + ctx.constants :]), any(needed[1 : 1 + ctx.constants])),
             # While tracing, torch does not know yet of which type a gradient will be.
-            grads if traced else map(dense, grads),
+            grads if is_traced(saved[0]) else map(dense, grads),
         )
         ordered = (to_current, *to_constants, *to_initial)
         return (
@@ -72,7 +65,6 @@ class Layer(torch.autograd.Function):
 
 
 def gradients(
-    native: Any,
     ctx: Any,
     saved: tuple[Tensor, ...],
     kind: tuple[Any, ...],
@@ -82,7 +74,6 @@ def gradients(
     """Gradients of the current, the constants and the initial states of a layer.
 
     Args:
-        native: `sequence.backward`, or its operator.
         ctx: Says how forward was called.
         saved: What it saved, which may be asked for but once.
         kind: Neuron, mechanism, whether it is immediate, the surrogate and its parameters.
@@ -93,7 +84,7 @@ def gradients(
     constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
     spikes, *others = grads
     count = len(initial)
-    to_current, *results = native(
+    to_current, *results = sequence.backward(
         *kind,
         ctx.sequence,
         *need,

@@ -42,12 +42,9 @@ class Recurrent(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
         feedback: tuple[Any, ...] = (first, weight, bias, one_to_one)
-        if is_traced(current, first, *tensors):
-            results = torch.ops.bitspike.recurrent_forward(
-                *kind, *surrogate, *layout, current, numbers, initial, *feedback
-            )
-        else:
-            results = recurrent.forward(*kind, *layout, current, numbers, initial, *feedback)
+        results = recurrent.forward(
+            *kind, *surrogate, *layout, current, numbers, initial, *feedback
+        )
         spikes = results[0] if ctx.sequence else None
         ctx.save_for_backward(current, *feedback, spikes, *tensors)
         if not ctx.sequence:
@@ -58,11 +55,9 @@ class Recurrent(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
-        traced = is_traced(*(x for x in saved if x is not None))
         wanted = ctx.needs_input_grad[4:]
         _, _, need_weight, need_bias, need_one, *needed = wanted
         ordered = gradients(
-            torch.ops.bitspike.recurrent_backward if traced else recurrent.backward,
             ctx,
             saved,
             (*ctx.kind, *ctx.surrogate),
@@ -72,7 +67,7 @@ class Recurrent(torch.autograd.Function):
                 need_weight or need_bias,
             ),
             # While tracing, torch does not know yet of which type a gradient will be.
-            grads if traced else map(dense, grads),
+            grads if is_traced(saved[0]) else map(dense, grads),
         )
         flat = (ordered[0], *ordered[3], *ordered[1], *ordered[2])
         return (
@@ -82,7 +77,6 @@ class Recurrent(torch.autograd.Function):
 
 
 def gradients(
-    native: Any,
     ctx: Any,
     saved: tuple[Tensor, ...],
     kind: tuple[Any, ...],
@@ -94,7 +88,6 @@ def gradients(
     The last are those of what comes back in the first step, of weight, bias and one-to-one weight.
 
     Args:
-        native: `recurrent.backward`, or its operator.
         ctx: Says how forward was called.
         saved: What it saved, which may be asked for but once.
         kind: Neuron, mechanism, whether it is immediate, the surrogate and its parameters.
@@ -106,7 +99,7 @@ def gradients(
     others = list(grads)
     count = len(initial)
     to_spikes = others.pop(0) if ctx.sequence else None
-    to_current, *to_feedback = native(
+    to_current, *to_feedback = recurrent.backward(
         *kind,
         ctx.sequence,
         *need,

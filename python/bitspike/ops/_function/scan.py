@@ -26,9 +26,7 @@ class Scan(torch.autograd.Function):
         initial: Tensor | None,
         rectified: bool,
     ) -> Tensor:
-        traced = is_traced(*(t for t in (x, decay, key, initial) if t is not None))
-        native: Any = torch.ops.bitspike.scan_forward if traced else scan.forward
-        out: Tensor = native(x, decay, key, initial, rectified)
+        out = scan.forward(x, decay, key, initial, rectified)
         ctx.rectified = rectified
         ctx.save_for_backward(out, None if key is None else x, decay, key, initial)
         return out
@@ -37,9 +35,8 @@ class Scan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         out, *inputs = ctx.saved_tensors
-        traced = is_traced(out)
-        native: Any = torch.ops.bitspike.scan_backward if traced else scan.backward
         need = [bool(needed) for needed in ctx.needs_input_grad[:4]]
-        grads = native(out, *inputs, ctx.rectified, need, grad if traced else dense(grad))
+        upstream = grad if is_traced(out) else dense(grad)
+        grads = scan.backward(out, *inputs, ctx.rectified, need, upstream)
         pairs = zip(grads, need, strict=True)
         return (*(x if needed else None for x, needed in pairs), None)

@@ -13,18 +13,6 @@ from bitspike.ops._function.layer import gradients
 from ._operator import LAYER, TENSORS, operator
 
 
-def _forward(
-    neuron: str,
-    mechanism: str,
-    immediate: bool,
-    surrogate: str,
-    surrogate_parameters: list[float],
-    *rest: Any,
-) -> list[Tensor]:
-    # The surrogate is there for the gradient.
-    return sequence.forward(neuron, mechanism, immediate, *rest)
-
-
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     *ctx.kind, ctx.sequence, _, ctx.states, current, constants, initial = inputs
     ctx.constants = len(constants)
@@ -32,9 +20,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
-    backward = torch.ops.bitspike.sequence_backward
     needed = (True, True, True)
-    return (*[None] * 8, *gradients(backward, ctx, ctx.saved_tensors, ctx.kind, needed, grads))
+    return (*[None] * 8, *gradients(ctx, ctx.saved_tensors, ctx.kind, needed, grads))
 
 
 def _forward_fake(
@@ -85,7 +72,7 @@ def _backward_fake(
 
 operator(
     f"sequence_forward({LAYER}, bool sequence, bool packed, bool states, {TENSORS}) -> Tensor[]",
-    _forward,
+    sequence.forward.kernel,  # type: ignore[attr-defined]
     _forward_fake,
     (_save, _gradient),
 )
@@ -93,6 +80,6 @@ operator(
     f"sequence_backward({LAYER}, bool sequence, "
     f"bool need_current, bool need_initial, bool need_constants, {TENSORS}, "
     "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
-    sequence.backward,
+    sequence.backward.kernel,  # type: ignore[attr-defined]
     _backward_fake,
 )

@@ -15,18 +15,6 @@ from ._operator import LAYER, TENSORS, operator
 _FEEDBACK = "Tensor first, Tensor? weight, Tensor? bias, Tensor? one_to_one"
 
 
-def _forward(
-    neuron: str,
-    mechanism: str,
-    immediate: bool,
-    surrogate: str,
-    surrogate_parameters: list[float],
-    *rest: Any,
-) -> list[Tensor]:
-    # The surrogate is there for the gradient.
-    return recurrent.forward(neuron, mechanism, immediate, *rest)
-
-
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     *ctx.kind, ctx.sequence, ctx.states, current, constants, initial = inputs[:10]
     feedback = inputs[10:]
@@ -36,10 +24,9 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
-    backward = torch.ops.bitspike.recurrent_backward
     needed = (True, True, True)
     saved = ctx.saved_tensors
-    *results, feedback = gradients(backward, ctx, saved, ctx.kind, needed, grads)
+    *results, feedback = gradients(ctx, saved, ctx.kind, needed, grads)
     given = (x is not None for x in saved[1:5])
     return (
         *[None] * 7,
@@ -100,7 +87,7 @@ def _backward_fake(
 
 operator(
     f"recurrent_forward({LAYER}, bool sequence, bool states, {TENSORS}, {_FEEDBACK}) -> Tensor[]",
-    _forward,
+    recurrent.forward.kernel,  # type: ignore[attr-defined]
     _forward_fake,
     (_save, _gradient),
 )
@@ -109,6 +96,6 @@ operator(
     f"bool need_initial, bool need_constants, bool need_weight, {TENSORS}, {_FEEDBACK}, "
     "Tensor? spikes, Tensor? grad_spikes, Tensor?[] grad_states, Tensor? grad_last_spikes, "
     "Tensor?[] grad_last) -> Tensor[]",
-    recurrent.backward,
+    recurrent.backward.kernel,  # type: ignore[attr-defined]
     _backward_fake,
 )

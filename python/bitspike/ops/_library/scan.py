@@ -38,13 +38,13 @@ def _backward_fake(
 
 operator(
     "scan_forward(Tensor x, Tensor decay, Tensor? key, Tensor? initial, bool rectified) -> Tensor",
-    scan.forward,
+    scan.forward.kernel,  # type: ignore[attr-defined]
     lambda x, decay, key, initial, rectified: x.new_empty(scan.output_shape(x, key)),
     (_save, _gradient),
 )
 operator(
     "scan_backward(Tensor outputs, Tensor? x, Tensor decay, Tensor? key, Tensor? initial, "
     "bool rectified, bool[] need, Tensor grad) -> Tensor[]",
-    scan.backward,
+    scan.backward.kernel,  # type: ignore[attr-defined]
     _backward_fake,
 )

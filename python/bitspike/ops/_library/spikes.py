@@ -36,24 +36,24 @@ def _weight_gradient_gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 operator(
     "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",
-    matmul.product,
+    matmul.product.kernel,  # type: ignore[attr-defined]
     lambda words, neurons, weights, bias: weights.new_empty(words.shape[0], weights.shape[1]),
     (_save_product, _product_gradient),
 )
 operator(
     "weight_gradient(Tensor words, SymInt neurons, Tensor grad) -> Tensor",
-    matmul.weight_gradient,
+    matmul.weight_gradient.kernel,  # type: ignore[attr-defined]
     lambda words, neurons, grad: grad.new_empty(grad.shape[1], neurons),
     (_save_weight_gradient, _weight_gradient_gradient),
 )
 operator(
     "unpack(Tensor words, SymInt neurons, ScalarType dtype) -> Tensor",
-    spikes.unpack,
+    spikes.unpack.kernel,  # type: ignore[attr-defined]
     lambda words, neurons, dtype: words.new_empty((*words.shape[:-1], neurons), dtype=dtype),
 )
 operator(
     "count_axis(Tensor words, int axis, SymInt neurons) -> Tensor",
-    spikes.count_axis,
+    spikes.count_axis.kernel,  # type: ignore[attr-defined]
     lambda words, axis, neurons: words.new_empty(
         (*words.shape[:axis], *words.shape[axis + 1 : -1], neurons), dtype=torch.float32
     ),

@@ -1,0 +1,150 @@
+//! Tensors as the views of sequences that kernels read.
+
+use crate::buffer::{Memory, Order};
+use crate::tensor::Tensor;
+use bitspike::sequence::{Shape, Strided};
+use pyo3::prelude::*;
+
+/// What the axes of a layer's tensors are: `[T, B, *features]`, or without `T` or `B`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Axes {
+    /// The sizes; one that has no axis is 1.
+    pub(crate) shape: Shape,
+    /// Whether there is an axis of samples.
+    pub(crate) batched: bool,
+}
+
+/// A view `[T, B, N]` of a tensor, which it keeps alive; 0 everywhere without one.
+#[derive(Debug)]
+pub(crate) struct View<'py> {
+    memory: Option<Memory<'py, f32>>,
+    time: usize,
+    sample: usize,
+    per_neuron: bool,
+}
+
+impl<'py> View<'py> {
+    const ZERO: Self = Self {
+        memory: None,
+        time: 0,
+        sample: 0,
+        per_neuron: false,
+    };
+
+    /// A tensor shaped like a sequence, if it `has_time`, or like one step of it.
+    ///
+    /// Strides of time and sample are free, so that an expanded gradient is read in place. Features
+    /// must lie side by side or all share one value; where they do not, the tensor is copied.
+    ///
+    /// # Errors
+    /// As `Memory::of`.
+    pub(crate) fn shaped(
+        tensor: Option<&Tensor<'py>>,
+        axes: Axes,
+        has_time: bool,
+        what: &str,
+    ) -> PyResult<Self> {
+        let Some(tensor) = tensor else {
+            return Ok(Self::ZERO);
+        };
+        let (memory, order) = Memory::laid(tensor, what)?;
+        let (sizes, strides) = match order {
+            Order::Strided(sizes, strides) => (sizes, strides),
+            Order::RowMajor => {
+                let Shape {
+                    samples, neurons, ..
+                } = axes.shape;
+                return Ok(Self {
+                    memory: Some(memory),
+                    time: if has_time { samples * neurons } else { 0 },
+                    sample: neurons,
+                    per_neuron: true,
+                });
+            }
+        };
+        let lead = usize::from(has_time) + usize::from(axes.batched);
+        let lead = lead.min(sizes.len());
+        let ((lead_sizes, sizes), (lead_strides, strides)) =
+            (sizes.split_at(lead), strides.split_at(lead));
+        let Some(per_neuron) = features_differ(sizes, strides) else {
+            return Self::shaped(Some(&tensor.contiguous()?), axes, has_time, what);
+        };
+        let mut lead = lead_sizes.iter().zip(lead_strides);
+        let mut next = |there: bool| match there.then(|| lead.next()).flatten() {
+            Some((&size, &stride)) if size > 1 => stride,
+            _ => 0,
+        };
+        Ok(Self {
+            memory: Some(memory),
+            time: next(has_time),
+            sample: next(axes.batched),
+            per_neuron,
+        })
+    }
+
+    /// A tensor that is the same at all steps: one value, `[N]` or `[B, N]`.
+    ///
+    /// # Errors
+    /// As `Memory::of`.
+    pub(crate) fn constant(tensor: &Tensor<'py>, neurons: usize, what: &str) -> PyResult<Self> {
+        let memory = Memory::of(tensor, what)?;
+        Ok(Self {
+            time: 0,
+            sample: if memory.len() > neurons { neurons } else { 0 },
+            per_neuron: memory.len() != 1,
+            memory: Some(memory),
+        })
+    }
+
+    /// A tensor `[T, *rows]`, in which all neurons of a row share its value.
+    ///
+    /// # Errors
+    /// As `Memory::of`.
+    pub(crate) fn column(tensor: &Tensor<'py>, rows: usize, what: &str) -> PyResult<Self> {
+        Ok(Self {
+            memory: Some(Memory::of(tensor, what)?),
+            time: rows,
+            sample: 1,
+            per_neuron: false,
+        })
+    }
+
+    /// The view as kernels read it.
+    pub(crate) fn strided(&self) -> Strided<'_> {
+        match &self.memory {
+            None => Strided::constant(&0.0),
+            Some(memory) => Strided {
+                data: memory,
+                time: self.time,
+                sample: self.sample,
+                per_neuron: self.per_neuron,
+            },
+        }
+    }
+
+    /// Several views as kernels read them.
+    pub(crate) fn all(views: &[Self]) -> Vec<Strided<'_>> {
+        views.iter().map(Self::strided).collect()
+    }
+}
+
+/// Whether features lie side by side (true) or all share one value (false); None for neither.
+fn features_differ(sizes: &[usize], strides: &[usize]) -> Option<bool> {
+    let mut side_by_side = 1;
+    let mut differ = None;
+    for (&size, &stride) in sizes.iter().zip(strides).rev() {
+        if size != 1 {
+            let here = match stride {
+                0 => false,
+                _ if stride == side_by_side => true,
+                _ => return None,
+            };
+            if differ.is_some_and(|differ| differ != here) {
+                return None;
+            }
+            differ = Some(here);
+        }
+        side_by_side *= size;
+    }
+    Some(differ.unwrap_or(true))
+}
