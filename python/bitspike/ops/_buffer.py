@@ -16,6 +16,10 @@ from torch import Tensor
 CPU = torch.device("cpu")
 
 
+_SMALLEST = 1 << 20
+"""Bytes below which the allocator of the C library keeps blocks by itself."""
+
+
 class _Recycler:
     """Memory of large results, used again once nobody holds it.
 
@@ -23,9 +27,6 @@ class _Recycler:
     as the arithmetic that fills them: at 64 MB, more. A training loop asks for the same sizes in
     every iteration, so a few blocks serve it for ever.
     """
-
-    SMALLEST = 1 << 20
-    """Bytes below which the allocator keeps blocks by itself."""
 
     LIMIT = 1 << 30
     """Bytes of idle blocks that are kept."""
@@ -38,8 +39,6 @@ class _Recycler:
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         size = math.prod(shape) * dtype.itemsize
-        if size < self.SMALLEST:
-            return torch.empty(shape, dtype=dtype, device=CPU)
         # A block that went into shared memory, to another process, is not ours any more.
         blocks = self._blocks = tuple(block for block in self._blocks if not block.is_shared())
         # The most recently used are last, and caches may still hold them; the first are what the
@@ -108,7 +107,17 @@ _recycler = _Recycler()
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
     """Uninitialised memory on the CPU for a result."""
+    if math.prod(shape) * dtype.itemsize < _SMALLEST:
+        return torch.empty(shape, dtype=dtype, device=CPU)
     return _recycler.empty(shape, dtype)
+
+
+def empty_like(x: Tensor) -> Tensor:
+    """Uninitialised memory for a result in the shape of a float32 tensor on the CPU."""
+    if x.numel() * 4 < _SMALLEST:
+        # Twice as fast as to ask for the same sizes.
+        return torch.empty_like(x, memory_format=torch.contiguous_format)
+    return _recycler.empty(x.shape, torch.float32)
 
 
 def empty_cache() -> None:

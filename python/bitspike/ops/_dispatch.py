@@ -49,7 +49,10 @@ def routed(position: int) -> Callable[[_Call], _Call]:
         def call(*arguments: Any) -> Any:
             if is_traced(arguments[position]):
                 return getattr(torch.ops.bitspike, operator)(*arguments)
-            return kernel(*arguments)
+            if torch._C._functorch.peek_interpreter_stack() is None:
+                return kernel(*arguments)
+            with torch._C._DisableFuncTorch():  # which would wrap the memory of results
+                return kernel(*arguments)
 
         call.kernel = kernel  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
@@ -60,7 +63,8 @@ def routed(position: int) -> Callable[[_Call], _Call]:
 def unrecorded(function: _Call) -> _Call:
     """Marks a native call without an operator: what records a program cannot see it.
 
-    Inside a transform of torch.func it runs on its arguments as they are, outside the transform.
+    It has no gradient either. So inside a transform of torch.func it runs outside of the transform, on
+    the numbers that `torch.func.grad` and its like follow.
 
     Raises:
         RuntimeError: where torch.jit.trace or make_fx would take its result for a constant.
@@ -75,10 +79,18 @@ def unrecorded(function: _Call) -> _Call:
             )
         if torch._C._functorch.peek_interpreter_stack() is None:
             return function(*arguments)
+        numbers = [_unwrapped(x) for x in arguments]
         with torch._C._DisableFuncTorch():
-            return function(*arguments)
+            return function(*numbers)
 
     return call  # type: ignore[return-value]
+
+
+def _unwrapped(x: Any) -> Any:
+    """The tensor that `torch.func.grad`, or several of them, have wrapped."""
+    while isinstance(x, Tensor) and torch._C._functorch.is_gradtrackingtensor(x):
+        x = torch._C._functorch.get_unwrapped(x)
+    return x
 
 
 def _is_proxied() -> bool:

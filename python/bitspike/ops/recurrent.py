@@ -98,11 +98,10 @@ def forward(
         bias,
         one_to_one,
     )
-    step = layer.geometry.step
     packed = [_buffer.empty(layer.geometry.packed(), torch.int64)] if sequence else []
-    all_steps = [_buffer.empty(current.shape) for _ in initial] if sequence and states else []
-    fired = _buffer.empty(step)
-    last = [_buffer.empty(step) for _ in initial]
+    all_steps = [_buffer.empty_like(current) for _ in initial] if sequence and states else []
+    fired = _buffer.empty_like(first)
+    last = [_buffer.empty_like(x) for x in initial]
     _native.recurrent_forward(
         layer.neurons.arguments,
         layer.feedback,
@@ -180,16 +179,16 @@ def backward(
         one_to_one,
     )
     geometry, neurons = layer.geometry, layer.neurons
-    to_current = _buffer.empty(current.shape)
-    to_initial = [_buffer.empty(geometry.step) if need_initial else None for _ in initial]
+    to_current = _buffer.empty_like(current)
+    to_initial = [_buffer.empty_like(x) if need_initial else None for x in initial]
     to_constants: list[Tensor] = []
     to_one_to_one = None
     learned = None
     if need_constants:
-        to_constants = [_buffer.empty(x.shape) for x in neurons.constants[:-1]]
+        to_constants = [_buffer.empty_like(x) for x in neurons.constants[:-1]]
         *parameters, threshold = to_constants
         if layer.one_to_one is not None:
-            to_one_to_one = _buffer.empty(layer.one_to_one.shape)
+            to_one_to_one = _buffer.empty_like(layer.one_to_one)
         learned = (parameters, threshold, to_one_to_one)
     _native.recurrent_backward(
         neurons.arguments,
@@ -207,7 +206,7 @@ def backward(
     if need_weight and weight is not None:
         if spikes is None:
             # Nothing came back yet.
-            to_weight = _buffer.empty(weight.shape).zero_()
+            to_weight = _buffer.empty_like(weight).zero_()
             to_bias = _buffer.empty(weight.shape[:1]).zero_()
         else:
             to_weight, to_bias = _weight_gradient(spikes, to_current)

@@ -129,9 +129,9 @@ def forward(
     if packed:
         spikes = _buffer.empty(layer.geometry.packed(), torch.int64)
     else:
-        spikes = _buffer.empty(current.shape)
-    all_steps = [_buffer.empty(current.shape) for _ in initial] if states else []
-    last = [_buffer.empty(layer.geometry.step) for _ in initial]
+        spikes = _buffer.empty_like(current)
+    all_steps = [_buffer.empty_like(current) for _ in initial] if states else []
+    last = [_buffer.empty_like(x) for x in initial]
     _native.sequence_forward(
         layer.arguments,
         spikes if packed else None,
@@ -184,13 +184,12 @@ def backward(
         shape; None for one that is not wanted, of which the operator makes an empty tensor.
     """
     layer = Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
-    step = layer.geometry.step
-    to_current = _buffer.empty(current.shape) if need_current else None
-    to_initial = [_buffer.empty(step) if need_initial else None for _ in initial]
+    to_current = _buffer.empty_like(current) if need_current else None
+    to_initial = [_buffer.empty_like(x) if need_initial else None for x in initial]
     to_constants: list[Tensor] = []
     learned = None
     if need_constants:
-        to_constants = [_buffer.empty(x.shape) for x in layer.constants]
+        to_constants = [_buffer.empty_like(x) for x in layer.constants]
         *parameters, threshold, graded_factor = to_constants
         learned = (parameters, threshold, graded_factor)
     _native.sequence_backward(
