@@ -216,10 +216,10 @@ impl<N: Neuron> Job<'_, '_, N> {
         let past_caches = self.layer.shape.is_past_caches();
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
             if let Some(t) = t.checked_sub(AHEAD) {
-                let views = [&self.incoming.spikes]
-                    .into_iter()
-                    .chain(&self.incoming.states);
-                views.for_each(|view| view.prefetch(simd, t, tile));
+                self.incoming.spikes.prefetch(simd, t, tile);
+                for view in &self.incoming.states {
+                    view.prefetch(simd, t, tile);
+                }
                 if let Some(out) = &mut self.current
                     && !past_caches
                 {
