@@ -6,6 +6,7 @@
 //! that works for this call unwinds. Calls do not see each other's flags.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -72,10 +73,10 @@ pub fn interruptible<R>(
     should_stop: fn() -> bool,
     body: impl FnOnce() -> R,
 ) -> Result<R, Interrupted> {
-    let _present = Present::enter(Call {
+    let _present = Present::enter(Some(Call {
         stopped: Arc::default(),
         should_stop: Some(should_stop),
-    });
+    }));
     catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
         match payload.downcast::<Interrupted>() {
             Ok(interrupted) => *interrupted,
@@ -95,6 +96,22 @@ pub(crate) fn progress(steps: usize) {
         STEPS.set(0);
         look();
     }
+}
+
+/// Cuts a loop of so many rounds, each of so many elementary steps, into ranges that take a few
+/// milliseconds at most, and says [`progress`] after each.
+#[inline(always)]
+pub(crate) fn pieces(rounds: usize, steps: usize) -> impl Iterator<Item = Range<usize>> {
+    let size = (PIECE / steps.max(1)).max(1);
+    let mut piece = 0..0;
+    std::iter::from_fn(
+        #[inline(always)]
+        move || {
+            progress(piece.len().saturating_mul(steps));
+            piece = piece.end..rounds.min(piece.end + size);
+            (!piece.is_empty()).then(|| piece.clone())
+        },
+    )
 }
 
 /// Unwinds if the call has been interrupted.
@@ -117,8 +134,10 @@ impl Call {
                 next: now + INTERVAL,
             });
             let due = now >= clock.next;
-            if due && should_stop() {
-                self.stopped.store(true, Ordering::Relaxed);
+            if due {
+                // What the answer runs on this thread is no part of this call.
+                let _outside = Present::enter(None);
+                self.stopped.store(should_stop(), Ordering::Relaxed);
             }
             CLOCK.set(Some(Clock {
                 next: if due {
@@ -133,16 +152,16 @@ impl Call {
     }
 }
 
-/// Makes a call the one that this thread works for, until it is dropped.
+/// Makes a call the one that this thread works for, if for any, until it is dropped.
 struct Present {
     outer: Option<Call>,
 }
 
 impl Present {
-    fn enter(call: Call) -> Self {
+    fn enter(call: Option<Call>) -> Self {
         CLOCK.set(None);
         Self {
-            outer: CALL.replace(Some(call)),
+            outer: CALL.replace(call),
         }
     }
 }
@@ -186,10 +205,10 @@ impl Shared {
             part();
             self.wait();
         } else {
-            let _present = Present::enter(Call {
+            let _present = Present::enter(Some(Call {
                 stopped: stopped.clone(),
                 should_stop: None,
-            });
+            }));
             part();
         }
     }

@@ -10,8 +10,8 @@
 
 mod interrupt;
 
-pub(crate) use interrupt::progress;
 pub use interrupt::{Interrupted, interruptible};
+pub(crate) use interrupt::{pieces, progress};
 
 use interrupt::Shared;
 use std::sync::atomic::{AtomicUsize, Ordering};
