@@ -1,7 +1,7 @@
 //! Calls that are ended before they are done.
 
 use bitspike::matmul::{Matrix, product, weight_gradient};
-use bitspike::neuron::{Mechanism, Reset};
+use bitspike::neuron::Reset;
 use bitspike::parallel::{self, Executor, Interrupted, interruptible};
 use bitspike::recurrent::{self, Connection};
 use bitspike::registry::{AnySurrogate, NeuronKind};
@@ -85,7 +85,7 @@ fn layer(neuron: NeuronKind, steps: usize) -> Layer<'static> {
     Layer {
         neuron,
         reset: Reset {
-            mechanism: Mechanism::Zero,
+            mechanism: neuron.resets()[0],
             immediate: false,
         },
         shape: Shape {
