@@ -1,9 +1,10 @@
 //! Lists of active inputs.
 
 use super::plan::{CHUNK, cut};
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::{indices, layout};
+use std::ops::Range;
 
 /// The active inputs of a chunk of rows: a list for each row and block of inputs, all rows of the
 /// first block first. Inputs ascend, and count from the start of their block.
@@ -45,6 +46,13 @@ impl Active {
             .collect();
         parallel::for_each(items, spikes.len(), |item| dispatch(isa, item));
         lists
+    }
+
+    /// How many inputs among some blocks of `block` are active, over all rows.
+    #[inline(always)]
+    pub(super) fn additions(&self, inputs: Range<usize>, block: usize) -> usize {
+        let lists = inputs.start / block * self.rows..inputs.end.div_ceil(block) * self.rows;
+        self.starts[lists.end] - self.starts[lists.start]
     }
 
     /// The active inputs of a row among those of a block.
@@ -94,6 +102,7 @@ impl Kernel for Extract<'_> {
                 end = indices::append(&row[block.clone()], &mut active.inputs, end);
                 active.starts.push(end);
             }
+            progress(active.rows * block.len());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A product of dense numbers: what gradients meet where spikes went the other way.
 
 use super::packed::Packed;
+use super::plan::ADDITIONS_PER_STEP;
+use crate::parallel::progress;
 use crate::simd::{Simd, array};
 use std::ops::Range;
 
@@ -34,6 +36,7 @@ pub(crate) fn product<S: Simd>(
 ) {
     let count = rows.data.len() / rows.len;
     for (first, tile) in weights.tiles() {
+        progress(rows.data.len() * width(S::LANES) / ADDITIONS_PER_STEP);
         let mut row = 0;
         // AVX-512 has twice as many registers as the others.
         while S::LANES == 16 && row + 8 <= count {

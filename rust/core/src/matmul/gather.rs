@@ -2,7 +2,8 @@
 
 use super::active::Active;
 use super::matrix::Matrix;
-use super::plan::{Plan, Tile, WIDEST, cut};
+use super::plan::{ADDITIONS_PER_STEP, Plan, Tile, WIDEST, cut};
+use crate::parallel::progress;
 use crate::simd::{Columns, Kernel, Simd, array};
 use std::cell::Cell;
 use std::ops::Range;
@@ -86,6 +87,7 @@ impl Gather<'_> {
             if let Some(out) = &mut self.column_sums {
                 add_rows::<S, V>(simd, weights, out);
             }
+            progress(slab.len() * width);
             let mut first_row = 0;
             for active in self.active {
                 let sums = &mut sums[first_row * width..][..active.rows * width];
@@ -95,6 +97,9 @@ impl Gather<'_> {
                     self.add_block::<S, V>(simd, block, weights, active, first_row, sums);
                 }
                 first_row += active.rows;
+                progress(
+                    active.additions(slab.clone(), self.plan.block) * width / ADDITIONS_PER_STEP,
+                );
             }
         }
         if let Target::Transposed(out) = &mut self.target {

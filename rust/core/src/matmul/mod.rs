@@ -38,7 +38,7 @@ use plan::{CHUNK, Plan, WIDEST};
 
 pub use matrix::Matrix;
 pub use plan::prefers_dense;
-pub(crate) use plan::tile_width;
+pub(crate) use plan::{ADDITIONS_PER_STEP, tile_width};
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and
 /// `out` `[rows, outputs]`.

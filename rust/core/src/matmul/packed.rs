@@ -2,6 +2,7 @@
 
 use super::Matrix;
 use super::plan::cut;
+use crate::parallel::progress;
 use std::ops::Range;
 
 /// A matrix cut into tiles of columns, each of which lies row after row: a kernel that runs down the
@@ -28,6 +29,7 @@ impl Packed {
         let tiles = buffer[place.clone()].chunks_exact_mut(size.max(1));
         for (columns, tile) in cut(0..columns, width).zip(tiles) {
             matrix.pack(0..rows, columns, width, tile);
+            progress(size);
         }
         Self {
             buffer,

@@ -26,7 +26,7 @@ const ITEMS_PER_THREAD: usize = 4;
 /// Most chunks of an item: their sums take 4 MB of scratch memory.
 const MOST_CHUNKS: usize = 64;
 /// Additions that take about as long as an elementary step of [`parallel`].
-const ADDITIONS_PER_STEP: usize = 8;
+pub(crate) const ADDITIONS_PER_STEP: usize = 8;
 
 /// Some columns of the weights, and the power of two that they are padded to.
 #[derive(Debug)]

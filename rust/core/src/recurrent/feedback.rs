@@ -5,7 +5,8 @@ use super::group::stride;
 use crate::matmul::dense::{self, Rows};
 use crate::matmul::gather::{add, add_selected, store};
 use crate::matmul::packed::Packed;
-use crate::matmul::tile_width;
+use crate::matmul::{ADDITIONS_PER_STEP, tile_width};
+use crate::parallel::progress;
 use crate::sequence::Strided;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::indices;
@@ -185,6 +186,7 @@ fn add_lists<S: Simd, const V: usize>(
     stride: usize,
 ) {
     for (first, tile) in weights.tiles() {
+        progress(lists.inputs.len() * V * S::LANES / ADDITIONS_PER_STEP);
         for (row, ends) in lists.starts.windows(2).enumerate() {
             let mut sum = [simd.splat(0.0); V];
             add_selected(simd, &mut sum, tile, &lists.inputs[ends[0]..ends[1]]);

@@ -3,6 +3,7 @@
 use super::Layer;
 use super::feedback::Feedback;
 use crate::neuron::{Current, Neuron, Step, Vectors, step};
+use crate::parallel::progress;
 use crate::sequence::Strided;
 use crate::sequence::start::lanes;
 use crate::sequence::tile::Tile;
@@ -133,6 +134,7 @@ impl<'a> Group<'a> {
     ) {
         let layer = &self.layer.neurons;
         let row_words = words(self.neurons());
+        progress(self.plane());
         for row in 0..self.samples.len() {
             self.spikes[row * row_words..][..row_words].fill(0);
             for v in 0..self.vectors::<S>() {

@@ -5,13 +5,14 @@ use super::OutputGradients;
 use super::group::Group;
 use super::history::History;
 use crate::neuron::{Current, Neuron, membrane};
+use crate::parallel::progress;
 use crate::registry::AnySurrogate;
 use crate::sequence::TILE;
 use crate::sequence::adjoint::{Carry, Spike};
 use crate::sequence::start::lanes;
 use crate::sequence::tile::Tile;
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -32,7 +33,7 @@ pub(super) struct Job<'a, 'b, N> {
 
 thread_local! {
     /// Kept by the thread: fresh pages cost as much as the arithmetic.
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// A job and the buffer for its history.
@@ -66,7 +67,9 @@ struct Carried {
 impl<N: Neuron> Job<'_, '_, N> {
     /// Runs the group on the calling thread.
     pub(super) fn run(self, isa: Isa) {
-        SCRATCH.with_borrow_mut(|scratch| dispatch(isa, WithScratch(self, scratch)));
+        let mut scratch = SCRATCH.take();
+        dispatch(isa, WithScratch(self, &mut scratch));
+        SCRATCH.set(scratch);
     }
 
     #[inline(always)]
@@ -179,6 +182,7 @@ impl<N: Neuron> Job<'_, '_, N> {
     ) {
         let samples = self.group.samples.clone();
         for (i, t) in steps.enumerate().rev() {
+            progress(2 * self.group.plane());
             for row in 0..samples.len() {
                 for first in (0..self.group.vectors::<S>()).step_by(TILE) {
                     let vectors = first..(first + TILE).min(self.group.vectors::<S>());

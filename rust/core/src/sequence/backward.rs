@@ -8,7 +8,7 @@ use super::tile::{Tile, bands, spans};
 use super::{Layer, Strided};
 use crate::Error;
 use crate::neuron::Neuron;
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::registry::{AnySurrogate, NeuronVisitor};
 use crate::simd::Isa;
 use std::marker::PhantomData;
@@ -197,6 +197,7 @@ pub(crate) fn sum_repeats(view: &Strided<'_>, neurons: usize, values: &[f32], ou
     let mut sums = vec![0.0f64; out.len()];
     // Without neurons there are no values, however many a row has.
     for (sample, values) in values.chunks(neurons.max(1)).enumerate() {
+        progress(neurons);
         for (neuron, &value) in values.iter().enumerate() {
             sums[view.offset(sample, neuron)] += f64::from(value);
         }

@@ -5,7 +5,7 @@ use super::tile::{Tile, bands, spans, store, write};
 use super::{Layer, Shape, TILE};
 use crate::Error;
 use crate::neuron::{Current, FiringLanes, Neuron, step};
-use crate::parallel;
+use crate::parallel::{self, pieces};
 use crate::registry::NeuronVisitor;
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 use crate::spikes::cut_rows;
@@ -216,32 +216,34 @@ impl<N: Neuron> Job<'_, '_, N> {
         let mut state = initial::<S, N, FULL>(simd, layer, tile);
         let past_caches = layer.shape.is_past_caches();
 
-        for t in 0..layer.shape.steps {
-            let current = layer
-                .current
-                .row(t, sample, first, width)
-                .load::<S, FULL, TILE>(simd);
-            let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
-            for i in 0..vectors {
-                let current = Current::external(current[i]);
-                let result = step::<S, N, IMMEDIATE>(simd, &lanes[i], state[i], current);
-                (state[i], fired[i]) = (result.state, result.fired);
-            }
-            if let Some(packed) = &mut self.packed {
-                let words = tile.words_of(span, packed.row(t));
-                write_words::<S, FULL>(simd, words, width, fired);
-            }
-            if let Some(dense) = &mut self.dense {
-                let mut spikes = graded;
-                for (spike, fired) in spikes.iter_mut().zip(fired) {
-                    *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
+        for steps in pieces(layer.shape.steps, width) {
+            for t in steps {
+                let current = layer
+                    .current
+                    .row(t, sample, first, width)
+                    .load::<S, FULL, TILE>(simd);
+                let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
+                for i in 0..vectors {
+                    let current = Current::external(current[i]);
+                    let result = step::<S, N, IMMEDIATE>(simd, &lanes[i], state[i], current);
+                    (state[i], fired[i]) = (result.state, result.fired);
                 }
-                write::<S, FULL>(simd, past_caches, tile.of(span, dense.row(t)), &spikes);
-            }
-            for (k, sequence) in self.states.iter_mut().enumerate() {
-                if let Some(sequence) = sequence {
-                    let row = tile.of(span, sequence.row(t));
-                    write::<S, FULL>(simd, past_caches, row, &nth::<S, N>(&state, k));
+                if let Some(packed) = &mut self.packed {
+                    let words = tile.words_of(span, packed.row(t));
+                    write_words::<S, FULL>(simd, words, width, fired);
+                }
+                if let Some(dense) = &mut self.dense {
+                    let mut spikes = graded;
+                    for (spike, fired) in spikes.iter_mut().zip(fired) {
+                        *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
+                    }
+                    write::<S, FULL>(simd, past_caches, tile.of(span, dense.row(t)), &spikes);
+                }
+                for (k, sequence) in self.states.iter_mut().enumerate() {
+                    if let Some(sequence) = sequence {
+                        let row = tile.of(span, sequence.row(t));
+                        write::<S, FULL>(simd, past_caches, row, &nth::<S, N>(&state, k));
+                    }
                 }
             }
         }

@@ -6,9 +6,10 @@ use super::start::{initial, lanes, nth};
 use super::tile::{Tile, store, write};
 use super::{Layer, OutputGradients, TILE};
 use crate::neuron::{Current, FiringLanes, Neuron, membrane, step};
+use crate::parallel::progress;
 use crate::registry::AnySurrogate;
 use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 /// How many steps ahead the rows of a sequence are fetched. Neighbouring steps lie `B·N` elements
@@ -31,7 +32,7 @@ pub(super) struct Job<'a, 'b, N> {
 
 thread_local! {
     /// Kept by the thread: fresh pages cost as much as the arithmetic.
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// A job and the buffer for its history.
@@ -62,7 +63,9 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
 impl<N: Neuron> Job<'_, '_, N> {
     /// Runs the span on the calling thread.
     pub(super) fn run(self, isa: Isa) {
-        SCRATCH.with_borrow_mut(|scratch| dispatch(isa, WithScratch(self, scratch)));
+        let mut scratch = SCRATCH.take();
+        dispatch(isa, WithScratch(self, &mut scratch));
+        SCRATCH.set(scratch);
     }
 
     #[inline(always)]
@@ -95,6 +98,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         let chunks = history.chunks();
         for pass in 0..(2 * chunks).saturating_sub(1) {
             let chunk = pass.min(2 * chunks - 2 - pass);
+            progress(2 * tile.width * history.steps_of(chunk).len());
             if pass == chunk {
                 history.save(simd, chunk, &state);
             }
@@ -216,10 +220,10 @@ impl<N: Neuron> Job<'_, '_, N> {
         let past_caches = self.layer.shape.is_past_caches();
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
             if let Some(t) = t.checked_sub(AHEAD) {
-                let views = [&self.incoming.spikes]
-                    .into_iter()
-                    .chain(&self.incoming.states);
-                views.for_each(|view| view.prefetch(simd, t, tile));
+                self.incoming.spikes.prefetch(simd, t, tile);
+                for view in &self.incoming.states {
+                    view.prefetch(simd, t, tile);
+                }
                 if let Some(out) = &mut self.current
                     && !past_caches
                 {

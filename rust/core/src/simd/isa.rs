@@ -1,8 +1,6 @@
 //! Choosing an instruction set at run time.
 
-#[cfg(target_arch = "x86_64")]
-use super::{Avx2, Avx512};
-use super::{Portable, Simd};
+use super::{Simd, cpu};
 use crate::Error;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -13,7 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Isa {
-    /// Plain Rust: what the compiler makes of it for the baseline CPU.
+    /// What every CPU has: SSE2 on x86-64, else what the compiler makes of plain Rust.
     Scalar,
     /// 8 lanes (x86-64 with AVX2, BMI and POPCNT).
     Avx2,
@@ -43,24 +41,7 @@ impl Isa {
     #[must_use]
     pub fn available() -> &'static [Self] {
         static AVAILABLE: OnceLock<Vec<Isa>> = OnceLock::new();
-        AVAILABLE.get_or_init(|| {
-            Self::ALL
-                .into_iter()
-                .filter(|isa| isa.is_available())
-                .collect()
-        })
-    }
-
-    fn is_available(self) -> bool {
-        match self {
-            Self::Scalar => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => Avx2::detect().is_some(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => Avx512::detect().is_some(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 => false,
-        }
+        AVAILABLE.get_or_init(|| Self::ALL.into_iter().filter(|&isa| cpu::has(isa)).collect())
     }
 
     /// The instruction set that kernels use: the fastest available, unless [`Isa::force`] or the
@@ -113,30 +94,7 @@ pub trait Kernel {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Runs `kernel` on `isa`, or on the baseline where the CPU lacks it.
+/// Runs `kernel` on `isa`, or on the fastest instruction set below it that the CPU has.
 pub fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if isa == Isa::Avx512
-            && let Some(simd) = Avx512::detect()
-        {
-            return simd.vectorize(
-                #[inline(always)]
-                || kernel.run(simd),
-            );
-        }
-        if isa >= Isa::Avx2
-            && let Some(simd) = Avx2::detect()
-        {
-            return simd.vectorize(
-                #[inline(always)]
-                || kernel.run(simd),
-            );
-        }
-    }
-    let _ = isa;
-    Portable.vectorize(
-        #[inline(always)]
-        || kernel.run(Portable),
-    )
+    cpu::run(isa, kernel)
 }

@@ -15,47 +15,25 @@
     reason = "the one place where intrinsics and disjoint column access live"
 )]
 
-/// Safe one-line methods around intrinsics on registers.
-#[cfg(target_arch = "x86_64")]
-macro_rules! registers {
-    ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty = $body:expr;)*) => {$(
-        #[inline(always)]
-        fn $name(self, $($arg: $ty),*) -> $out {
-            // SAFETY: the token proves that the CPU has these instructions; they touch registers only.
-            unsafe { $body }
-        }
-    )*};
-}
-
-/// Hints that `src` will be read soon; both x86 tokens do it this way.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn prefetch(src: &[f32]) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    /// Floats of a cache line.
-    const LINE: usize = 16;
-    for line in src.chunks(LINE) {
-        // SAFETY: every x86-64 has the instruction, and it reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-}
-
 mod columns;
 mod isa;
 mod lanes;
 mod portable;
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+// Which tokens there are for this CPU. With the feature `portable`, x86-64 counts as any other.
+#[cfg(any(not(target_arch = "x86_64"), feature = "portable"))]
+mod other;
+#[cfg(any(not(target_arch = "x86_64"), feature = "portable"))]
+use other as cpu;
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+mod x86;
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+use x86 as cpu;
 
 pub use columns::Columns;
 pub use isa::{Isa, Kernel, dispatch};
 pub use lanes::{PAST_CACHES, Simd, array};
 pub use portable::Portable;
 
-#[cfg(target_arch = "x86_64")]
-pub use avx2::Avx2;
-#[cfg(target_arch = "x86_64")]
-pub use avx512::Avx512;
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+pub use x86::{Avx2, Avx512, Sse2};

@@ -3,7 +3,7 @@
 use super::compiled_for;
 use super::layout::{self, WORD_BITS};
 use super::transpose::{LINE, Line, to_bytes};
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::Isa;
 use std::ops::Range;
 
@@ -114,6 +114,7 @@ fn count_line(
         for step in rest {
             add(&mut planes, &counted.of(load(&step[line.clone()])));
         }
+        progress(steps.len() / stride * LINE);
         to_bytes(&mut planes);
         write(&planes, line.start, neurons, counts);
     }

@@ -1,9 +1,10 @@
 //! Spikes as the address events of sensors: who fired when.
 
-use super::indices::{SLACK, append};
-use super::layout::{self, WORD_BITS};
+use super::indices::{SLACK, STEPS, append};
+use super::layout::{self, WORD_BITS, clear};
 use super::{compiled_for, count};
 use crate::Error;
+use crate::parallel::{pieces, progress};
 use crate::simd::Isa;
 
 /// The spikes of a `[T, B, N]` sequence from their steps `t`, samples `b` and neurons `n`, in any
@@ -35,11 +36,13 @@ pub fn from_events(
     check_range("b of an event", b, samples)?;
     check_range("n of an event", n, neurons)?;
 
-    words.fill(0);
+    clear(words);
     let row_len = layout::words(neurons);
-    for ((&t, &b), &n) in t.iter().zip(b).zip(n) {
-        let row = t as usize * samples + b as usize;
-        words[row * row_len + n as usize / WORD_BITS] |= 1 << (n as usize % WORD_BITS);
+    for piece in pieces(t.len(), STEPS) {
+        for i in piece {
+            let row = t[i] as usize * samples + b[i] as usize;
+            words[row * row_len + n[i] as usize / WORD_BITS] |= 1 << (n[i] as usize % WORD_BITS);
+        }
     }
     Ok(())
 }
@@ -90,6 +93,7 @@ pub fn to_events(
                     *n = i64::from(neuron);
                 }
                 event += found;
+                progress(row_len * STEPS + found);
             }
         },
     );
@@ -106,8 +110,10 @@ fn check_words(words: &[u64], [steps, samples, neurons]: [usize; 3]) -> Result<(
 
 fn check_range(what: &'static str, coordinates: &[i64], limit: usize) -> Result<(), Error> {
     let inside = |&&found: &&i64| usize::try_from(found).is_ok_and(|found| found < limit);
-    match coordinates.iter().find(|found| !inside(found)) {
-        Some(&found) => Err(Error::OutOfRange { what, found, limit }),
-        None => Ok(()),
+    for piece in pieces(coordinates.len(), 1) {
+        if let Some(&found) = coordinates[piece].iter().find(|found| !inside(found)) {
+            return Err(Error::OutOfRange { what, found, limit });
+        }
     }
+    Ok(())
 }

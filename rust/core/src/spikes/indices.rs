@@ -1,16 +1,16 @@
 //! Positions of the spikes in each row, and back.
 
-use super::layout::{self, WORD_BITS, rows_per_block};
+use super::layout::{self, WORD_BITS, clear, rows_per_block};
 use super::{compiled_for, count_rows};
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::Isa;
 
 /// How much room [`append`] needs behind the last index that it appends.
 pub(crate) const SLACK: usize = WORD_BITS;
 
 /// Listing a word takes that many of the elementary steps of [`parallel::GRAIN`].
-const STEPS: usize = 16;
+pub(super) const STEPS: usize = 16;
 
 /// Writes the positions of the set bits of a row into `buffer`, ascending, from `position` on, and
 /// returns the position behind the last. What lies behind that is overwritten with rubbish.
@@ -122,6 +122,7 @@ pub fn to_indices(
                         *slot = index + base;
                     }
                     filled += count;
+                    progress(row_len * STEPS + count);
                 }
             },
         );
@@ -174,9 +175,10 @@ pub fn from_indices(
         });
     }
 
-    words.fill(0);
+    clear(words);
     let row_len = layout::words(neurons);
     for (row, ends) in starts.windows(2).enumerate() {
+        progress((ends[1] - ends[0]) as usize * STEPS);
         for &index in &indices[ends[0] as usize..ends[1] as usize] {
             let neuron = (index - base) as usize;
             words[row * row_len + neuron / WORD_BITS] |= 1 << (neuron % WORD_BITS);

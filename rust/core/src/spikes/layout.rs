@@ -1,7 +1,7 @@
 //! Where the bit of a neuron lies.
 
 use crate::Error;
-use crate::parallel::GRAIN;
+use crate::parallel::{GRAIN, pieces};
 
 /// Neurons per word.
 pub const WORD_BITS: usize = u64::BITS as usize;
@@ -39,10 +39,16 @@ pub const fn tail_mask(neurons: usize) -> u64 {
 pub fn padding_is_zero(words: &[u64], rows: usize, neurons: usize) -> Result<bool, Error> {
     check(words, rows, neurons)?;
     let padding = !tail_mask(neurons);
-    Ok(padding == 0
-        || words
-            .chunks(self::words(neurons))
-            .all(|row| row[row.len() - 1] & padding == 0))
+    let row_len = self::words(neurons);
+    let is_zero = |row: usize| words[(row + 1) * row_len - 1] & padding == 0;
+    Ok(padding == 0 || pieces(rows, 1).all(|mut rows| rows.all(is_zero)))
+}
+
+/// Sets all bits to zero.
+pub(crate) fn clear(words: &mut [u64]) {
+    for piece in pieces(words.len(), 1) {
+        words[piece].fill(0);
+    }
 }
 
 /// Checks that `words` is `rows` rows of `neurons`.

@@ -2,7 +2,7 @@
 
 use super::layout::{self, WORD_BITS, rows_per_block};
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, pieces};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -209,10 +209,12 @@ impl<T: Element> Kernel for PackRows<'_, T> {
         for (numbers, words) in rows.zip(self.words.chunks_exact_mut(layout::words(self.neurons))) {
             // Whole words apart, so that their loops have a constant length.
             let (whole, rest) = numbers.as_chunks::<WORD_BITS>();
-            for (numbers, word) in whole.iter().zip(&mut *words) {
-                let (bits, found) = T::pack_word(simd, numbers);
-                *word = bits;
-                others += found;
+            for piece in pieces(whole.len(), WORD_BITS / PER_STEP) {
+                for (numbers, word) in whole[piece.clone()].iter().zip(&mut words[piece]) {
+                    let (bits, found) = T::pack_word(simd, numbers);
+                    *word = bits;
+                    others += found;
+                }
             }
             if let Some(word) = words.get_mut(whole.len()) {
                 let (bits, found) = T::pack_word(simd, rest);
@@ -281,8 +283,10 @@ impl<T: Element> Kernel for UnpackRows<'_, T> {
         let rows = self.words.chunks_exact(layout::words(self.neurons));
         for (words, numbers) in rows.zip(self.numbers.chunks_exact_mut(self.neurons)) {
             let (whole, rest) = numbers.as_chunks_mut::<WORD_BITS>();
-            for (numbers, &word) in whole.iter_mut().zip(words) {
-                T::unpack_word(simd, word, numbers);
+            for piece in pieces(whole.len(), WORD_BITS / PER_STEP) {
+                for (numbers, &word) in whole[piece.clone()].iter_mut().zip(&words[piece]) {
+                    T::unpack_word(simd, word, numbers);
+                }
             }
             if let Some(&word) = words.get(whole.len()) {
                 T::unpack_word(simd, word, rest);

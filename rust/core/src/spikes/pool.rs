@@ -4,7 +4,7 @@ use super::compiled_for;
 use super::layout::{self, WORD_BITS, rows_per_block};
 use super::regroup::bits_at;
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::Isa;
 
 /// Windows on the feature maps `[planes, height, width]` of a row of neurons, without padding.
@@ -62,6 +62,7 @@ impl Pool {
             for y in 0..pooled[0] {
                 let line = (plane * self.height + y * self.stride[0]) * self.width;
                 let first = (plane * pooled[0] + y) * pooled[1];
+                progress(pooled[1] * self.window[0]);
                 for x in (0..pooled[1]).step_by(most) {
                     visit(Segment {
                         first: first + x,

@@ -6,7 +6,7 @@
 
 use super::layout::{self, WORD_BITS, rows_per_block};
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 
 /// A place in a random stream: the element that a call begins with.
@@ -105,6 +105,7 @@ impl Kernel for DrawRows<'_> {
             for (word, probabilities) in words.iter_mut().zip(probabilities.chunks(WORD_BITS)) {
                 let uniforms = self.uniforms.take(probabilities.len());
                 *word = below(simd, uniforms, probabilities);
+                progress(WORD_BITS * STEPS);
             }
         }
     }

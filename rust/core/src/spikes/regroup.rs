@@ -2,7 +2,7 @@
 
 use super::layout::{self, WORD_BITS, rows_per_block, tail_mask};
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, progress};
 
 /// Cuts each of `rows` rows of `parts · neurons` spikes into `parts` rows of `neurons`, each with
 /// padding of its own.
@@ -44,6 +44,7 @@ pub fn cut_rows(
                     *word = bits_at(row, part * neurons + i * WORD_BITS);
                 }
                 words[short_words - 1] &= tail_mask(neurons);
+                progress(neurons);
             }
         }
     });

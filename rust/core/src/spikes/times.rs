@@ -4,7 +4,7 @@ use super::counters::{Counted, count_along};
 use super::layout;
 use super::transpose::{LINE, Line};
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::{Columns, Isa};
 
 /// Neurons whose gradients one thread writes at a time: those of a hundred steps stay in its
@@ -140,9 +140,11 @@ pub fn spike_times_gradient(
     parallel::for_each(items, work, |(band, mut to_spikes)| {
         for step in 0..steps {
             to_spikes.row(step).fill(0.0);
+            progress(band.len() / PER_STEP);
         }
         for (times, grad) in times.chunks_exact(neurons).zip(grad.chunks_exact(neurons)) {
             let of_band = times[band.clone()].iter().zip(&grad[band.clone()]);
+            progress(band.len());
             for (neuron, (&time, grad)) in of_band.enumerate() {
                 to_spikes.row((time as usize).min(steps - 1))[neuron] -= grad;
             }

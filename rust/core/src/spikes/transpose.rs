@@ -3,7 +3,7 @@
 use super::compiled_for;
 use super::layout::{self, WORD_BITS};
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::Isa;
 
 /// Blocks of 64 × 64 bits that are transposed together: as many as fill a vector and, in the
@@ -87,6 +87,7 @@ fn transpose_column<'a>(
             }
         }
         transpose_blocks(&mut blocks);
+        progress(WORD_BITS * width * STEPS);
         for (row, block_row) in transposed.chunks_exact_mut(row_len).zip(&blocks) {
             row[first..first + width].copy_from_slice(&block_row[..width]);
         }

@@ -7,7 +7,7 @@ use super::super::strided::Row;
 use super::super::tile::{Tile, bands, store};
 use super::Scan;
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, pieces};
 use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
 
 /// How many steps ahead rows are fetched: neighbouring steps lie on different pages.
@@ -183,52 +183,55 @@ impl Backward<'_, '_> {
         let constant = scan.decay.time == 0;
         let mut carry = [zero; TILE];
         let mut decay_sum = [zero; TILE];
-        for t in (0..scan.shape.steps).rev() {
-            if let Some(t) = t.checked_sub(AHEAD) {
-                self.grad.prefetch(simd, t, own);
-                self.outputs.prefetch(simd, t, own);
-            }
-            let mut delta = own.load::<S, FULL>(simd, &self.grad, t);
-            for i in 0..vectors {
-                delta[i] = simd.add(delta[i], carry[i]);
-            }
-            if RECTIFIED {
-                let y = own.load::<S, FULL>(simd, &self.outputs, t);
+        let steps = scan.shape.steps;
+        for done in pieces(steps, tile.width) {
+            for t in (steps - done.end..steps - done.start).rev() {
+                if let Some(t) = t.checked_sub(AHEAD) {
+                    self.grad.prefetch(simd, t, own);
+                    self.outputs.prefetch(simd, t, own);
+                }
+                let mut delta = own.load::<S, FULL>(simd, &self.grad, t);
                 for i in 0..vectors {
-                    delta[i] = simd.select(simd.gt(y[i], zero), delta[i], zero);
+                    delta[i] = simd.add(delta[i], carry[i]);
                 }
-            }
-            let decay = tile.load::<S, FULL>(simd, &scan.decay, t);
-            for i in 0..vectors {
-                carry[i] = simd.mul(decay[i], delta[i]);
-            }
-            if let Some(input) = &mut self.input {
-                store::<S, FULL>(simd, scan.part(span, tile, row, input.row(t)), &delta);
-            }
-            if let Some(key) = &scan.key {
-                if let Some(values) = &mut self.values {
-                    let key = tile.load::<S, FULL>(simd, key, t);
-                    let terms = product(simd, delta, key);
-                    add_up::<S>(simd, &terms, tile.width, &mut values.row(t)[row]);
-                }
-                if let Some(out) = &mut self.key {
-                    let value = own.load::<S, FULL>(simd, &scan.input, t);
-                    let share = product(simd, delta, value);
-                    add_row::<S, FULL>(simd, tile.of(span, out.row(t)), row == 0, share);
-                }
-            }
-            if let Some(out) = &mut self.decay {
-                let entered = match t.checked_sub(1) {
-                    Some(before) => own.load::<S, FULL>(simd, &self.outputs, before),
-                    None => own.load::<S, FULL>(simd, &scan.initial, 0),
-                };
-                let share = product(simd, delta, entered);
-                if constant {
+                if RECTIFIED {
+                    let y = own.load::<S, FULL>(simd, &self.outputs, t);
                     for i in 0..vectors {
-                        decay_sum[i] = simd.add(decay_sum[i], share[i]);
+                        delta[i] = simd.select(simd.gt(y[i], zero), delta[i], zero);
                     }
-                } else {
-                    add_row::<S, FULL>(simd, tile.of(span, out.row(t)), row == 0, share);
+                }
+                let decay = tile.load::<S, FULL>(simd, &scan.decay, t);
+                for i in 0..vectors {
+                    carry[i] = simd.mul(decay[i], delta[i]);
+                }
+                if let Some(input) = &mut self.input {
+                    store::<S, FULL>(simd, scan.part(span, tile, row, input.row(t)), &delta);
+                }
+                if let Some(key) = &scan.key {
+                    if let Some(values) = &mut self.values {
+                        let key = tile.load::<S, FULL>(simd, key, t);
+                        let terms = product(simd, delta, key);
+                        add_up::<S>(simd, &terms, tile.width, &mut values.row(t)[row]);
+                    }
+                    if let Some(out) = &mut self.key {
+                        let value = own.load::<S, FULL>(simd, &scan.input, t);
+                        let share = product(simd, delta, value);
+                        add_row::<S, FULL>(simd, tile.of(span, out.row(t)), row == 0, share);
+                    }
+                }
+                if let Some(out) = &mut self.decay {
+                    let entered = match t.checked_sub(1) {
+                        Some(before) => own.load::<S, FULL>(simd, &self.outputs, before),
+                        None => own.load::<S, FULL>(simd, &scan.initial, 0),
+                    };
+                    let share = product(simd, delta, entered);
+                    if constant {
+                        for i in 0..vectors {
+                            decay_sum[i] = simd.add(decay_sum[i], share[i]);
+                        }
+                    } else {
+                        add_row::<S, FULL>(simd, tile.of(span, out.row(t)), row == 0, share);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::super::TILE;
 use super::super::tile::{Tile, bands, store};
 use super::Scan;
 use crate::Error;
-use crate::parallel;
+use crate::parallel::{self, pieces};
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 
 /// Runs the scan: `y` is `[T, R, N]`.
@@ -87,22 +87,24 @@ impl Forward<'_, '_> {
         let vectors = tile.vectors::<S, FULL>();
         let zero = simd.splat(0.0);
         let mut y = own.load::<S, FULL>(simd, &scan.initial, 0);
-        for t in 0..scan.shape.steps {
-            let decay = tile.load::<S, FULL>(simd, &scan.decay, t);
-            let mut x = own.load::<S, FULL>(simd, &scan.input, t);
-            if let Some(key) = &scan.key {
-                let key = tile.load::<S, FULL>(simd, key, t);
+        for steps in pieces(scan.shape.steps, tile.width) {
+            for t in steps {
+                let decay = tile.load::<S, FULL>(simd, &scan.decay, t);
+                let mut x = own.load::<S, FULL>(simd, &scan.input, t);
+                if let Some(key) = &scan.key {
+                    let key = tile.load::<S, FULL>(simd, key, t);
+                    for i in 0..vectors {
+                        x[i] = simd.mul(x[i], key[i]);
+                    }
+                }
                 for i in 0..vectors {
-                    x[i] = simd.mul(x[i], key[i]);
+                    y[i] = simd.add(simd.mul(decay[i], y[i]), x[i]);
+                    if RECTIFIED {
+                        y[i] = simd.select(simd.gt(zero, y[i]), zero, y[i]);
+                    }
                 }
+                store::<S, FULL>(simd, scan.part(span, tile, row, self.y.row(t)), &y);
             }
-            for i in 0..vectors {
-                y[i] = simd.add(simd.mul(decay[i], y[i]), x[i]);
-                if RECTIFIED {
-                    y[i] = simd.select(simd.gt(zero, y[i]), zero, y[i]);
-                }
-            }
-            store::<S, FULL>(simd, scan.part(span, tile, row, self.y.row(t)), &y);
         }
     }
 }

@@ -4,7 +4,16 @@
 //! cannot depend on the number of threads. Threads come from an [`Executor`]: the Python package
 //! installs one that borrows torch's own pool (a second pool would fight it for the cores); without
 //! one, work runs on scoped threads of this process.
+//!
+//! A call can be ended before it is done ([`interruptible`]): kernels say with `progress` that a
+//! piece of work is done, which is where they are left.
 
+mod interrupt;
+
+pub use interrupt::{Interrupted, interruptible};
+pub(crate) use interrupt::{pieces, progress};
+
+use interrupt::Shared;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -17,7 +26,8 @@ pub trait Executor: Send + Sync {
     /// How many threads it would use now.
     fn threads(&self) -> usize;
     /// Calls `task` up to `threads` times, at once on different threads, and returns when all
-    /// calls have returned. It must call it at least once.
+    /// calls have returned. It must call it at least once, and should do so on the calling thread,
+    /// which alone can interrupt the work. A panic of `task` on this thread reaches the caller.
     fn run(&self, threads: usize, task: &(dyn Fn() + Sync));
 }
 
@@ -63,19 +73,28 @@ fn executor() -> &'static dyn Executor {
 pub fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(I) + Sync) {
     let wanted = items.len().min(work / GRAIN + 1);
     let threads = if wanted > 1 { wanted.min(threads()) } else { 1 };
+    let share = work / items.len().max(1);
     if threads == 1 {
-        return items.into_iter().for_each(f);
+        return items.into_iter().for_each(|item| {
+            f(item);
+            progress(share);
+        });
     }
+    let shared = Shared::new(items.len());
     let items: Vec<_> = items
         .into_iter()
         .map(|item| Mutex::new(Some(item)))
         .collect();
     let next = AtomicUsize::new(0);
     executor().run(threads, &|| {
-        while let Some(slot) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let item = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-            item.into_iter().for_each(&f);
-        }
+        shared.work(|| {
+            while let Some(slot) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let _counted = shared.item();
+                let item = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                item.into_iter().for_each(&f);
+                progress(share);
+            }
+        });
     });
 }
 

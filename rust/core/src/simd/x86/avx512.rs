@@ -1,6 +1,7 @@
 //! Sixteen lanes of AVX-512.
 
-use super::{Simd, prefetch};
+use super::prefetch;
+use crate::simd::Simd;
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL, and what [`super::Avx2`] proves.

@@ -1,6 +1,7 @@
 //! Eight lanes of AVX2.
 
-use super::{Simd, prefetch};
+use super::prefetch;
+use crate::simd::Simd;
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX2, BMI1, BMI2, LZCNT and POPCNT.

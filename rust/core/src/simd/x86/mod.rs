@@ -1,0 +1,66 @@
+//! The tokens of x86-64, all of which have SSE2.
+
+/// Safe one-line methods around intrinsics on registers.
+macro_rules! registers {
+    ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty = $body:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $ty),*) -> $out {
+            // SAFETY: the token proves that the CPU has these instructions; they touch registers only.
+            unsafe { $body }
+        }
+    )*};
+}
+
+mod avx2;
+mod avx512;
+mod sse2;
+
+pub use avx2::Avx2;
+pub use avx512::Avx512;
+pub use sse2::Sse2;
+
+use super::{Isa, Kernel, Simd};
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+/// Whether the CPU has an instruction set.
+pub(super) fn has(isa: Isa) -> bool {
+    match isa {
+        Isa::Scalar => true,
+        Isa::Avx2 => Avx2::detect().is_some(),
+        Isa::Avx512 => Avx512::detect().is_some(),
+    }
+}
+
+/// Runs `kernel` on `isa`, or on the fastest instruction set below it that the CPU has.
+pub(super) fn run<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
+    if isa == Isa::Avx512
+        && let Some(simd) = Avx512::detect()
+    {
+        return vectorized(simd, kernel);
+    }
+    if isa >= Isa::Avx2
+        && let Some(simd) = Avx2::detect()
+    {
+        return vectorized(simd, kernel);
+    }
+    vectorized(Sse2, kernel)
+}
+
+#[inline(always)]
+fn vectorized<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
+    simd.vectorize(
+        #[inline(always)]
+        || kernel.run(simd),
+    )
+}
+
+/// Hints that `src` will be read soon.
+#[inline(always)]
+fn prefetch(src: &[f32]) {
+    /// Floats of a cache line.
+    const LINE: usize = 16;
+    for line in src.chunks(LINE) {
+        // SAFETY: every x86-64 has the instruction, and it reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+}

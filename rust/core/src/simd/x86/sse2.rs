@@ -1,0 +1,116 @@
+//! Eight lanes of SSE2, in two registers: the baseline of x86-64.
+//!
+//! As many lanes as [`Portable`](crate::simd::Portable) has, which the compiler would make the same
+//! instructions of, but only after it has unrolled thousands of loops over eight numbers.
+
+use super::prefetch;
+use crate::simd::Simd;
+use std::arch::x86_64::*;
+
+/// The token of any x86-64.
+#[derive(Clone, Copy, Debug)]
+pub struct Sse2;
+
+/// Two registers, the lower lanes first.
+type Pair = [__m128; 2];
+
+/// Lanes of a register.
+const HALF: usize = 4;
+
+/// The first four numbers; missing ones are 0.
+#[inline(always)]
+fn load_half(src: &[f32]) -> __m128 {
+    let [a, b, c, d] = match *src {
+        [] => [0.0; HALF],
+        [a] => [a, 0.0, 0.0, 0.0],
+        [a, b] => [a, b, 0.0, 0.0],
+        [a, b, c] => [a, b, c, 0.0],
+        [a, b, c, d, ..] => [a, b, c, d],
+    };
+    // SAFETY: every x86-64 has SSE2.
+    unsafe { _mm_setr_ps(a, b, c, d) }
+}
+
+impl Simd for Sse2 {
+    const LANES: usize = 2 * HALF;
+    // Few CPUs lack AVX2: their code is not doubled.
+    const UNROLL: bool = false;
+    type F32 = Pair;
+    type Mask = Pair;
+
+    #[inline(always)]
+    fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
+        kernel()
+    }
+
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> Pair {
+        let src = &src[..Self::LANES];
+        let (low, high) = src.split_at(HALF);
+        // SAFETY: every x86-64 has SSE2; each half has 4 readable floats.
+        unsafe { [_mm_loadu_ps(low.as_ptr()), _mm_loadu_ps(high.as_ptr())] }
+    }
+    // A call, because SSE2 has no partial loads: what stands in for them is not compiled everywhere.
+    #[inline(never)]
+    fn load_partial(self, src: &[f32]) -> Pair {
+        let (low, high) = src.split_at(src.len().min(HALF));
+        [load_half(low), load_half(high)]
+    }
+    #[inline(always)]
+    fn prefetch(self, src: &[f32]) {
+        prefetch(src);
+    }
+    #[inline(always)]
+    fn store(self, dst: &mut [f32], v: Pair) {
+        let (low, high) = dst[..Self::LANES].split_at_mut(HALF);
+        // SAFETY: every x86-64 has SSE2; each half has room for 4 floats.
+        unsafe {
+            _mm_storeu_ps(low.as_mut_ptr(), v[0]);
+            _mm_storeu_ps(high.as_mut_ptr(), v[1]);
+        }
+    }
+    #[inline(never)]
+    fn store_partial(self, dst: &mut [f32], v: Pair) {
+        let mut lanes = [0.0; Self::LANES];
+        self.store(&mut lanes, v);
+        let count = dst.len().min(Self::LANES);
+        dst[..count].copy_from_slice(&lanes[..count]);
+    }
+
+    registers! {
+        splat(x: f32) -> Pair = [_mm_set1_ps(x); 2];
+        add(a: Pair, b: Pair) -> Pair = [_mm_add_ps(a[0], b[0]), _mm_add_ps(a[1], b[1])];
+        sub(a: Pair, b: Pair) -> Pair = [_mm_sub_ps(a[0], b[0]), _mm_sub_ps(a[1], b[1])];
+        mul(a: Pair, b: Pair) -> Pair = [_mm_mul_ps(a[0], b[0]), _mm_mul_ps(a[1], b[1])];
+        div(a: Pair, b: Pair) -> Pair = [_mm_div_ps(a[0], b[0]), _mm_div_ps(a[1], b[1])];
+        abs(a: Pair) -> Pair = {
+            let sign = _mm_set1_ps(-0.0);
+            [_mm_andnot_ps(sign, a[0]), _mm_andnot_ps(sign, a[1])]
+        };
+        exp2_integer(n: Pair) -> Pair = {
+            let bias = _mm_set1_epi32(127);
+            let low = _mm_add_epi32(_mm_cvttps_epi32(n[0]), bias);
+            let high = _mm_add_epi32(_mm_cvttps_epi32(n[1]), bias);
+            [
+                _mm_castsi128_ps(_mm_slli_epi32::<23>(low)),
+                _mm_castsi128_ps(_mm_slli_epi32::<23>(high)),
+            ]
+        };
+        gt(a: Pair, b: Pair) -> Pair = [_mm_cmpgt_ps(a[0], b[0]), _mm_cmpgt_ps(a[1], b[1])];
+        select(mask: Pair, if_true: Pair, if_false: Pair) -> Pair = [
+            _mm_or_ps(_mm_and_ps(mask[0], if_true[0]), _mm_andnot_ps(mask[0], if_false[0])),
+            _mm_or_ps(_mm_and_ps(mask[1], if_true[1]), _mm_andnot_ps(mask[1], if_false[1])),
+        ];
+        to_bits(mask: Pair) -> u64 =
+            (_mm_movemask_ps(mask[0]) | _mm_movemask_ps(mask[1]) << HALF) as u64;
+        to_mask(bits: u64) -> Pair = {
+            let bits = _mm_set1_epi32((bits & 0xff) as i32);
+            let (low, high) = (_mm_setr_epi32(1, 2, 4, 8), _mm_setr_epi32(16, 32, 64, 128));
+            let (in_low, in_high) = (_mm_and_si128(bits, low), _mm_and_si128(bits, high));
+            [
+                _mm_castsi128_ps(_mm_cmpeq_epi32(in_low, low)),
+                _mm_castsi128_ps(_mm_cmpeq_epi32(in_high, high)),
+            ]
+        };
+    }
+}

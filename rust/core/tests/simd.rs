@@ -1,0 +1,176 @@
+//! Every operation of every token, against plain Rust on one number at a time.
+
+use bitspike::simd::{Isa, Kernel, Portable, Simd, dispatch};
+
+/// Numbers at which floats behave unusually, and others.
+fn numbers() -> Vec<f32> {
+    let special = [
+        0.0,
+        1.0,
+        1.5,
+        f32::MIN_POSITIVE,
+        f32::from_bits(1),
+        f32::EPSILON,
+        16_777_216.0,
+        f32::MAX,
+        f32::INFINITY,
+        f32::NAN,
+    ];
+    let ordinary = (0..500u32).map(|i| {
+        let bits = i.wrapping_mul(0x9e37_79b9);
+        f32::from_bits(bits ^ bits >> 15)
+    });
+    let special = special.into_iter().flat_map(|x| [x, -x]);
+    special.chain(ordinary).collect()
+}
+
+/// Runs one operation on all numbers, vector by vector, the last one partial.
+struct Each<F>(F, Vec<[f32; 2]>);
+
+/// An operation on two vectors.
+trait Operation {
+    fn run<S: Simd>(&self, simd: S, a: S::F32, b: S::F32) -> S::F32;
+}
+
+impl<F: Operation> Kernel for Each<F> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Vec<f32> {
+        let [a, b] = [0, 1].map(|k| self.1.iter().map(|pair| pair[k]).collect::<Vec<_>>());
+        let mut results = vec![0.0; a.len()];
+        let operands = a.chunks(S::LANES).zip(b.chunks(S::LANES));
+        for (result, (a, b)) in results.chunks_mut(S::LANES).zip(operands) {
+            let [a, b] = [a, b].map(|x| simd.load_partial(x));
+            simd.store_partial(result, self.0.run(simd, a, b));
+        }
+        results
+    }
+}
+
+/// All pairs of [`numbers`].
+fn pairs() -> Vec<[f32; 2]> {
+    let numbers = numbers();
+    numbers
+        .iter()
+        .flat_map(|&a| numbers.iter().map(move |&b| [a, b]))
+        .collect()
+}
+
+#[track_caller]
+fn assert_same(
+    what: &str,
+    operands: &[[f32; 2]],
+    found: &[f32],
+    expected: impl Fn(f32, f32) -> f32,
+) {
+    for (&[a, b], &found) in operands.iter().zip(found) {
+        let expected = expected(a, b);
+        let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+        assert!(
+            same,
+            "{what} of {a:e} and {b:e} is {found:e}, not {expected:e}"
+        );
+    }
+}
+
+macro_rules! operations {
+    ($($name:ident($simd:ident, $a:ident, $b:ident) = $vector:expr, $expected:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            struct This;
+            impl Operation for This {
+                #[inline(always)]
+                fn run<S: Simd>(&self, $simd: S, $a: S::F32, $b: S::F32) -> S::F32 {
+                    $vector
+                }
+            }
+            let pairs = pairs();
+            let name = stringify!($name);
+            let found = Each(This, pairs.clone()).run(Portable);
+            assert_same(&format!("portable {name}"), &pairs, &found, $expected);
+            for &isa in Isa::available() {
+                let found = dispatch(isa, Each(This, pairs.clone()));
+                assert_same(&format!("{isa:?} {name}"), &pairs, &found, $expected);
+            }
+        }
+    )*};
+}
+
+operations! {
+    add(simd, a, b) = simd.add(a, b), |a, b| a + b;
+    sub(simd, a, b) = simd.sub(a, b), |a, b| a - b;
+    mul(simd, a, b) = simd.mul(a, b), |a, b| a * b;
+    div(simd, a, b) = simd.div(a, b), |a, b| a / b;
+    abs(simd, a, _b) = simd.abs(a), |a, _| a.abs();
+    gt_and_select(simd, a, b) = simd.select(simd.gt(a, b), a, b), |a, b| if a > b { a } else { b };
+    bits_and_back(simd, a, b) = {
+        let inverse = !simd.to_bits(simd.gt(a, b));
+        simd.select(simd.to_mask(inverse), a, b)
+    }, |a, b| if a > b { b } else { a };
+}
+
+/// What a token makes of integers, of bits and of slices of every length.
+struct Rest;
+
+impl Kernel for Rest {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for n in -126..=127 {
+            let mut powers = vec![0.0; S::LANES];
+            simd.store(&mut powers, simd.exp2_integer(simd.splat(n as f32)));
+            assert_eq!(powers, vec![f32::powi(2.0, n); S::LANES]);
+        }
+        for bits in (0..u64::from(u16::MAX)).chain([u64::MAX, 1 << 63]) {
+            let lanes = u64::MAX >> (64 - S::LANES);
+            assert_eq!(simd.to_bits(simd.to_mask(bits)), bits & lanes, "{bits:b}");
+        }
+        let numbers: Vec<_> = (1..=40).map(|i| i as f32).collect();
+        for len in 0..=numbers.len() {
+            let mut lanes = vec![f32::NAN; S::LANES];
+            simd.store(&mut lanes, simd.load_partial(&numbers[..len]));
+            let expected = |i| if i < len { numbers[i] } else { 0.0 };
+            assert_eq!(lanes, (0..S::LANES).map(expected).collect::<Vec<_>>());
+
+            let mut to = vec![f32::INFINITY; len];
+            simd.store_partial(&mut to, simd.splat(-1.0));
+            let expected = |i| if i < S::LANES { -1.0 } else { f32::INFINITY };
+            assert_eq!(to, (0..len).map(expected).collect::<Vec<_>>());
+        }
+        // From every alignment that a float can have within a line, and behind the end untouched.
+        for start in 0..16 {
+            let mut to = vec![0.0; 40];
+            let lanes = simd.load(&numbers[start..]);
+            simd.prefetch(&numbers[start..]);
+            simd.stream(&mut to[start..], lanes);
+            simd.drain();
+            let end = start + S::LANES;
+            assert_eq!(to[start..end], numbers[start..end]);
+            assert!(to[..start].iter().chain(&to[end..]).all(|&x| x == 0.0));
+        }
+    }
+}
+
+#[test]
+fn integers_bits_and_slices() {
+    Rest.run(Portable);
+    for &isa in Isa::available() {
+        dispatch(isa, Rest);
+    }
+}
+
+#[test]
+#[should_panic(expected = "range end index")]
+fn a_short_slice_is_refused() {
+    struct Load;
+    impl Kernel for Load {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let _ = simd.load(&[0.0; 7]);
+        }
+    }
+    dispatch(Isa::Scalar, Load);
+}
