@@ -192,3 +192,153 @@ spikes = lif(x[:10])
 assert spikes.shape == (10, 32, 2000)
 """
     )
+
+
+@unix
+@pytest.mark.parametrize("backward", [False, True])
+def test_an_interrupt_ends_a_long_kernel(backward):
+    """A call of ten seconds and more, on one thread; its states stay what they were."""
+    assert_succeeds(
+        LARGE_KERNEL.format(steps=20_000)
+        + f"""
+import os, signal
+x = torch.rand(1, 1, 2000).expand(600_000, 32, 2000)
+backward = {backward}
+if backward:
+    # The gradient of the last membrane: the sequence is run through forward and back.
+    x = x[:200_000].requires_grad_()
+    _, mem = snn.Leaky(beta=0.9, multi_step=True, output=True)(x[:4])
+lif.reset_mem()
+lif(torch.rand(3, 32, 2000))
+before = lif.mem.clone()
+sent = []
+
+def interrupt():
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Timer(1.0, interrupt).start()
+try:
+    if backward:
+        spikes = snn.Leaky(beta=0.9, multi_step=True, init_hidden=True)(x)
+        while True:
+            spikes.sum().backward(retain_graph=True)
+    else:
+        lif(x)
+except KeyboardInterrupt:
+    late = time.perf_counter() - sent[0]
+else:
+    raise SystemExit("no KeyboardInterrupt")
+assert late < 1.0, late
+assert lif.mem.equal(before)
+assert lif(torch.rand(3, 32, 2000)).shape == (3, 32, 2000)
+print(late)
+""",
+        timeout=120,
+    )
+
+
+@unix
+def test_handlers_of_signals_may_raise_what_they_like():
+    assert_succeeds(
+        LARGE_KERNEL.format(steps=400_000)
+        + """
+import signal
+
+class Late(Exception):
+    pass
+
+def handler(*_):
+    lif2(x[:10])  # a handler may run kernels itself
+    raise Late
+
+lif2 = snn.Leaky(beta=0.9, multi_step=True)
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.5)
+try:
+    lif(x)
+except Late:
+    raise SystemExit(0)
+raise SystemExit("the handler's exception is lost")
+"""
+    )
+
+
+TRAINING = """
+import os, signal, threading, time, warnings
+warnings.simplefilter("ignore")
+import torch, bitspike as snn
+torch.set_num_threads(1)
+x = torch.rand(20, 64, 300)  # results of more than a megabyte are recycled
+lif, other = snn.Leaky(0.9, multi_step=True), snn.Leaky(0.9, multi_step=True)
+wanted = lif(x)[1]
+"""
+
+
+@unix
+def test_forks_beside_allocating_threads():
+    assert_succeeds(
+        TRAINING
+        + """
+done = threading.Event()
+def train():
+    while not done.is_set():
+        other(x)
+threads = [threading.Thread(target=train) for _ in range(2)]
+for thread in threads:
+    thread.start()
+failed = 0
+for _ in range(60):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        os._exit(0 if lif(x)[1].equal(wanted) else 1)
+    failed += os.waitpid(child, 0)[1] != 0
+done.set()
+for thread in threads:
+    thread.join()
+assert not failed, failed
+""",
+        timeout=120,
+    )
+
+
+@unix
+def test_signal_handlers_beside_allocations():
+    assert_succeeds(
+        TRAINING
+        + """
+calls, wrong = 0, 0
+def handler(*_):
+    global calls, wrong
+    calls += 1
+    wrong += not other(x)[1].equal(wanted)
+    signal.setitimer(signal.ITIMER_REAL, 0.0007 + 0.00001 * (calls % 50))
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.0007)
+end = time.time() + 4
+while time.time() < end:
+    wrong += not lif(x)[1].equal(wanted)
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert calls > 100 and not wrong, (calls, wrong)
+"""
+    )
+
+
+def test_threads_that_allocate_at_once_do_not_share_memory():
+    assert_succeeds(
+        TRAINING
+        + """
+wrong = []
+def train():
+    for _ in range(100):
+        results = [lif(x)[1] for _ in range(3)]
+        wrong.extend(i for i, y in enumerate(results) if not y.equal(wanted))
+threads = [threading.Thread(target=train) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not wrong, wrong
+"""
+    )

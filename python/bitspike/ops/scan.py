@@ -39,7 +39,7 @@ class _Scan:
         # The rows of an outer product share a decay as the neurons of a sample do.
         self.geometry = geometry = Geometry(shape if key is None else key.shape, True, [])
         self.varies = decay.dim() > len(geometry.step)
-        self.decay = decay if self.varies else geometry.spread(decay)
+        self.decay = decay.contiguous() if self.varies else geometry.spread(decay)
         self.arguments = (
             (geometry.steps, geometry.samples, geometry.neurons),
             1 if key is None else shape[2],

@@ -19,7 +19,7 @@
 
 use crate::dlpack::{CAPSULE, CPU, Describe, DlTensor, ExchangeApi, MAJOR};
 use crate::tensor::{Dtype, Plain, Tensor, class};
-use bitspike::parallel::Executor;
+use bitspike::parallel::{Executor, Interrupted};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -322,9 +322,10 @@ struct Context<'a> {
 extern "C" fn body(_: i64, _: i64, context: *mut c_void) {
     // SAFETY: `TorchPool::run` passes a `Context` that lives until all calls have returned.
     let context = unsafe { &*context.cast::<Context<'_>>() };
-    // A panic must not unwind into torch.
+    // A panic must not unwind into torch. A bug is worth more than the news that work was given up.
     if let Err(panic) = catch_unwind(AssertUnwindSafe(context.task))
         && let Ok(mut slot) = context.panic.lock()
+        && slot.as_ref().is_none_or(|first| first.is::<Interrupted>())
     {
         *slot = Some(panic);
     }

@@ -51,9 +51,10 @@ pub(crate) fn product(
     let weights = MatrixMemory::of(&weights, "weights")?;
     let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
     let mut out = Written::of(&out, "out")?;
+    let work = spikes.len() + weights.memory.len() + out.len();
     let (spikes, bias, out) = (&*spikes, bias.as_deref(), &mut *out);
     let weights = weights.matrix()?;
-    run(py, spikes.len().saturating_add(out.len()), move |isa| {
+    run(py, work, move |isa| {
         matmul::product(isa, spikes, rows, weights, bias, out)
     })
 }
@@ -72,9 +73,10 @@ pub(crate) fn weight_gradient(
     let grad = MatrixMemory::of(&grad, "grad")?;
     let mut out = Written::of(&out, "out")?;
     let mut bias = bias.map(|x| Written::of(&x, "bias")).transpose()?;
+    let work = spikes.len() + grad.memory.len() + out.len();
     let (spikes, out, bias) = (&*spikes, &mut *out, bias.as_deref_mut());
     let grad = grad.matrix()?;
-    run(py, spikes.len().saturating_add(out.len()), move |isa| {
+    run(py, work, move |isa| {
         matmul::weight_gradient(isa, spikes, inputs, grad, out, bias)
     })
 }

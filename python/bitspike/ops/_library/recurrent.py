@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from bitspike.ops import recurrent, sequence
 from bitspike.ops._function.recurrent import gradients
@@ -99,3 +101,24 @@ operator(
     recurrent.backward.kernel,  # type: ignore[attr-defined]
     _backward_fake,
 )
+
+
+# What the connection would take in torch: a product with the weight for each step behind the first,
+# whose spikes come from outside.
+@register_flop_formula(torch.ops.bitspike.recurrent_forward)  # type: ignore[untyped-decorator]
+def _forward_flops(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
+    return _product(sequence_=shapes[5], current=shapes[7], weight=shapes[11])
+
+
+@register_flop_formula(torch.ops.bitspike.recurrent_backward)  # type: ignore[untyped-decorator]
+def _backward_flops(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
+    product = _product(sequence_=shapes[5], current=shapes[9], weight=shapes[13])
+    need_weight = shapes[8]
+    return product * (2 if need_weight else 1)
+
+
+def _product(sequence_: bool, current: list[int], weight: list[int] | None) -> int:
+    if weight is None or not sequence_:
+        return 0
+    rows = math.prod(current[:-1]) // max(current[0], 1) * max(current[0] - 1, 0)
+    return 2 * rows * math.prod(weight)
