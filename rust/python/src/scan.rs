@@ -66,7 +66,7 @@ impl<'py> ScanArguments<'py> {
             rectified: *rectified,
             decay: match varies {
                 true => View::shaped(Some(decay), sequence, true, "decay")?,
-                false => View::constant(decay, neurons, "decay")?,
+                false => View::constant(decay, sequence.shape, "decay")?,
             },
             input,
             key: key
@@ -74,7 +74,7 @@ impl<'py> ScanArguments<'py> {
                 .map(|key| View::shaped(Some(key), sequence, true, "key"))
                 .transpose()?,
             initial: match initial {
-                Some(initial) => View::constant(initial, neurons, "initial")?,
+                Some(initial) => View::constant(initial, shape, "initial")?,
                 None => View::shaped(None, sequence, false, "initial")?,
             },
             outputs: Axes { shape, ..sequence },

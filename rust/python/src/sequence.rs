@@ -63,7 +63,7 @@ impl<'py> LayerArguments<'py> {
             shape,
             batched: *batched,
         };
-        let constant = |x: &Tensor<'py>, what| View::constant(x, *neurons, what);
+        let constant = |x: &Tensor<'py>, what| View::constant(x, shape, what);
         Ok(LayerViews {
             neuron: NeuronKind::parse(neuron).map_err(to_python)?,
             reset: Reset {
@@ -121,7 +121,7 @@ impl<'py> LayerViews<'py> {
 
     /// A view of a constant: one value, `[N]` or `[B, N]`.
     pub(crate) fn constant(&self, tensor: &Tensor<'py>, what: &str) -> PyResult<View<'py>> {
-        View::constant(tensor, self.axes.shape.neurons, what)
+        View::constant(tensor, self.axes.shape, what)
     }
 
     /// Gradients of the states of all steps.

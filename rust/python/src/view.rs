@@ -3,6 +3,7 @@
 use crate::buffer::{Memory, Order};
 use crate::tensor::Tensor;
 use bitspike::sequence::{Shape, Strided};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// What the axes of a layer's tensors are: `[T, B, *features]`, or without `T` or `B`.
@@ -12,6 +13,27 @@ pub(crate) struct Axes {
     pub(crate) shape: Shape,
     /// Whether there is an axis of samples.
     pub(crate) batched: bool,
+}
+
+impl Axes {
+    /// Checks the sizes of a tensor's axes.
+    fn expect(self, sizes: &[usize], has_time: bool, what: &str) -> PyResult<()> {
+        let Shape {
+            steps,
+            samples,
+            neurons,
+        } = self.shape;
+        let mut rest = sizes.iter().copied();
+        let lead = !has_time || rest.next() == Some(steps);
+        let lead = lead && (!self.batched || rest.next() == Some(samples));
+        if lead && rest.product::<usize>() == neurons {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(format!(
+            "{what} has the shape {sizes:?}, but belongs to {steps} steps of {samples} samples of \
+             {neurons} neurons"
+        )))
+    }
 }
 
 /// A view `[T, B, N]` of a tensor, which it keeps alive; 0 everywhere without one.
@@ -52,8 +74,12 @@ impl<'py> View<'py> {
             Order::Strided(sizes, strides) => (sizes, strides),
             Order::RowMajor => {
                 let Shape {
-                    samples, neurons, ..
+                    steps,
+                    samples,
+                    neurons,
                 } = axes.shape;
+                let sizes = [if has_time { steps } else { 1 }, samples, neurons];
+                expect_length(memory.len(), &[&sizes], what)?;
                 return Ok(Self {
                     memory: Some(memory),
                     time: if has_time { samples * neurons } else { 0 },
@@ -63,7 +89,7 @@ impl<'py> View<'py> {
             }
         };
         let lead = usize::from(has_time) + usize::from(axes.batched);
-        let lead = lead.min(sizes.len());
+        axes.expect(&sizes, has_time, what)?;
         let ((lead_sizes, sizes), (lead_strides, strides)) =
             (sizes.split_at(lead), strides.split_at(lead));
         let Some(per_neuron) = features_differ(sizes, strides) else {
@@ -86,8 +112,12 @@ impl<'py> View<'py> {
     ///
     /// # Errors
     /// As `Memory::of`.
-    pub(crate) fn constant(tensor: &Tensor<'py>, neurons: usize, what: &str) -> PyResult<Self> {
+    pub(crate) fn constant(tensor: &Tensor<'py>, shape: Shape, what: &str) -> PyResult<Self> {
         let memory = Memory::of(tensor, what)?;
+        let Shape {
+            samples, neurons, ..
+        } = shape;
+        expect_length(memory.len(), &[&[1], &[neurons], &[samples, neurons]], what)?;
         Ok(Self {
             time: 0,
             sample: if memory.len() > neurons { neurons } else { 0 },
@@ -126,6 +156,20 @@ impl<'py> View<'py> {
     pub(crate) fn all(views: &[Self]) -> Vec<Strided<'_>> {
         views.iter().map(Self::strided).collect()
     }
+}
+
+/// Checks a number of elements against the sizes that it may be the product of.
+fn expect_length(length: usize, allowed: &[&[usize]], what: &str) -> PyResult<()> {
+    let product = |sizes: &&[usize]| {
+        let mut sizes = sizes.iter();
+        sizes.try_fold(1_usize, |product, &size| product.checked_mul(size))
+    };
+    if allowed.iter().any(|sizes| product(sizes) == Some(length)) {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!(
+        "{what} has {length} elements, but its sizes must be one of {allowed:?}"
+    )))
 }
 
 /// Whether features lie side by side (true) or all share one value (false); None for neither.
