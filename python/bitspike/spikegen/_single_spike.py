@@ -25,11 +25,12 @@ def single_spikes(
     ``targets`` are the values of spikes and of silence, which packed ones leave at 1 and 0.
     """
     if packed:
+        steps, fires = steps.cpu(), fires.cpu()
         rows, features = rows_and_features(steps.shape, has_time=False)
         batch, neurons = rows.numel(), features.numel()
         sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
         words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
-        return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features)
+        return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features, dtype)
     on, off = (torch.tensor(float(x), dtype=dtype, device=steps.device) for x in targets)
     index = torch.where(fires, steps, 0).unsqueeze(0)
     silence = off.repeat(num_steps, *steps.shape)

@@ -41,6 +41,7 @@ def latency_code(
         >>> snn.spikegen.latency_code(data, num_steps=5, normalize=True, linear=True)
         (tensor([3.9600, 2.0000, 0.0000]), tensor([ True, False, False]))
     """
+    data = floating(data)
     below = data < threshold
     if linear:
         times = latency_code_linear(data, num_steps, threshold, tau, first_spike_time, normalize)

@@ -12,8 +12,11 @@ from bitspike.spike_tensor import SpikeTensor
 def spike_train(
     on: Tensor, dtype: torch.dtype, packed: bool, features: int | None = None
 ) -> Tensor:
-    """Spikes where ``on [T, *]`` is true: a `SpikeTensor`, or zeros and ones of the dtype.
+    """Spikes of a dtype where ``on [T, *]`` is true: a `SpikeTensor`, or zeros and ones.
 
     The last ``features`` axes are a row of neurons; see `SpikeTensor.from_dense`.
     """
-    return SpikeTensor.from_dense(on, features) if packed else of_spikes(on.to(dtype))
+    if packed:
+        spikes = SpikeTensor.from_dense(on, features)
+        return SpikeTensor(spikes.words, spikes.features, dtype)
+    return of_spikes(on.to(dtype))
