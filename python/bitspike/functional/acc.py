@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, expect_values
+
 from ._decisions import first_spike, most_spikes
 from ._recordings import checked, labels
 
@@ -42,7 +44,8 @@ def accuracy_rate(
         >>> float(SF.accuracy_rate(torch.eye(2).expand(3, 2, 2), torch.tensor([0, 0])))
         0.5
     """
-    return _share(most_spikes(checked(spk_out).detach(), population_code, num_classes), targets)
+    spikes = checked(spk_out).detach()
+    return _share(most_spikes(spikes, population_code, num_classes), targets)
 
 
 def accuracy_temporal(spk_out: Tensor, targets: Tensor) -> float:
@@ -104,10 +107,12 @@ def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
         tensor([[0, 0],
                 [1, 2]])
     """
+    predicted = as_tensor(predicted, "predicted")
     if predicted.dim() != 1:
         raise ValueError(f"predicted must be [B], not {tuple(predicted.shape)}")
-    index = labels(targets, predicted.shape[0])
+    index = labels(targets, predicted.shape[0], predicted.device)
     for name, classes in (("predicted", predicted), ("targets", index)):
+        expect_values(classes, name)
         if classes.numel() and not (classes.min() >= 0 and classes.max() < num_classes):
             raise ValueError(
                 f"{name} must hold classes from 0 to {num_classes - 1}, but reaches from "
@@ -118,6 +123,9 @@ def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
 
 
 def _share(decided: Tensor, targets: Tensor) -> float:
-    right = decided == labels(targets, decided.shape[0])
+    index = labels(targets, decided.shape[0], decided.device)
+    for name, classes in (("spk_out", decided), ("targets", index)):
+        expect_values(classes, name)
+    right = decided == index
     share: float = right.cpu().numpy().mean()
     return share

@@ -12,11 +12,12 @@ from ._drawing import (
     BLUE,
     GREY,
     ORANGE,
+    drawable,
     events,
-    expect_axes,
     label_axes,
     matplotlib_module,
     numbers,
+    with_axes,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def membrane(
         >>> [artist.get_label() for artist in artists]
         ['membrane', 'threshold', 'spike']
     """
-    expect_axes(data, "data", "T")
+    data = with_axes(data, "data", "T")
     values = numbers(data)
     style: dict[str, Any] = {"color": BLUE, "linewidth": 1.6, "label": "membrane"} | kwargs
     artists: list[Artist] = [
@@ -64,6 +65,7 @@ def membrane(
         ax.axhline(float(threshold), color=GREY, linestyle="--", linewidth=1.2, label="threshold"),
     ]
     if spk is not None:
+        spk = drawable(spk, "spk")
         if spk.shape != data.shape:
             raise ValueError(f"spk must be {tuple(data.shape)} like data, not {tuple(spk.shape)}")
         steps = events(spk)[0].numpy()
@@ -104,9 +106,10 @@ def traces(
         6
         >>> plt.close()
     """
-    expect_axes(data, "data", "T", "N")
+    data = with_axes(data, "data", "T", "N")
     values = numbers(data)
     if spk is not None:
+        spk = drawable(spk, "spk")
         if spk.shape != data.shape:
             raise ValueError(f"spk must be {tuple(data.shape)} like data, not {tuple(spk.shape)}")
         values = values + spk_height * numbers(spk)
