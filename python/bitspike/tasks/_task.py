@@ -65,4 +65,4 @@ def split(x: Tensor, y: Tensor, classes: int, source: str) -> Task:
 
 def balanced_labels(samples: int, classes: int, generator: torch.Generator) -> Tensor:
     """Labels ``[samples]`` in random order, of which each occurs as often, give or take one."""
-    return torch.randperm(samples, generator=generator) % classes
+    return torch.randperm(samples, generator=generator, device=generator.device) % classes
