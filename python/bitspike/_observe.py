@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import utils
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 from bitspike.neurons import LI, AssociativeLeaky, StateLeaky
 from bitspike.neurons._constants import Constants
 from bitspike.neurons._recurrent import Recurrent
@@ -83,8 +83,7 @@ def sequence(x: Tensor) -> Tensor:
         TypeError: if it is no dense tensor of real numbers, and nothing that becomes one.
         ValueError: if it is no sequence.
     """
-    x = as_tensor(x, "x")
-    expect_values(x, "x")
+    x = with_values(as_tensor(x, "x"), "x")
     if x.dim() < 2 or 0 in x.shape:
         raise ValueError(
             f"x must be a sequence [T, B, *] with one step and sample or more, not {tuple(x.shape)}"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import utils
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, with_values
 from bitspike.neurons.leaky_integrator import LI
 
 OF_SPIKES = (
@@ -101,9 +101,11 @@ def TBPTT(
     net.train()
     losses = []
     for data, targets in dataloader:
-        data = as_tensor(data, "data", home).to(home)
-        targets = as_tensor(targets, "targets", home).to(home)
+        data = with_values(as_tensor(data, "data", home), "data")
+        targets = with_values(as_tensor(targets, "targets", home), "targets")
         axis = 0 if time_first else 1
+        if time_var and data.dim() <= axis:
+            raise ValueError(f"data must have time on axis {axis}, but are {tuple(data.shape)}")
         steps = data.shape[axis] if time_var else int(num_steps)
         if not steps:
             raise ValueError(f"data must have steps, but their shape is {tuple(data.shape)}")

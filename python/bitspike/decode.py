@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 from bitspike.functional._decisions import first_spike, most_spikes, most_spikes_earliest
 from bitspike.functional._recordings import checked, wide
 
@@ -164,7 +164,7 @@ def early_exit(spikes: Tensor, margin: float | None = None) -> Decision:
     """
     decision = EarlyExit(margin)
     recording = _checked(spikes)
-    expect_values(recording, "spikes")
+    with_values(recording, "spikes")
     for step in recording.unbind(0):
         if decision.update(step).all():
             break
@@ -254,7 +254,8 @@ class EarlyExit:
         return self.decided
 
     def _counted(self, spikes: Tensor) -> Tensor:
-        spikes = as_tensor(spikes, "spikes")
+        device = None if self._counts is None else self._counts.device
+        spikes = as_tensor(spikes, "spikes", device)
         before = None if self._counts is None else tuple(self._counts.shape)
         if spikes.dim() != 2 or before not in (None, tuple(spikes.shape)):
             wanted = "[B, C]" if before is None else f"{before} like the steps before"

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once, sequence
-from bitspike.arguments import as_tensor
 from bitspike.neurons._firing import Firing
 
 
@@ -91,7 +90,8 @@ def _rise(module: Any) -> Tensor:
     """How far the threshold lies above the membrane at rest."""
     if isinstance(module, Firing) and module.STATES:
         rest = [
-            as_tensor(value, "rest", torch.device("cpu"), torch.float32) for value in module.rest()
+            x if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.float32, device="cpu")
+            for x in module.rest()
         ]
         return module.firing_threshold() - module.level(*rest)
     threshold: Tensor = module.threshold

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops._dispatch import is_traced
 from bitspike.ops._function import Counts, SpikeTimes
 from bitspike.spike_tensor import SpikeTensor
@@ -51,7 +51,7 @@ def labels(targets: Tensor, batch: int, device: torch.device) -> Tensor:
         )
     index = targets.long()
     if targets.is_floating_point():
-        expect_values(targets, "targets")
+        with_values(targets, "targets")
         if (index != targets).any():
             raise ValueError(f"targets must be whole numbers, but are {targets.tolist()}")
     return index

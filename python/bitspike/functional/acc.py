@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_array, as_tensor, with_values
 
 from ._decisions import first_spike, most_spikes
 from ._recordings import checked, labels
@@ -111,8 +111,8 @@ def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
     if predicted.dim() != 1:
         raise ValueError(f"predicted must be [B], not {tuple(predicted.shape)}")
     index = labels(targets, predicted.shape[0], predicted.device)
+    predicted, index = with_values(predicted, "predicted"), with_values(index, "targets")
     for name, classes in (("predicted", predicted), ("targets", index)):
-        expect_values(classes, name)
         if classes.numel() and not (classes.min() >= 0 and classes.max() < num_classes):
             raise ValueError(
                 f"{name} must hold classes from 0 to {num_classes - 1}, but reaches from "
@@ -124,8 +124,6 @@ def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
 
 def _share(decided: Tensor, targets: Tensor) -> float:
     index = labels(targets, decided.shape[0], decided.device)
-    for name, classes in (("spk_out", decided), ("targets", index)):
-        expect_values(classes, name)
-    right = decided == index
-    share: float = right.cpu().numpy().mean()
+    with_values(index, "targets")
+    share: float = as_array(decided == index, "spk_out").mean()
     return share

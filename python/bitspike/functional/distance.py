@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 from bitspike.spike_tensor import SpikeTensor
 
 from ._recordings import checked, counts, spike_times
@@ -71,7 +71,7 @@ def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
 def _times(spikes: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """How many spikes there are, int64 ``[1, B, C]``, and when, float64 ``[most, B, C]``."""
     spikes = checked(spikes, name).detach()
-    expect_values(spikes, name)
+    with_values(spikes, name)
     count = counts(spikes if isinstance(spikes, SpikeTensor) else (spikes > 0).to(spikes.dtype))
     most = int(count.max()) if count.numel() else 0
     times = spike_times(spikes, most) if most else count.new_empty(0, *count.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor_like
+from bitspike.arguments import as_tensor_like, with_values
 
 from ._data import recorded
 from ._train import spike_train
@@ -95,6 +95,8 @@ def bsa_inverse(spikes: Tensor, kernel: Tensor) -> Tensor:
 def _response(kernel: Tensor, data: Tensor) -> Tensor:
     """The filter ``[M, 1, …]``, to be used on slices ``[M, *]`` of the data."""
     kernel = as_tensor_like(kernel, "kernel", data)
+    if not data.is_meta:
+        with_values(kernel, "kernel")
     if kernel.dim() != 1 or not kernel.numel():
         raise ValueError(f"kernel must be [M] with one value or more, not {tuple(kernel.shape)}")
     return kernel.view(-1, *(1,) * (data.dim() - 1))

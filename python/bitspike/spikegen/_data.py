@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Size, Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 from bitspike.spike_tensor import SpikeTensor
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -29,7 +29,7 @@ def floating(data: Tensor, name: str = "data", packed: bool = False) -> Tensor:
     data = data.dense() if isinstance(data, SpikeTensor) else data
     data = data if data.dtype in FLOATS else data.to(torch.float32)
     if packed:
-        expect_values(data, name)
+        with_values(data, name)
         if data.dtype == torch.float64:
             raise TypeError(f"{name} is float64, and packed spikes are not: pass .float()")
     return data
@@ -54,7 +54,7 @@ def expect_between(data: Tensor, low: float, high: float) -> None:
         TypeError: if there are no values to look at.
         ValueError: if one lies outside.
     """
-    expect_values(data, "data")
+    with_values(data, "data")
     if data.numel() and not (data.min() >= low and data.max() <= high):
         raise ValueError(
             f"data must lie between {low} and {high}, but reaches from {data.min()} to {data.max()}"
@@ -68,7 +68,7 @@ def thresholds(threshold: float | Tensor, step: Tensor) -> Tensor:
         TypeError: if they are no dense tensor of real numbers.
         ValueError: if one is not positive, or they do not fit the data of a step.
     """
-    values = as_tensor(threshold, "threshold", torch.device("cpu"), step.dtype).to(step.dtype)
+    values = as_tensor(threshold, "threshold", torch.device("cpu"), step.dtype)
     fits = values.dim() <= step.dim() and all(
         own in (1, size) for own, size in zip(values.shape[::-1], step.shape[::-1], strict=False)
     )
@@ -76,7 +76,8 @@ def thresholds(threshold: float | Tensor, step: Tensor) -> Tensor:
         raise ValueError(
             f"threshold {tuple(values.shape)} does not fit the data of a step {tuple(step.shape)}"
         )
-    expect_values(values, "threshold")
+    if isinstance(threshold, Tensor):
+        with_values(values, "threshold")
     if not (values > 0).all():
         raise ValueError(f"threshold must be positive, but is {values.min()}")
     return values.to(step.device)

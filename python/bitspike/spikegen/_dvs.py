@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 
 from ._data import floating, thresholds
 from ._polarity import on_and_off
@@ -72,7 +72,7 @@ def dvs(
             f"frames must be [T, B, H, W] or [T, H, W] with one frame or more, "
             f"not {tuple(frames.shape)}"
         )
-    expect_values(frames, "frames")
+    with_values(frames, "frames")
     if frames.numel() and not frames.min() >= 0:
         raise ValueError(f"frames must not be negative, but reach down to {frames.min()}")
     if not epsilon > 0:

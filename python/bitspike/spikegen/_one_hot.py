@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 
 
 def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
@@ -27,7 +27,7 @@ def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
                 [1., 0., 0.]])
     """
     targets = as_tensor(targets, "targets")
-    expect_values(targets, "targets")
+    with_values(targets, "targets")
     classes = targets.to(torch.int64)
     outside = (classes < 0) | (classes >= num_classes) | (classes != targets)
     if outside.any():
@@ -46,7 +46,8 @@ def by_label(
     The classes are int64; torch raises for one that does not exist.
     """
     shape = (*classes.shape, num_classes)
-    others = torch.full(shape, off, dtype=dtype, device=classes.device)
+    # Of the classes, and so with the samples of torch.func.vmap, which may be written.
+    others = classes.new_full(shape, off, dtype=dtype)
     return others.scatter_(-1, classes.unsqueeze(-1), on)
 
 
@@ -86,7 +87,7 @@ def from_one_hot(one_hot_label: Tensor) -> Tensor:
         tensor([2, 0])
     """
     one_hot_label = as_tensor(one_hot_label, "one_hot_label")
-    expect_values(one_hot_label, "one_hot_label")
+    with_values(one_hot_label, "one_hot_label")
     if one_hot_label.dim() == 0:
         raise ValueError("one_hot_label must have an axis of classes, but is a single value")
     single = ((one_hot_label == 1).sum(-1) == 1) & ((one_hot_label != 0).sum(-1) == 1)

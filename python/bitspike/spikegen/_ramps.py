@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_tensor, with_values
 
 from ._data import floating
 
@@ -41,7 +41,7 @@ def latency_interpolate(
     if on_target < off_target:
         raise ValueError(f"on_target is {on_target}, less than off_target {off_target}")
     times = floating(spike_time, "spike_time").round()
-    expect_values(times, "spike_time")
+    with_values(times, "spike_time")
     if (times < 0).any():
         raise ValueError(f"spike_time must not be negative, but reaches {times.min().item():.0f}")
     steps = torch.arange(num_steps, dtype=times.dtype, device=times.device)
@@ -85,7 +85,7 @@ def rate_interpolate(
     if on_target <= off_target:
         raise ValueError(f"on_target is {on_target}, not greater than off_target {off_target}")
     spike_time = as_tensor(spike_time, "spike_time")
-    expect_values(spike_time, "spike_time")
+    with_values(spike_time, "spike_time")
     times = spike_time.to(torch.int64)
     if ((times < 0) | (times != spike_time)).any():
         raise ValueError(f"spike_time must hold steps 0, 1, 2, ..., but holds {spike_time}")

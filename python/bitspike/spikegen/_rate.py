@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
 from bitspike.spike_tensor import SpikeTensor
@@ -61,6 +62,8 @@ def rate(
     data = floating(data, packed=packed)
     if first_spike_time < 0:
         raise ValueError(f"first_spike_time must not be negative, but is {first_spike_time}")
+    if time_var_input and not data.dim():
+        raise ValueError("data must be [T, *] with time_var_input, but is a single value")
     if time_var_input and num_steps:
         raise ValueError("num_steps must not be given with time_var_input: data has a time axis")
     if not time_var_input:
@@ -123,12 +126,14 @@ def _rate_packed(
     probabilities: Tensor, steps: int | None, silent: int, generator: torch.Generator | None
 ) -> SpikeTensor:
     rows, features = rows_and_features(probabilities.shape, has_time=steps is None)
+    probabilities = with_values(probabilities, "data")
     if probabilities.isnan().any():
         raise ValueError(NAN)
-    flat = probabilities.detach().float().cpu().reshape(*rows, features.numel())
-    words = ops.bernoulli(flat, steps, generator)
-    if steps is None:
-        words = torch.cat([words.new_zeros(silent, *words.shape[1:]), words])
-    else:
-        words[:silent] = 0
-    return SpikeTensor(words, features, probabilities.dtype)
+    with outside_of_transforms():
+        flat = probabilities.detach().float().cpu().reshape(*rows, features.numel())
+        words = ops.bernoulli(flat, steps, generator)
+        if steps is None:
+            words = torch.cat([words.new_zeros(silent, *words.shape[1:]), words])
+        else:
+            words[:silent] = 0
+        return SpikeTensor(words, features, probabilities.dtype)

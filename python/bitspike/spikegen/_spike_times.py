@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import with_values
+
 from ._data import floating
 
 
@@ -87,6 +89,8 @@ def latency_code_linear(
     if normalize:
         tau = num_steps - 1 - first_spike_time
     times = torch.clamp_max(-tau * (data - 1), -tau * (threshold - 1)) + first_spike_time
+    if normalize:
+        with_values(times, "data")
     if normalize and times.numel() and times.min() < 0:
         early, late = times.min(), times.max()
         # A single time has no range that could be stretched.

@@ -46,7 +46,7 @@ def step_forward(data: Tensor, threshold: float | Tensor = 0.1, *, packed: bool 
         tensor([[0., 1., 1., 0., 0.],
                 [0., 0., 0., 0., 0.]])
     """
-    data = recorded(data).detach()
+    data = recorded(data, packed=packed).detach()
     theta = thresholds(threshold, data[0])
     base = data[0]
     on, off = [], []
@@ -132,7 +132,8 @@ def step_forward_inverse(spikes: Tensor, start: Tensor, threshold: float | Tenso
         >>> snn.spikegen.step_forward_inverse(spikes, data[0], threshold=1)
         tensor([0., 0., 1., 1., 1.])
     """
-    start, spikes = floating(start, "start"), as_tensor(spikes, "spikes")
+    start = floating(start, "start")
+    spikes = as_tensor(spikes, "spikes", start.device)
     rows, features = rows_and_features(start.shape, has_time=False)
     if tuple(spikes.shape[1:]) != (*rows, 2, *features) or spikes.dim() == 0:
         wanted = ", ".join(map(str, ("T", *rows, 2, *features)))

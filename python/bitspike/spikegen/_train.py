@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.dense_spikes import of_spikes
 from bitspike.spike_tensor import SpikeTensor
 
@@ -17,6 +18,8 @@ def spike_train(
     The last ``features`` axes are a row of neurons; see `SpikeTensor.from_dense`.
     """
     if packed:
-        spikes = SpikeTensor.from_dense(on, features)
-        return SpikeTensor(spikes.words, spikes.features, dtype)
+        on = with_values(on, "data")
+        with outside_of_transforms():
+            spikes = SpikeTensor.from_dense(on, features)
+            return SpikeTensor(spikes.words, spikes.features, dtype)
     return of_spikes(on.to(dtype))

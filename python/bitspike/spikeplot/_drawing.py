@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_values
+from bitspike.arguments import as_array, as_tensor, with_values
 from bitspike.spike_tensor import SpikeTensor
 
 if TYPE_CHECKING:
@@ -27,15 +27,13 @@ def matplotlib_module(name: str) -> Any:
         ) from missing
 
 
-def drawable(data: Tensor, name: str) -> Tensor:
+def drawable(data: float | Tensor, name: str) -> Tensor:
     """An argument as a tensor with values, without its graph.
 
     Raises:
         TypeError: if it is no dense tensor of real numbers, and nothing that becomes one.
     """
-    data = as_tensor(data, name).detach()
-    expect_values(data, name)
-    return data
+    return with_values(as_tensor(data, name), name).detach()
 
 
 def with_axes(data: Tensor, name: str, *axes: str) -> Tensor:
@@ -53,7 +51,7 @@ def with_axes(data: Tensor, name: str, *axes: str) -> Tensor:
 def numbers(data: Tensor) -> Any:
     """The values as an array that matplotlib takes."""
     plain = data.dense() if isinstance(data, SpikeTensor) else data
-    return plain.cpu().double().resolve_neg().numpy()
+    return as_array(plain.double(), "data")
 
 
 def events(data: Tensor) -> tuple[Tensor, Tensor]:

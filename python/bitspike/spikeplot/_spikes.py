@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_array
+
 from ._drawing import BLUE, drawable, events, label_axes, numbers, with_axes
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
         if not {"c", "color"} & kwargs.keys():
             kwargs["color"] = BLUE
     label_axes(ax, "step", "neuron")
-    marks = ax.scatter(steps.numpy(), neurons.numpy(), **kwargs)
+    marks = ax.scatter(as_array(steps, "data"), as_array(neurons, "data"), **kwargs)
     # Silent steps and neurons are part of the picture.
     ax.update_datalim([(0, 0), (max(data.shape[0], 1) - 1, max(columns, 1) - 1)])
     ax.autoscale_view()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from bitspike.arguments import as_array
+
 from ._drawing import (
     BLUE,
     GREY,
@@ -58,17 +60,17 @@ def membrane(
         ['membrane', 'threshold', 'spike']
     """
     data = with_axes(data, "data", "T")
-    values = numbers(data)
+    values, height = numbers(data), float(drawable(threshold, "threshold"))
     style: dict[str, Any] = {"color": BLUE, "linewidth": 1.6, "label": "membrane"} | kwargs
     artists: list[Artist] = [
         *ax.plot(values, **style),
-        ax.axhline(float(threshold), color=GREY, linestyle="--", linewidth=1.2, label="threshold"),
+        ax.axhline(height, color=GREY, linestyle="--", linewidth=1.2, label="threshold"),
     ]
     if spk is not None:
         spk = drawable(spk, "spk")
         if spk.shape != data.shape:
             raise ValueError(f"spk must be {tuple(data.shape)} like data, not {tuple(spk.shape)}")
-        steps = events(spk)[0].numpy()
+        steps = as_array(events(spk)[0], "spk")
         artists.append(
             ax.scatter(steps, values[steps], color=ORANGE, s=30, zorder=3, label="spike")
         )

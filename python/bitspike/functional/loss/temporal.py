@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike.arguments import as_tensor, as_tensor_like
+from bitspike.arguments import as_tensor, as_tensor_like, with_values
 
 from .._recordings import by_label, checked, labels, spike_times
 from ._loss import LossFunctions
@@ -107,7 +107,9 @@ class SpikeTime(nn.Module):
 def _pairs(on_target: Times, off_target: Times, several: bool) -> list[tuple[float, float]]:
     """The wanted times of each spike, for the correct class and for the others."""
     on, off = (
-        as_tensor(times, name, torch.device("cpu"), torch.float64).reshape(-1).tolist()
+        with_values(as_tensor(times, name, torch.device("cpu"), torch.float64), name)
+        .reshape(-1)
+        .tolist()
         for name, times in (("on_target", on_target), ("off_target", off_target))
     )
     if len(on) != len(off) or not on or (len(on) > 1 and not several):
@@ -269,7 +271,7 @@ class mse_relative_temporal_loss(LossFunctions):
         spikes = checked(spk_out)
         times = spike_times(spikes, 1)[0]
         index = labels(targets, times.shape[0], times.device)
-        correct = F.one_hot(index, times.shape[1]).bool()
+        correct = index.unsqueeze(1) == torch.arange(times.shape[1], device=index.device)
         earliest = times.gather(1, index.unsqueeze(1)) + self.margin
         wanted = torch.where(~correct & (times < earliest), earliest, times)
         wanted = wanted.detach() if self.detach_target else wanted

@@ -37,7 +37,13 @@ def exponential(trace: Trace, spikes: Tensor, tau: float, side: str) -> Tensor:
 def _before(trace: Trace, spikes: Tensor, side: str) -> Tensor | float:
     if trace is None or isinstance(trace, int | float):
         return trace or 0.0
-    return as_tensor_like(trace, f"trace_{side}", spikes)
+    before = as_tensor_like(trace, f"trace_{side}", spikes)
+    try:
+        return before.expand(spikes.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"trace_{side} must be {list(spikes.shape)} as the spikes, not {list(before.shape)}"
+        ) from None
 
 
 def positive(tau: float, name: str) -> float:
