@@ -1,9 +1,7 @@
 """The API reference has every public name, and what it says of one is complete."""
 
 import dataclasses
-import importlib
 import inspect
-import pkgutil
 import re
 import subprocess
 import sys
@@ -11,43 +9,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-
-import bitspike
+from public import CALLABLE, PUBLIC
 
 DOCS = Path(__file__).parents[1] / "docs"
-# Files beside the public modules: `bitspike` itself has what is public of them.
-INTERNAL = {"dense_gradient", "dense_spikes", "ops", "spike_tensor", "unroll"}
-
-
-def exports(module):
-    """Names that a module imports for others to use, and those that it defines."""
-    source = inspect.getsource(module)
-    imported = re.findall(r"^from \S+ import (\w+) as \1$", source, re.M)
-    defined = re.findall(r"^(?:class |def )?([a-zA-Z]\w*)(?:\(|:| =)", source, re.M)
-    return {name for name in imported + defined if not name.startswith("_")} & set(vars(module))
-
-
-def public_modules():
-    found = [bitspike]
-    for module in found:
-        for _, name, _ in pkgutil.iter_modules(getattr(module, "__path__", [])):
-            internal = module is bitspike and name in INTERNAL
-            below = importlib.import_module(f"{module.__name__}.{name}")
-            if name[0] != "_" and not internal and (module is bitspike or name in exports(module)):
-                found.append(below)
-    return found
-
-
-def public_names():
-    return {
-        f"{module.__name__}.{name}": getattr(module, name)
-        for module in public_modules()
-        for name in exports(module)
-    }
-
-
-PUBLIC = public_names()
-CALLABLE = {path: value for path, value in PUBLIC.items() if callable(value)}
 
 
 @pytest.fixture(scope="module")

@@ -77,11 +77,11 @@ def _along_axis(
     else:
         left = right = layer.padding[axis]
     outputs = (left + size + right - reach - 1) // stride + 1
-    taps = torch.arange(kernel) * dilation
-    seen = (torch.arange(outputs).unsqueeze(1) * stride + taps).flatten()
+    taps = torch.arange(kernel, device="cpu") * dilation
+    seen = (torch.arange(outputs, device="cpu").unsqueeze(1) * stride + taps).flatten()
     times = torch.bincount(seen, minlength=left + size + right)
     if layer.padding_mode == "zeros":
         return times[left : left + size], outputs
-    positions = torch.arange(size, dtype=torch.float64).view(1, 1, -1)
+    positions = torch.arange(size, dtype=torch.float64, device="cpu").view(1, 1, -1)
     copied = F.pad(positions, (left, right), mode=layer.padding_mode).view(-1).to(torch.int64)
-    return torch.zeros(size, dtype=torch.int64).index_add(0, copied, times), outputs
+    return torch.zeros_like(times[:size]).index_add(0, copied, times), outputs

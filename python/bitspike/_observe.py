@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import utils
+from bitspike.arguments import as_tensor, with_values
 from bitspike.neurons import LI, AssociativeLeaky, StateLeaky
 from bitspike.neurons._constants import Constants
 from bitspike.neurons._recurrent import Recurrent
@@ -22,6 +23,10 @@ Run = Callable[[nn.Module, Tensor], Any]
 
 SYNAPSES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Layers of weights, each of whose outputs is a weighted sum of inputs."""
+
+
+NOTHING = torch.zeros(0, dtype=torch.float32, device="cpu")
+"""The input of a module that is called without any."""
 
 
 @dataclass
@@ -71,6 +76,21 @@ def exact(spikes: SpikeTensor) -> SpikeTensor:
     return SpikeTensor(spikes.words, spikes.features)
 
 
+def sequence(x: Tensor) -> Tensor:
+    """An input ``[T, B, *]`` with values.
+
+    Raises:
+        TypeError: if it is no dense tensor of real numbers, and nothing that becomes one.
+        ValueError: if it is no sequence.
+    """
+    x = with_values(as_tensor(x, "x"), "x")
+    if x.dim() < 2 or 0 in x.shape:
+        raise ValueError(
+            f"x must be a sequence [T, B, *] with one step and sample or more, not {tuple(x.shape)}"
+        )
+    return x
+
+
 @contextmanager
 def observed(net: nn.Module, x: Tensor) -> Iterator[list[Seen]]:
     """Within the context, runs of ``net`` start from rest and fill the list.
@@ -79,14 +99,7 @@ def observed(net: nn.Module, x: Tensor) -> Iterator[list[Seen]]:
     their first calls ended; those inside a neuron only if they are layers of weights. Afterwards
     the attributes of all modules, buffers and the states of random number generators are those
     before.
-
-    Raises:
-        ValueError: if ``x`` is no sequence.
     """
-    if x.dim() < 2 or 0 in x.shape:
-        raise ValueError(
-            f"x must be a sequence [T, B, *] with one step and sample or more, not {tuple(x.shape)}"
-        )
     cards = {t.device.index for t in (x, *net.parameters()) if t.is_cuda}
     before = [(module, dict(vars(module))) for module in net.modules()]
     copies: dict[int, Tensor] = {}
@@ -174,7 +187,7 @@ def _watch(seen: Seen, order: list[Seen]) -> None:
                 entered = False
             if not seen.outputs:
                 order.append(seen)
-            seen.inputs.append(next(iter((*args, *kwargs.values())), torch.zeros(0)))
+            seen.inputs.append(next(iter((*args, *kwargs.values())), NOTHING))
             seen.outputs.append(result[0] if isinstance(result, tuple) else result)
             seen.takes_sequences = sequence
             return result

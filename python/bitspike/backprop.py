@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import utils
+from bitspike.arguments import as_tensor, with_values
 from bitspike.neurons.leaky_integrator import LI
 
 OF_SPIKES = (
@@ -55,7 +56,8 @@ def TBPTT(
         net: Called with one step ``[B, *]``; its neurons have ``init_hidden=True``. Returns spikes
             first and the membrane last, as a last neuron with ``output=True`` does. Spikes alone
             suffice for a criterion of spikes, and the membrane of a last `LI` for one of membranes.
-        dataloader: Gives batches ``(data, targets)``: data ``[T, B, *]``, or ``[B, *]`` if
+        dataloader: Gives batches ``(data, targets)``, tensors or what ``torch.as_tensor`` takes:
+            data ``[T, B, *]``, or ``[B, *]`` if
             ``time_var`` is False.
         optimizer: Of the parameters of ``net``.
         criterion: A loss of ``bitspike.functional``, or another callable whose ``__name__`` is in
@@ -94,12 +96,16 @@ def TBPTT(
     _check(net, num_steps, time_var, time_first, K)
     pick = _picker(net, criterion)
     targets_in_time = bool(getattr(criterion, "time_var_targets", False))
-    net = net.to(device)
+    home = torch.device(device)
+    net = net.to(home)
     net.train()
     losses = []
     for data, targets in dataloader:
-        data, targets = data.to(device), targets.to(device)
+        data = with_values(as_tensor(data, "data", home), "data")
+        targets = with_values(as_tensor(targets, "targets", home), "targets")
         axis = 0 if time_first else 1
+        if time_var and data.dim() <= axis:
+            raise ValueError(f"data must have time on axis {axis}, but are {tuple(data.shape)}")
         steps = data.shape[axis] if time_var else int(num_steps)
         if not steps:
             raise ValueError(f"data must have steps, but their shape is {tuple(data.shape)}")

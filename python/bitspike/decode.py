@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
 from bitspike.functional._decisions import first_spike, most_spikes, most_spikes_earliest
 from bitspike.functional._recordings import checked, wide
 
@@ -162,7 +163,9 @@ def early_exit(spikes: Tensor, margin: float | None = None) -> Decision:
         Decision(prediction=tensor([0]), step=tensor([3]))
     """
     decision = EarlyExit(margin)
-    for step in _checked(spikes).unbind(0):
+    recording = _checked(spikes)
+    with_values(recording, "spikes")
+    for step in recording.unbind(0):
         if decision.update(step).all():
             break
     return Decision(decision.prediction, decision.step)
@@ -215,8 +218,8 @@ class EarlyExit:
         if margin is not None and not margin > 0:
             raise ValueError(f"margin must be positive, but is {margin}")
         self.margin = margin
-        self.decided = torch.zeros(0, dtype=torch.bool)
-        self.prediction = self.step = torch.zeros(0, dtype=torch.int64)
+        self.decided = torch.zeros(0, dtype=torch.bool, device="cpu")
+        self.prediction = self.step = self.decided.to(torch.int64)
         self._counts: Tensor | None = None
         self._steps = 0
 
@@ -238,17 +241,21 @@ class EarlyExit:
         if self.margin is not None:
             best = counts.topk(2).values
             reached = best[:, 0] - best[:, 1] >= self.margin
+        decided, prediction, step = self.decided, self.prediction, self.step
         if self._counts is None:
-            self.decided = torch.zeros_like(reached)
-            self.prediction = self.step = reached.new_zeros(len(reached), dtype=torch.int64)
-        self.prediction = torch.where(self.decided, self.prediction, counts.argmax(1))
-        self.step = torch.where(self.decided, self.step, self._steps)
-        self.decided = self.decided | reached
+            decided = torch.zeros_like(reached)
+            prediction = step = decided.to(torch.int64)
+        prediction = torch.where(decided, prediction, counts.argmax(1))
+        step = torch.where(decided, step, self._steps)
+        # All at once: a step that raises above has not been taken.
+        self.decided, self.prediction, self.step = decided | reached, prediction, step
         self._counts = counts
         self._steps += 1
         return self.decided
 
     def _counted(self, spikes: Tensor) -> Tensor:
+        device = None if self._counts is None else self._counts.device
+        spikes = as_tensor(spikes, "spikes", device)
         before = None if self._counts is None else tuple(self._counts.shape)
         if spikes.dim() != 2 or before not in (None, tuple(spikes.shape)):
             wanted = "[B, C]" if before is None else f"{before} like the steps before"

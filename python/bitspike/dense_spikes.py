@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
 from bitspike._linear import linear, packed, packed_if_faster
@@ -66,8 +67,8 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def of_spikes(x: Tensor) -> Tensor:
-    """The same tensor, announced as spikes."""
-    return x.as_subclass(DenseSpikes)
+    """The same tensor, announced as spikes; a fake one stays what it is."""
+    return x if isinstance(x, FakeTensor) else x.as_subclass(DenseSpikes)
 
 
 def announced(spikes: Tensor, sequence: bool) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike._advice import advice
-from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once
+from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once, sequence
 from bitspike._table import number, percent, table
 
 SATURATED = 0.9
@@ -148,6 +148,7 @@ def diagnose(
         >>> print(report.suggestions[0])
         layer 1 (Leaky): 100 % of its neurons never fire: lower the threshold, ...
     """
+    x = sequence(x)
     with observed(net, x) as seen, torch.enable_grad():
         output = run_once(net, x, run, seen)
         value = _sum_per_sample(output, x.shape[1]) if loss is None else loss(output)
@@ -208,7 +209,9 @@ def _gradients(value: Tensor, layers: list[_Layer]) -> dict[int, Tensor]:
         return {}
     found = torch.autograd.grad(value, list(wanted.values()), allow_unused=True)
     return {
-        key: torch.zeros(one.shape, device=one.device) if gradient is None else gradient
+        key: torch.zeros(one.shape, dtype=one.dtype, device=one.device)
+        if gradient is None
+        else gradient
         for (key, one), gradient in zip(wanted.items(), found, strict=True)
     }
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike._connections import FanOut
-from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once
+from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once, sequence
 from bitspike._table import percent, si, table
 from bitspike.neurons._constants import Constants
 from bitspike.neurons._recurrent import OneToOne, Recurrent
@@ -209,6 +209,7 @@ def energy(
     for name, value in (("add_pj", add_pj), ("multiply_pj", multiply_pj)):
         if not value >= 0:
             raise ValueError(f"{name} must not be negative, but is {value}")
+    x = sequence(x)
     with torch.no_grad(), observed(net, x) as seen:
         run_once(net, x, run, seen)
     cost = _Cost(add_pj * 1e-12, multiply_pj * 1e-12)

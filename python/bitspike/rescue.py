@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once
+from bitspike._observe import SYNAPSES, Run, Seen, observed, run_once, sequence
 from bitspike.neurons._firing import Firing
 
 
@@ -56,36 +56,43 @@ def rescue(net: nn.Module, x: Tensor, strength: float = 1.0, *, run: Run | None 
     """
     if not strength > 0:
         raise ValueError(f"strength must be positive, not {strength}")
+    x = sequence(x)
     with torch.no_grad():
         with observed(net, x) as seen:
             run_once(net, x, run, seen)
-        return sum(
-            _bump(neurons, source, strength)
+        # All at once: whatever raises leaves the weights of all layers as they are.
+        bumps = [
+            (source.module.weight, *_bump(neurons, source, strength))
             for source, neurons in zip(seen, seen[1:], strict=False)
             if neurons.fires
             and isinstance(source.module, SYNAPSES)
             and isinstance(source.module.weight, nn.Parameter)
-        )
+        ]
+        for weight, silent, bump in bumps:
+            weight[silent] += bump
+        return sum(int(silent.sum()) for _, silent, _ in bumps)
 
 
-def _bump(neurons: Seen, source: Seen, strength: float) -> int:
-    """Raises the weights of silent neurons, and counts them."""
+def _bump(neurons: Seen, source: Seen, strength: float) -> tuple[Tensor, Tensor]:
+    """Which neurons are silent, and what to add to their weights."""
     weight: Tensor = source.module.weight
     counts = neurons.fired().sum((0, 1)).to(weight.device)
     axis = -1 if isinstance(source.module, nn.Linear) else 0
     if not counts.dim() or counts.shape[axis] != len(weight):
-        return 0
+        return torch.zeros(len(weight), dtype=torch.bool, device=weight.device), weight[:0]
     silent = counts.movedim(axis, 0).flatten(1).sum(1) == 0 if counts.dim() > 1 else counts == 0
     rise = (_rise(neurons.module).to(weight) + torch.zeros_like(counts)).movedim(axis, 0)
     bump = strength * rise.reshape(len(weight), -1).mean(1) / weight[0].numel()
-    weight[silent] += bump[silent].view(-1, *(1,) * (weight.dim() - 1)).to(weight.dtype)
-    return int(silent.sum())
+    return silent, bump[silent].view(-1, *(1,) * (weight.dim() - 1)).to(weight.dtype)
 
 
 def _rise(module: Any) -> Tensor:
     """How far the threshold lies above the membrane at rest."""
     if isinstance(module, Firing) and module.STATES:
-        rest = [torch.as_tensor(value) for value in module.rest()]
+        rest = [
+            x if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.float32, device="cpu")
+            for x in module.rest()
+        ]
         return module.firing_threshold() - module.level(*rest)
     threshold: Tensor = module.threshold
     return threshold

@@ -109,7 +109,8 @@ def test_integers(packed, dtype):
 def test_floats(dtype):
     data = torch.tensor([[0, 1, 1]]).to(dtype)
     assert spikegen.rate(data, 5).dtype == dtype
-    assert torch.equal(spikegen.rate(data, 5, packed=True).dense(), data.float().expand(5, 1, 3))
+    if dtype != torch.float64:
+        assert torch.equal(spikegen.rate(data, 5, packed=True).dense(), data.expand(5, 1, 3))
 
 
 @PACKED

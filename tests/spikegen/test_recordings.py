@@ -237,6 +237,7 @@ def test_pwm_reads_a_sine_back():
     time = torch.arange(400, dtype=torch.float64)
     phases = torch.arange(5, dtype=torch.float64)
     data = 0.5 + 0.5 * torch.sin(2 * math.pi * time[:, None] / 400 + phases)
+    data = data.float()
     for packed in (False, True):
         spikes = spikegen.pwm(data, 10, packed=packed)
         assert spikes.sum() == 40 * 5
@@ -278,7 +279,7 @@ def test_arguments_are_checked():
         (lambda: spikegen.bsa(x, KERNEL, -0.1), "threshold must not be negative, but is -0.1"),
         (lambda: spikegen.bsa(x, torch.ones(2, 2), 1), r"kernel must be \[M\] .* not \(2, 2\)"),
         (lambda: spikegen.bsa_inverse(x, KERNEL[:0]), r"kernel must be \[M\] .* not \(0,\)"),
-        (lambda: spikegen.bsa_inverse(x[:0], KERNEL), "data must be"),
+        (lambda: spikegen.bsa_inverse(x[:0], KERNEL), "spikes must be"),
         (lambda: spikegen.pwm(x, 1), "period must be at least 2, but is 1"),
         (lambda: spikegen.pwm(x, 4, 1, 1), "high must be above low, but high is 1 and low 1"),
         (lambda: spikegen.pwm(x * 2, 4), "data must lie between 0 and 1, but reaches from"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops._dispatch import is_traced
 from bitspike.ops._function import Counts, SpikeTimes
 from bitspike.spike_tensor import SpikeTensor
@@ -15,8 +16,10 @@ def checked(recording: Tensor, name: str = "spk_out") -> Tensor:
     """A recording in float32 or float64, in which counts and times are exact.
 
     Raises:
+        TypeError: if it is no dense tensor of real numbers, and nothing that becomes one.
         ValueError: if it is not ``[T, B, C]``, or has no step.
     """
+    recording = as_tensor(recording, name)
     shape = recording.shape
     if len(shape) != 3 or not shape[0]:
         raise ValueError(f"{name} must be [T, B, C] with one step or more, not {tuple(shape)}")
@@ -28,18 +31,30 @@ def wide(x: Tensor) -> Tensor:
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
-def labels(targets: Tensor, batch: int) -> Tensor:
+def labels(targets: Tensor, batch: int, device: torch.device) -> Tensor:
     """One class index per sample, int64 ``[B]``.
 
+    Args:
+        targets: The argument.
+        batch: ``B``.
+        device: Where the recording is, and so what becomes a tensor here.
+
     Raises:
-        ValueError: if there is not one label per sample.
+        TypeError: if they are no dense tensor of real numbers, and nothing that becomes one.
+        ValueError: if there is not one label per sample, or one is no whole number.
     """
+    targets = as_tensor(targets, "targets", device)
     if targets.shape != (batch,):
         raise ValueError(
             f"targets must hold one label for each of the {batch} samples, "
             f"not have shape {tuple(targets.shape)}"
         )
-    return targets.long()
+    index = targets.long()
+    if targets.is_floating_point():
+        with_values(targets, "targets")
+        if (index != targets).any():
+            raise ValueError(f"targets must be whole numbers, but are {targets.tolist()}")
+    return index
 
 
 def by_label(index: Tensor, on: float, off: float, like: Tensor) -> Tensor:

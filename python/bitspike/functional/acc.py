@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_array, as_tensor, with_values
+
 from ._decisions import first_spike, most_spikes
 from ._recordings import checked, labels
 
@@ -42,7 +44,8 @@ def accuracy_rate(
         >>> float(SF.accuracy_rate(torch.eye(2).expand(3, 2, 2), torch.tensor([0, 0])))
         0.5
     """
-    return _share(most_spikes(checked(spk_out).detach(), population_code, num_classes), targets)
+    spikes = checked(spk_out).detach()
+    return _share(most_spikes(spikes, population_code, num_classes), targets)
 
 
 def accuracy_temporal(spk_out: Tensor, targets: Tensor) -> float:
@@ -104,9 +107,11 @@ def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
         tensor([[0, 0],
                 [1, 2]])
     """
+    predicted = as_tensor(predicted, "predicted")
     if predicted.dim() != 1:
         raise ValueError(f"predicted must be [B], not {tuple(predicted.shape)}")
-    index = labels(targets, predicted.shape[0])
+    index = labels(targets, predicted.shape[0], predicted.device)
+    predicted, index = with_values(predicted, "predicted"), with_values(index, "targets")
     for name, classes in (("predicted", predicted), ("targets", index)):
         if classes.numel() and not (classes.min() >= 0 and classes.max() < num_classes):
             raise ValueError(
@@ -118,6 +123,7 @@ def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:
 
 
 def _share(decided: Tensor, targets: Tensor) -> float:
-    right = decided == labels(targets, decided.shape[0])
-    share: float = right.cpu().numpy().mean()
+    index = labels(targets, decided.shape[0], decided.device)
+    with_values(index, "targets")
+    share: float = as_array(decided == index, "spk_out").mean()
     return share

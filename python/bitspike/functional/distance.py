@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
 from bitspike.spike_tensor import SpikeTensor
 
 from ._recordings import checked, counts, spike_times
@@ -45,6 +46,8 @@ def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
     """
     if not cost >= 0:
         raise ValueError(f"cost must not be negative, but is {cost}")
+    spk_out = as_tensor(spk_out, "spk_out")
+    targets = as_tensor(targets, "targets", spk_out.device)
     if targets.shape != spk_out.shape:
         raise ValueError(
             f"targets must be spikes [T, B, C] like spk_out {tuple(spk_out.shape)}, "
@@ -68,6 +71,7 @@ def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
 def _times(spikes: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """How many spikes there are, int64 ``[1, B, C]``, and when, float64 ``[most, B, C]``."""
     spikes = checked(spikes, name).detach()
+    with_values(spikes, name)
     count = counts(spikes if isinstance(spikes, SpikeTensor) else (spikes > 0).to(spikes.dtype))
     most = int(count.max()) if count.numel() else 0
     times = spike_times(spikes, most) if most else count.new_empty(0, *count.shape)

@@ -10,6 +10,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor
 from bitspike.ops._function import StateQuant as StateQuant
 
 _MULTIPLIERS = (0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.925, 0.95)
@@ -92,18 +93,19 @@ def state_quant(
         )
     count = 2**num_bits
     if uniform:
-        levels = torch.linspace(lowest, highest, count)
+        levels = torch.linspace(lowest, highest, count, dtype=torch.float32, device="cpu")
     else:
         if multiplier is None:
             multiplier = _MULTIPLIERS[min(num_bits, len(_MULTIPLIERS)) - 1]
         if not multiplier > 0:
             raise ValueError(f"multiplier must be positive, not {multiplier}")
-        levels = torch.tensor(_around(centre, lowest, highest, count, multiplier))
+        spaced = _around(centre, lowest, highest, count, multiplier)
+        levels = torch.tensor(spaced, dtype=torch.float32, device="cpu")
     return partial(_quantised, levels=levels)
 
 
 def _quantised(x: Tensor, levels: Tensor) -> Tensor:
-    rounded: Tensor = StateQuant.apply(x, levels)
+    rounded: Tensor = StateQuant.apply(as_tensor(x, "x"), levels)
     return rounded
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor
+
 from ._recordings import counts, wide
 
 
@@ -35,7 +37,7 @@ class l1_rate_sparsity:
 
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
-        return self.Lambda * torch.sum(wide(spk_out))
+        return self.Lambda * torch.sum(wide(as_tensor(spk_out, "spk_out")))
 
 
 class _Bound:
@@ -221,7 +223,7 @@ class l2_rate:
 
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
-        return self.lam * ((_counts(spk_out) / spk_out.shape[0]) ** 2).mean()
+        return self.lam * ((_counts(spk_out) / len(spk_out)) ** 2).mean()
 
 
 class kl_rate:
@@ -268,7 +270,7 @@ class kl_rate:
 
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
-        rates = self.eps + (1 - 2 * self.eps) * _counts(spk_out) / spk_out.shape[0]
+        rates = self.eps + (1 - 2 * self.eps) * _counts(spk_out) / len(spk_out)
         wanted = torch.full_like(rates, self.target)
         # xlogy makes nothing of 0·ln(0); in log1p the complement of a rate is not rounded.
         entropy = torch.xlogy(wanted, wanted) + torch.xlogy(1 - wanted, 1 - wanted)
@@ -278,6 +280,7 @@ class kl_rate:
 
 def _counts(spikes: Tensor) -> Tensor:
     """How often each neuron fires for each sample, ``[B, N]``."""
+    spikes = as_tensor(spikes, "spk_out")
     if spikes.dim() < 2 or 0 in spikes.shape:
         raise ValueError(
             f"spk_out must be [T, B, *] with one step, sample and neuron or more, "

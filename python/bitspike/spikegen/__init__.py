@@ -4,7 +4,10 @@ Additions are `constant`, `population`, `phase`, `burst`, `rank_order` and `time
 values; `step_forward`, `moving_window`, `bsa` and `pwm` of recordings, with what reads them back;
 and `dvs` of frames.
 
-Spikes are ``[T, B, *]``, time first. Where there is ``packed=True`` they come as a `SpikeTensor`.
+Data are tensors, or what ``torch.as_tensor`` takes, such as NumPy arrays; what is sparse, quantised
+or complex raises a ``TypeError``. Spikes are ``[T, B, *]``, time first. Where there is
+``packed=True`` they come as a `SpikeTensor` on the CPU, in the dtype that they have without it:
+float64 data, for which there is none, raise a ``TypeError``.
 """
 
 from ._analog import constant as constant

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor
+
 from ._data import floating
 
 
@@ -16,7 +18,7 @@ def constant(data: Tensor, num_steps: int) -> Tensor:
     first neuron once.
 
     Args:
-        data: ``[B, *]``.
+        data: ``[B, *]``, of any real dtype, which stays.
         num_steps: ``T``.
 
     Returns:
@@ -32,6 +34,7 @@ def constant(data: Tensor, num_steps: int) -> Tensor:
     """
     if num_steps <= 0:
         raise ValueError(f"num_steps must be positive, but is {num_steps}")
+    data = as_tensor(data, "data")
     return data.expand(num_steps, *data.shape)
 
 

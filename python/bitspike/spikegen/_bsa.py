@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.arguments import as_tensor_like, with_values
 
 from ._data import recorded
 from ._train import spike_train
@@ -48,8 +48,8 @@ def bsa(data: Tensor, kernel: Tensor, threshold: float, *, packed: bool = False)
     """
     if not threshold >= 0:
         raise ValueError(f"threshold must not be negative, but is {threshold}")
-    left = recorded(data).detach().clone()
-    response = _response(kernel.detach(), left)
+    left = recorded(data, packed=packed).detach().clone()
+    response = _response(kernel, left).detach()
     fires = []
     for t in range(left.shape[0]):
         # A view: what is taken away here is missing in the steps to come.
@@ -83,7 +83,7 @@ def bsa_inverse(spikes: Tensor, kernel: Tensor) -> Tensor:
         >>> snn.spikegen.bsa_inverse(torch.tensor([1.0, 0, 0, 1, 1]), torch.tensor([0.5, 0.25]))
         tensor([0.5000, 0.2500, 0.0000, 0.5000, 0.7500])
     """
-    train = recorded(spikes.dense() if isinstance(spikes, SpikeTensor) else spikes)
+    train = recorded(spikes, "spikes")
     response = _response(kernel, train)
     steps = train.shape[0]
     signal = torch.zeros_like(train)
@@ -94,6 +94,9 @@ def bsa_inverse(spikes: Tensor, kernel: Tensor) -> Tensor:
 
 def _response(kernel: Tensor, data: Tensor) -> Tensor:
     """The filter ``[M, 1, …]``, to be used on slices ``[M, *]`` of the data."""
+    kernel = as_tensor_like(kernel, "kernel", data)
+    if not data.is_meta:
+        with_values(kernel, "kernel")
     if kernel.dim() != 1 or not kernel.numel():
         raise ValueError(f"kernel must be [M] with one value or more, not {tuple(kernel.shape)}")
-    return kernel.to(data).view(-1, *(1,) * (data.dim() - 1))
+    return kernel.view(-1, *(1,) * (data.dim() - 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._data import floating
+from ._data import expect_between, floating
 from ._train import spike_train
 
 
@@ -68,11 +68,8 @@ def burst(
             )
     if max_interval < min_interval:
         raise ValueError(f"max_interval is {max_interval}, less than min_interval {min_interval}")
-    if data.numel() and not (data.min() >= 0 and data.max() <= 1):
-        raise ValueError(
-            f"data must lie between 0 and 1, but reaches from {data.min()} to {data.max()}"
-        )
-    data = floating(data)
+    data = floating(data, packed=packed)
+    expect_between(data, 0, 1)
     # In the dtype of the data: in a wider one, 5 times 0.2 would be more than 1.
     counts = (max_spikes * data).ceil().to(torch.int64)
     intervals = (max_interval - (max_interval - min_interval) * data).ceil().to(torch.int64)

@@ -44,6 +44,7 @@ def delta(
         >>> snn.spikegen.delta(torch.tensor([1.0, 2.0, 2.5, 1.0]), threshold=1, off_spike=True)
         tensor([ 1.,  1.,  0., -1.])
     """
+    data = floating(data, packed=packed and not off_spike)
     if data.dim() == 0:
         raise ValueError("data must have an axis of time, but is a single value")
     if num_steps is not None and num_steps != data.shape[0]:
@@ -52,7 +53,6 @@ def delta(
         )
     if packed and off_spike:
         raise ValueError("packed spikes have no sign: off_spike must not be given with packed")
-    data = floating(data)
     first = data[:1]
     change = torch.diff(data, dim=0, prepend=first if padding else torch.zeros_like(first))
     on = change >= threshold

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
+
 from ._data import floating, thresholds
 from ._polarity import on_and_off
 
@@ -63,11 +65,14 @@ def dvs(
         tensor([[0., 0., 0., 1., 1., 0., 0.],
                 [0., 0., 0., 0., 0., 0., 1.]])
     """
+    dtype = floating(frames, "frames", packed).dtype
+    frames = as_tensor(frames, "frames").detach()
     if frames.dim() not in (3, 4) or not frames.shape[0]:
         raise ValueError(
             f"frames must be [T, B, H, W] or [T, H, W] with one frame or more, "
             f"not {tuple(frames.shape)}"
         )
+    with_values(frames, "frames")
     if frames.numel() and not frames.min() >= 0:
         raise ValueError(f"frames must not be negative, but reach down to {frames.min()}")
     if not epsilon > 0:
@@ -76,7 +81,6 @@ def dvs(
         raise ValueError(f"refractory must not be negative, but is {refractory}")
     if substeps < 1:
         raise ValueError(f"substeps must be positive, but is {substeps}")
-    frames = frames.detach()
     level = _level(frames[0], epsilon)
     contrast = thresholds(threshold, level)
     reference, silent_until = level, torch.zeros_like(level)
@@ -94,8 +98,7 @@ def dvs(
             reference = reference + crossings * contrast
             on.append(crossings > 0)
             off.append(crossings < 0)
-    axis, dtype = frames.dim() - 2, floating(frames).dtype
-    return on_and_off(torch.stack(on), torch.stack(off), axis, dtype, packed)
+    return on_and_off(torch.stack(on), torch.stack(off), frames.dim() - 2, dtype, packed)
 
 
 def _level(frame: Tensor, epsilon: float) -> Tensor:

@@ -8,7 +8,7 @@ from warnings import warn
 import torch
 from torch import Tensor
 
-from ._data import floating
+from ._data import expect_between, floating
 from ._ramps import latency_interpolate
 from ._single_spike import single_spikes
 from ._spike_times import latency_code
@@ -79,10 +79,8 @@ def latency(
         raise ValueError(
             "packed spikes are 0 or 1: interpolate, on_target and off_target must not be given"
         )
-    if data.numel() and not (data.min() >= 0 and data.max() <= 1):
-        raise ValueError(
-            f"data must lie between 0 and 1, but reaches from {data.min()} to {data.max()}"
-        )
+    data = floating(data, packed=packed)
+    expect_between(data, 0, 1)
     if not num_steps and not bypass:
         raise ValueError(f"num_steps must be positive, or bypass set, but is {num_steps}")
     times, below = latency_code(
@@ -99,15 +97,14 @@ def latency(
             "a smaller tau, normalize=True, or bypass=True to drop it"
         )
     if not linear:
-        _warn_if_binary(floating(data), steps, threshold)
-    dtype = floating(data).dtype
+        _warn_if_binary(data, steps, threshold)
     if interpolate:
-        return latency_interpolate(times, num_steps, on_target, off_target).to(dtype)
+        return latency_interpolate(times, num_steps, on_target, off_target).to(data.dtype)
     fires = steps <= num_steps - 1
     if clip:
         fires = fires & ~below
     targets = (on_target, off_target)
-    return single_spikes(steps.to(torch.int64), fires, num_steps, dtype, packed, targets)
+    return single_spikes(steps.to(torch.int64), fires, num_steps, data.dtype, packed, targets)
 
 
 def _warn_if_binary(data: Tensor, steps: Tensor, threshold: float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
+
 
 def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
     """One row per target: 1 at the index of its class, 0 elsewhere.
@@ -24,6 +26,8 @@ def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
         tensor([[0., 0., 1.],
                 [1., 0., 0.]])
     """
+    targets = as_tensor(targets, "targets")
+    with_values(targets, "targets")
     classes = targets.to(torch.int64)
     outside = (classes < 0) | (classes >= num_classes) | (classes != targets)
     if outside.any():
@@ -42,7 +46,8 @@ def by_label(
     The classes are int64; torch raises for one that does not exist.
     """
     shape = (*classes.shape, num_classes)
-    others = torch.full(shape, off, dtype=dtype, device=classes.device)
+    # Of the classes, and so with the samples of torch.func.vmap, which may be written.
+    others = classes.new_full(shape, off, dtype=dtype)
     return others.scatter_(-1, classes.unsqueeze(-1), on)
 
 
@@ -59,6 +64,7 @@ def to_one_hot_inverse(one_hot_targets: Tensor) -> Tensor:
         >>> snn.spikegen.to_one_hot_inverse(torch.tensor([[0.0, 0.0, 1.0]]))
         tensor([[1., 1., 0.]])
     """
+    one_hot_targets = as_tensor(one_hot_targets, "one_hot_targets")
     return (one_hot_targets == 0).to(one_hot_targets.dtype)
 
 
@@ -80,6 +86,8 @@ def from_one_hot(one_hot_label: Tensor) -> Tensor:
         >>> snn.spikegen.from_one_hot(torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))
         tensor([2, 0])
     """
+    one_hot_label = as_tensor(one_hot_label, "one_hot_label")
+    with_values(one_hot_label, "one_hot_label")
     if one_hot_label.dim() == 0:
         raise ValueError("one_hot_label must have an axis of classes, but is a single value")
     single = ((one_hot_label == 1).sum(-1) == 1) & ((one_hot_label != 0).sum(-1) == 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor
+
 from ._data import floating, rows_and_features
 from ._single_spike import single_spikes
 
@@ -40,7 +42,7 @@ def time_to_first_spike(
     for name, value in (("num_steps", num_steps), ("tau", tau), ("threshold", threshold)):
         if not value > 0:
             raise ValueError(f"{name} must be positive, but is {value}")
-    data = floating(data)
+    data = floating(data, packed=packed)
     time = torch.arange(num_steps, dtype=torch.float64, device=data.device)
     thresholds = threshold * torch.exp(-time / tau)
     # How many thresholds lie above the value; NaN is sorted behind all numbers, and is silent.
@@ -71,6 +73,7 @@ def rank_order(data: Tensor, num_steps: int | None = None, *, packed: bool = Fal
                 [0., 0., 1.],
                 [1., 0., 0.]])
     """
+    dtype, data = floating(data, packed=packed).dtype, as_tensor(data, "data")
     rows, features = rows_and_features(data.shape, has_time=False)
     if num_steps is None:
         num_steps = features.numel()
@@ -80,4 +83,4 @@ def rank_order(data: Tensor, num_steps: int | None = None, *, packed: bool = Fal
     order = flat.argsort(dim=-1, descending=True, stable=True)
     # The inverse of a permutation: the place of each value in the order.
     steps = order.argsort(-1).reshape(data.shape)
-    return single_spikes(steps, steps < num_steps, num_steps, floating(data).dtype, packed)
+    return single_spikes(steps, steps < num_steps, num_steps, dtype, packed)

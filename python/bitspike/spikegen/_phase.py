@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._data import floating
+from ._data import expect_between, floating
 from ._train import spike_train
 
 
@@ -38,12 +38,10 @@ def phase(data: Tensor, num_steps: int, period: int = 8, *, packed: bool = False
         raise ValueError(f"num_steps must be positive, but is {num_steps}")
     if not 1 <= period <= 24:
         raise ValueError(f"period must be from 1 to 24, but is {period}")
-    if data.numel() and not (data.min() >= 0 and data.max() <= 1):
-        raise ValueError(
-            f"data must lie between 0 and 1, but reaches from {data.min()} to {data.max()}"
-        )
+    data = floating(data, packed=packed)
+    expect_between(data, 0, 1)
     # Scaling by a power of two is exact; in half precision 2^24 is beyond all numbers.
     digits = (data.double() * 2**period).to(torch.int64).clamp(max=2**period - 1)
     steps = torch.arange(num_steps, device=data.device).view(-1, *(1,) * data.dim())
     on = (digits >> (period - 1 - steps % period)) & 1 == 1
-    return spike_train(on, floating(data).dtype, packed)
+    return spike_train(on, data.dtype, packed)

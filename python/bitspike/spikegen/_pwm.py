@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bitspike.spike_tensor import SpikeTensor
-
-from ._data import recorded
+from ._data import expect_between, recorded
 from ._train import spike_train
 
 
@@ -45,12 +43,9 @@ def pwm(
         >>> snn.spikegen.pwm(data, period=3)  # the carrier is 0, 0.5, 1, 0, 0.5, 1
         tensor([0., 1., 0., 0., 0., 1.])
     """
-    data = recorded(data)
+    data = recorded(data, packed=packed)
     levels = _sawtooth(period, low, high, data)
-    if data.numel() and not (data.min() >= low and data.max() <= high):
-        raise ValueError(
-            f"data must lie between {low} and {high}, but reaches from {data.min()} to {data.max()}"
-        )
+    expect_between(data, low, high)
     on = torch.zeros_like(data, dtype=torch.bool)
     for x, fires in zip(data.split(period), on.split(period), strict=True):
         reached = levels[: len(x)].view(-1, *(1,) * (data.dim() - 1)) >= x
@@ -85,7 +80,7 @@ def pwm_inverse(spikes: Tensor, period: int, low: float = 0, high: float = 1) ->
         >>> snn.spikegen.pwm_inverse(torch.tensor([0.0, 1, 0, 0, 0, 1]), period=3)
         tensor([0.5000, 0.5000, 0.6250, 0.7500, 0.8750, 1.0000])
     """
-    train = recorded(spikes.dense() if isinstance(spikes, SpikeTensor) else spikes)
+    train = recorded(spikes, "spikes")
     levels = _sawtooth(period, low, high, train)
     steps = train.shape[0]
     time = torch.arange(steps, device=train.device).view(-1, *(1,) * (train.dim() - 1))

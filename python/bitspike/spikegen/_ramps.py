@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
+
 from ._data import floating
 
 
@@ -38,7 +40,8 @@ def latency_interpolate(
     """
     if on_target < off_target:
         raise ValueError(f"on_target is {on_target}, less than off_target {off_target}")
-    times = floating(spike_time).round()
+    times = floating(spike_time, "spike_time").round()
+    with_values(times, "spike_time")
     if (times < 0).any():
         raise ValueError(f"spike_time must not be negative, but reaches {times.min().item():.0f}")
     steps = torch.arange(num_steps, dtype=times.dtype, device=times.device)
@@ -81,16 +84,22 @@ def rate_interpolate(
     """
     if on_target <= off_target:
         raise ValueError(f"on_target is {on_target}, not greater than off_target {off_target}")
+    spike_time = as_tensor(spike_time, "spike_time")
+    with_values(spike_time, "spike_time")
     times = spike_time.to(torch.int64)
     if ((times < 0) | (times != spike_time)).any():
         raise ValueError(f"spike_time must hold steps 0, 1, 2, ..., but holds {spike_time}")
-    targets = torch.full((num_steps,), float(off_target), device=spike_time.device)
+    targets = torch.full(
+        (num_steps,), float(off_target), dtype=torch.float32, device=spike_time.device
+    )
     start = 0
     for step in sorted({int(time) for time in times.flatten() if time < num_steps}):
         targets[step] = on_target
         if step > start:
             slope = (on_target - off_target) / (step - start)
-            ramp = torch.arange(off_target, on_target + epsilon, slope, device=targets.device)
+            ramp = torch.arange(
+                off_target, on_target + epsilon, slope, dtype=torch.float32, device=targets.device
+            )
             ramp = ramp[: step - start + 1]
             targets[start : start + len(ramp)] = ramp
         start = step + 1

@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
 from bitspike.spike_tensor import SpikeTensor
 
 from ._data import floating, rows_and_features
+
+NAN = "data must not hold NaN, which is no probability"
 
 
 def rate(
@@ -56,9 +59,11 @@ def rate(
         >>> spikes.sum((0, 1))[[0, 2]]
         tensor([  0., 100.])
     """
-    data = floating(data)
+    data = floating(data, packed=packed)
     if first_spike_time < 0:
         raise ValueError(f"first_spike_time must not be negative, but is {first_spike_time}")
+    if time_var_input and not data.dim():
+        raise ValueError("data must be [T, *] with time_var_input, but is a single value")
     if time_var_input and num_steps:
         raise ValueError("num_steps must not be given with time_var_input: data has a time axis")
     if not time_var_input:
@@ -77,7 +82,7 @@ def rate(
         )
     if not time_var_input:
         probabilities = probabilities.expand(int(num_steps), *data.shape)
-    spikes = torch.bernoulli(probabilities, generator=generator)
+    spikes = _drawn(probabilities, generator)
     if not time_var_input:
         spikes[:silent] = 0
         return of_spikes(spikes)
@@ -101,20 +106,34 @@ def rate_conv(
         >>> snn.spikegen.rate_conv(torch.tensor([-0.5, 0.0, 1.0, 1.5]))
         tensor([0., 0., 1., 1.])
     """
-    probabilities = floating(data).clamp(0, 1)
+    probabilities = floating(data, packed=packed).clamp(0, 1)
     if packed:
         return _rate_packed(probabilities, None, 0, generator)
-    return of_spikes(torch.bernoulli(probabilities, generator=generator))
+    return of_spikes(_drawn(probabilities, generator))
+
+
+def _drawn(probabilities: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A spike or none for each probability."""
+    try:
+        return torch.bernoulli(probabilities, generator=generator)
+    except RuntimeError as error:
+        if "p_in" not in str(error):
+            raise
+        raise ValueError(NAN) from error
 
 
 def _rate_packed(
     probabilities: Tensor, steps: int | None, silent: int, generator: torch.Generator | None
 ) -> SpikeTensor:
     rows, features = rows_and_features(probabilities.shape, has_time=steps is None)
-    flat = probabilities.float().reshape(*rows, features.numel())
-    words = ops.bernoulli(flat, steps, generator)
-    if steps is None:
-        words = torch.cat([words.new_zeros(silent, *words.shape[1:]), words])
-    else:
-        words[:silent] = 0
-    return SpikeTensor(words, features)
+    probabilities = with_values(probabilities, "data")
+    if probabilities.isnan().any():
+        raise ValueError(NAN)
+    with outside_of_transforms():
+        flat = probabilities.detach().float().cpu().reshape(*rows, features.numel())
+        words = ops.bernoulli(flat, steps, generator)
+        if steps is None:
+            words = torch.cat([words.new_zeros(silent, *words.shape[1:]), words])
+        else:
+            words[:silent] = 0
+        return SpikeTensor(words, features, probabilities.dtype)

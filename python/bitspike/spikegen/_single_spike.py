@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
 from bitspike.spike_tensor import SpikeTensor
@@ -25,13 +26,20 @@ def single_spikes(
     ``targets`` are the values of spikes and of silence, which packed ones leave at 1 and 0.
     """
     if packed:
-        rows, features = rows_and_features(steps.shape, has_time=False)
-        batch, neurons = rows.numel(), features.numel()
-        sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
-        words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
-        return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features)
+        steps, fires = with_values(steps, "data"), with_values(fires, "data")
+        with outside_of_transforms():
+            return _packed(steps.cpu(), fires.cpu(), num_steps, dtype)
     on, off = (torch.tensor(float(x), dtype=dtype, device=steps.device) for x in targets)
     index = torch.where(fires, steps, 0).unsqueeze(0)
-    silence = off.repeat(num_steps, *steps.shape)
+    # Of the steps, and so with the samples of torch.func.vmap, which may be written.
+    silence = steps.new_full((num_steps, *steps.shape), targets[1], dtype=dtype)
     spikes = silence.scatter_(0, index, torch.where(fires, on, off).unsqueeze(0))
     return of_spikes(spikes) if targets == (1, 0) else spikes
+
+
+def _packed(steps: Tensor, fires: Tensor, num_steps: int, dtype: torch.dtype) -> SpikeTensor:
+    rows, features = rows_and_features(steps.shape, has_time=False)
+    batch, neurons = rows.numel(), features.numel()
+    sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
+    words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
+    return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features, dtype)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import with_values
+
 from ._data import floating
 
 
@@ -41,6 +43,7 @@ def latency_code(
         >>> snn.spikegen.latency_code(data, num_steps=5, normalize=True, linear=True)
         (tensor([3.9600, 2.0000, 0.0000]), tensor([ True, False, False]))
     """
+    data = floating(data)
     below = data < threshold
     if linear:
         times = latency_code_linear(data, num_steps, threshold, tau, first_spike_time, normalize)
@@ -86,6 +89,8 @@ def latency_code_linear(
     if normalize:
         tau = num_steps - 1 - first_spike_time
     times = torch.clamp_max(-tau * (data - 1), -tau * (threshold - 1)) + first_spike_time
+    if normalize:
+        with_values(times, "data")
     if normalize and times.numel() and times.min() < 0:
         early, late = times.min(), times.max()
         # A single time has no range that could be stretched.

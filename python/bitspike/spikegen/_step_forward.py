@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor
+
 from ._data import floating, recorded, rows_and_features, thresholds
 from ._polarity import on_and_off
 
@@ -44,7 +46,7 @@ def step_forward(data: Tensor, threshold: float | Tensor = 0.1, *, packed: bool 
         tensor([[0., 1., 1., 0., 0.],
                 [0., 0., 0., 0., 0.]])
     """
-    data = recorded(data).detach()
+    data = recorded(data, packed=packed).detach()
     theta = thresholds(threshold, data[0])
     base = data[0]
     on, off = [], []
@@ -93,7 +95,7 @@ def moving_window(
         tensor([[0., 0., 1., 0., 0.],
                 [0., 0., 0., 0., 1.]])
     """
-    data = recorded(data)
+    data = recorded(data, packed=packed)
     theta = thresholds(threshold, data[0])
     steps = data.shape[0]
     if not 1 <= window <= steps:
@@ -130,7 +132,8 @@ def step_forward_inverse(spikes: Tensor, start: Tensor, threshold: float | Tenso
         >>> snn.spikegen.step_forward_inverse(spikes, data[0], threshold=1)
         tensor([0., 0., 1., 1., 1.])
     """
-    start = floating(start)
+    start = floating(start, "start")
+    spikes = as_tensor(spikes, "spikes", start.device)
     rows, features = rows_and_features(start.shape, has_time=False)
     if tuple(spikes.shape[1:]) != (*rows, 2, *features) or spikes.dim() == 0:
         wanted = ", ".join(map(str, ("T", *rows, 2, *features)))

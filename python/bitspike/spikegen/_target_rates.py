@@ -47,17 +47,19 @@ def target_rate_code(
         raise ValueError(f"rate must lie between 0 and 1, but is {rate}")
     _check_first(first_spike_time, num_steps)
     pattern = _checked_pattern(firing_pattern)
-    spikes = torch.zeros(num_steps)
+    spikes = torch.zeros(num_steps, dtype=torch.float32, device="cpu")
     if rate == 0:
-        return spikes, torch.empty(0, dtype=torch.int64)
+        return spikes, spikes.new_empty(0, dtype=torch.int64)
     if pattern == "poisson":
         spikes[first_spike_time:] = rate
         spikes = torch.bernoulli(spikes, generator=generator)
         return spikes, spikes.nonzero().squeeze(-1)
-    times = torch.arange(first_spike_time, num_steps, 1 / rate)
+    times = torch.arange(
+        first_spike_time, num_steps, 1 / rate, dtype=spikes.dtype, device=spikes.device
+    )
     if pattern == "uniform":
         length = num_steps - first_spike_time
-        times = torch.rand(len(times), generator=generator) * length + first_spike_time
+        times = torch.empty_like(times).uniform_(generator=generator) * length + first_spike_time
     steps = times.to(torch.int64)
     # Rounding may lift a time to T itself.
     steps = steps[steps < num_steps]
@@ -127,7 +129,10 @@ def targets_rate(
     if num_steps:
         _check_first(first_spike_time, num_steps)
     one_hot = to_one_hot(targets, num_classes).bool()
-    on, off = (torch.tensor(float(x), device=targets.device) for x in (on_target, off_target))
+    device = one_hot.device
+    on, off = (
+        torch.tensor(float(x), dtype=torch.float32, device=device) for x in (on_target, off_target)
+    )
     if constant:
         values = torch.where(one_hot, on, off)
         if first_spike_time:
@@ -141,9 +146,9 @@ def targets_rate(
         )
         if interpolate:
             train = rate_interpolate(steps, int(num_steps), on_target, off_target, epsilon)
-            train = train.to(targets.device)
+            train = train.to(device)
         else:
-            train = torch.where(spikes.to(targets.device) == 1, on, off)
+            train = torch.where(spikes.to(device) == 1, on, off)
         return train.view(-1, *(1,) * one_hot.dim())
 
     return torch.where(one_hot, train(correct_rate), train(incorrect_rate))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.dense_spikes import of_spikes
 from bitspike.spike_tensor import SpikeTensor
 
@@ -12,8 +13,13 @@ from bitspike.spike_tensor import SpikeTensor
 def spike_train(
     on: Tensor, dtype: torch.dtype, packed: bool, features: int | None = None
 ) -> Tensor:
-    """Spikes where ``on [T, *]`` is true: a `SpikeTensor`, or zeros and ones of the dtype.
+    """Spikes of a dtype where ``on [T, *]`` is true: a `SpikeTensor`, or zeros and ones.
 
     The last ``features`` axes are a row of neurons; see `SpikeTensor.from_dense`.
     """
-    return SpikeTensor.from_dense(on, features) if packed else of_spikes(on.to(dtype))
+    if packed:
+        on = with_values(on, "data")
+        with outside_of_transforms():
+            spikes = SpikeTensor.from_dense(on, features)
+            return SpikeTensor(spikes.words, spikes.features, dtype)
+    return of_spikes(on.to(dtype))

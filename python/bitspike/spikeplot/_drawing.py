@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from bitspike.arguments import as_array, as_tensor, with_values
 from bitspike.spike_tensor import SpikeTensor
 
 if TYPE_CHECKING:
@@ -26,23 +27,38 @@ def matplotlib_module(name: str) -> Any:
         ) from missing
 
 
-def expect_axes(data: Tensor, name: str, *axes: str) -> None:
-    """Raises ``ValueError`` unless the data have these axes."""
+def drawable(data: float | Tensor, name: str) -> Tensor:
+    """An argument as a tensor with values, without its graph.
+
+    Raises:
+        TypeError: if it is no dense tensor of real numbers, and nothing that becomes one.
+    """
+    return with_values(as_tensor(data, name), name).detach()
+
+
+def with_axes(data: Tensor, name: str, *axes: str) -> Tensor:
+    """An argument as `drawable` gives it, with these axes.
+
+    Raises:
+        ValueError: if it has others.
+    """
+    data = drawable(data, name)
     if data.dim() != len(axes):
         raise ValueError(f"{name} must be [{', '.join(axes)}], not {tuple(data.shape)}")
+    return data
 
 
 def numbers(data: Tensor) -> Any:
     """The values as an array that matplotlib takes."""
-    plain = data.dense() if isinstance(data, SpikeTensor) else data.detach()
-    return plain.cpu().double().numpy()
+    plain = data.dense() if isinstance(data, SpikeTensor) else data
+    return as_array(plain.double(), "data")
 
 
 def events(data: Tensor) -> tuple[Tensor, Tensor]:
     """Step and neuron of each spike of ``[T, N]`` or ``[T]``."""
     if not isinstance(data, SpikeTensor):
         table = data if data.dim() == 2 else data.unsqueeze(1)
-        steps, neurons = table.detach().cpu().nonzero(as_tuple=True)
+        steps, neurons = table.cpu().nonzero(as_tuple=True)
         return steps, neurons
     # The words, as one sample with a row per step, whatever axes are rows and features.
     words = data.words.reshape(math.prod(data.words.shape[:-1]), 1, data.words.shape[-1])

@@ -12,10 +12,10 @@ from ._drawing import (
     GREY,
     ORANGE,
     SHADE,
-    expect_axes,
     label_axes,
     matplotlib_module,
     numbers,
+    with_axes,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def spike_count(
         >>> [bar.get_width() for bar in bars] == [1, 2]
         True
     """
-    expect_axes(data, "data", "T", "N")
+    data = with_axes(data, "data", "T", "N")
     steps = _steps(data, num_steps)
     if len(labels) != data.shape[1]:
         raise ValueError(f"labels must name {data.shape[1]} neurons, but there are {len(labels)}")
@@ -144,7 +144,7 @@ def animator(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     animation.save(pathlib.Path(folder) / "spikes.gif", writer="pillow")
     """
-    expect_axes(data, "data", "T", "H", "W")
+    data = with_axes(data, "data", "T", "H", "W")
     if not data.numel():
         raise ValueError(f"data must not be empty, but has shape {tuple(data.shape)}")
     frames = numbers(data)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ._drawing import BLUE, events, expect_axes, label_axes, numbers
+from bitspike.arguments import as_array
+
+from ._drawing import BLUE, drawable, events, label_axes, numbers, with_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +42,7 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
         >>> len(marks.get_offsets()) == int(spikes.sum())
         True
     """
+    data = drawable(data, "data")
     if data.dim() not in (1, 2):
         raise ValueError(
             f"data must be [T, N] or [T], not {tuple(data.shape)}: select one sample, and flatten "
@@ -58,7 +61,7 @@ def raster(data: Tensor, ax: Axes, **kwargs: Any) -> PathCollection:
         if not {"c", "color"} & kwargs.keys():
             kwargs["color"] = BLUE
     label_axes(ax, "step", "neuron")
-    marks = ax.scatter(steps.numpy(), neurons.numpy(), **kwargs)
+    marks = ax.scatter(as_array(steps, "data"), as_array(neurons, "data"), **kwargs)
     # Silent steps and neurons are part of the picture.
     ax.update_datalim([(0, 0), (max(data.shape[0], 1) - 1, max(columns, 1) - 1)])
     ax.autoscale_view()
@@ -99,7 +102,7 @@ def rates(
         >>> mesh.get_array().shape
         (20, 4)
     """
-    expect_axes(data, "data", "T", "N")
+    data = with_axes(data, "data", "T", "N")
     steps, neurons = data.shape
     if not data.numel():
         raise ValueError(f"data must not be empty, but has shape {tuple(data.shape)}")
@@ -128,8 +131,9 @@ def _spread(count: int, wanted: int) -> Tensor:
 
     A regular choice would alias with spikes that repeat regularly.
     """
-    places = torch.rand(wanted, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return ((places + torch.arange(wanted)) * (count / wanted)).long().clamp(max=count - 1)
+    places = torch.arange(wanted, dtype=torch.float64, device="cpu")
+    places += torch.empty_like(places).uniform_(generator=torch.Generator("cpu").manual_seed(0))
+    return (places * (count / wanted)).long().clamp(max=count - 1)
 
 
 def _height(ax: Axes) -> float:

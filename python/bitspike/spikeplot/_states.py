@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from bitspike.arguments import as_array
+
 from ._drawing import (
     BLUE,
     GREY,
     ORANGE,
+    drawable,
     events,
-    expect_axes,
     label_axes,
     matplotlib_module,
     numbers,
+    with_axes,
 )
 
 if TYPE_CHECKING:
@@ -56,17 +59,18 @@ def membrane(
         >>> [artist.get_label() for artist in artists]
         ['membrane', 'threshold', 'spike']
     """
-    expect_axes(data, "data", "T")
-    values = numbers(data)
+    data = with_axes(data, "data", "T")
+    values, height = numbers(data), float(drawable(threshold, "threshold"))
     style: dict[str, Any] = {"color": BLUE, "linewidth": 1.6, "label": "membrane"} | kwargs
     artists: list[Artist] = [
         *ax.plot(values, **style),
-        ax.axhline(float(threshold), color=GREY, linestyle="--", linewidth=1.2, label="threshold"),
+        ax.axhline(height, color=GREY, linestyle="--", linewidth=1.2, label="threshold"),
     ]
     if spk is not None:
+        spk = drawable(spk, "spk")
         if spk.shape != data.shape:
             raise ValueError(f"spk must be {tuple(data.shape)} like data, not {tuple(spk.shape)}")
-        steps = events(spk)[0].numpy()
+        steps = as_array(events(spk)[0], "spk")
         artists.append(
             ax.scatter(steps, values[steps], color=ORANGE, s=30, zorder=3, label="spike")
         )
@@ -104,9 +108,10 @@ def traces(
         6
         >>> plt.close()
     """
-    expect_axes(data, "data", "T", "N")
+    data = with_axes(data, "data", "T", "N")
     values = numbers(data)
     if spk is not None:
+        spk = drawable(spk, "spk")
         if spk.shape != data.shape:
             raise ValueError(f"spk must be {tuple(data.shape)} like data, not {tuple(spk.shape)}")
         values = values + spk_height * numbers(spk)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
 from bitspike.ops._function import Lend
 
 from ._surrogate import Surrogate
@@ -68,6 +69,7 @@ class Learnable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes, in the dtype of ``x``, with a gradient for ``x`` and one for each number."""
+        x = as_tensor(x, "x")
         kind = self._kind(**self._values())
         to_x = x * kind.derivative(x).detach()
         to_numbers = kind.primitive(x.detach())

@@ -54,9 +54,9 @@ class Scheduled(Surrogate):
         self._set(kind, 0)
 
     def _set(self, kind: Surrogate, steps: int) -> None:
-        self.steps = steps
         values: dict[str, Any] = {name: at(steps) for name, at in self._schedules.items()}
-        self.current = replace(kind, **values)
+        # Both at once: a schedule that raises leaves both as they are.
+        self.current, self.steps = replace(kind, **values), steps
 
     def step(self) -> None:
         """Moves on to the next values."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from bitspike import _native
+from bitspike.arguments import as_tensor
 from bitspike.ops._function import Fire
 
 
@@ -35,7 +36,7 @@ class Surrogate(ABC):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spikes, in the dtype of ``x``, with this surrogate's gradient."""
-        spikes: Tensor = Fire.apply(x, self.gradient)
+        spikes: Tensor = Fire.apply(as_tensor(x, "x"), self.gradient)
         return spikes
 
     def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:

@@ -85,6 +85,6 @@ def _images(
         raise ValueError(f"limit must be from 2 to {len(labels)}, not {limit}")
     # The files are sorted by class, or by who wrote.
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(labels), generator=generator)[:limit]
+    order = torch.randperm(len(labels), generator=generator, device=generator.device)[:limit]
     images = pixels[order].float() / brightest
     return split(images.view(-1, 1, side, side), labels[order], 10, source)

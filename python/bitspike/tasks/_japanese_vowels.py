@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,12 +49,15 @@ def _recordings(file: Path) -> tuple[Tensor, Tensor, Tensor]:
     # After the header a line is a recording: channels and the speaker, from 1 on, between colons.
     _, body = file.read_text(encoding="utf-8").split("@data\n")
     lines = body.splitlines()
-    x = torch.zeros(len(lines), STEPS, CHANNELS)
+    floats: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+    x = torch.zeros(len(lines), STEPS, CHANNELS, **floats)
     speakers, lengths = [], []
     for recording, line in zip(x, lines, strict=True):
         *channels, speaker = line.split(":")
-        values = torch.tensor([list(map(float, channel.split(","))) for channel in channels])
+        values = torch.tensor(
+            [list(map(float, channel.split(","))) for channel in channels], **floats
+        )
         recording[: values.shape[1]] = values.t()
         speakers.append(int(speaker) - 1)
         lengths.append(values.shape[1])
-    return x, torch.tensor(speakers), torch.tensor(lengths)
+    return x, torch.tensor(speakers, device="cpu"), torch.tensor(lengths, device="cpu")

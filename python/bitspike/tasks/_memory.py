@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -73,12 +75,13 @@ def store_recall(
     probabilities(store_probability=store_probability, rate=rate, noise=noise)
     generator = torch.Generator().manual_seed(seed)
     y = balanced_labels(samples, values, generator)
-    shown = torch.randint(values, (samples, frames - 1), generator=generator)
-    last = torch.randint(frames - 1, (samples, 1), generator=generator)
+    floats: dict[str, Any] = {"dtype": torch.float32, "device": y.device}
+    shown = torch.randint(values, (samples, frames - 1), generator=generator, device=y.device)
+    last = torch.randint(frames - 1, (samples, 1), generator=generator, device=y.device)
     shown.scatter_(1, last, y.unsqueeze(1))
-    earlier = torch.rand(samples, frames - 1, generator=generator) < store_probability
-    frame = torch.arange(frames - 1)
-    active = torch.zeros(samples, frames, values + 2)
+    earlier = torch.rand(samples, frames - 1, generator=generator, **floats) < store_probability
+    frame = torch.arange(frames - 1, device=y.device)
+    active = torch.zeros(samples, frames, values + 2, **floats)
     active[:, :-1, :values] = F.one_hot(shown, values).float()
     active[:, :-1, -2] = (earlier & (frame < last) | (frame == last)).float()
     active[:, -1, -1] = 1
@@ -145,7 +148,7 @@ def delayed_xor(
     pairs = balanced_labels(samples, 4, generator)
     a, b = pairs // 2, pairs % 2
     cue = F.one_hot(torch.stack([a, b, torch.full_like(a, 2)], 1), 3).float()
-    silence = torch.zeros(samples, delay, 3)
+    silence = cue.new_zeros(samples, delay, 3)
     first, rest = (part.repeat_interleave(cue_steps, 1) for part in (cue[:, :1], cue[:, 1:]))
     x = _cue_spikes(torch.cat([first, silence, rest], 1), width, rate, noise, generator)
     source = "Delayed XOR (Kim et al. 2019), computed; there are no rights to it."
@@ -156,5 +159,6 @@ def _cue_spikes(
     active: Tensor, width: int, rate: float, noise: float, generator: torch.Generator
 ) -> Tensor:
     """Spikes ``[N, T, G·width]`` of groups that are ``active [N, T, G]`` or not."""
-    chances = torch.where(active.repeat_interleave(width, 2) > 0, rate, noise)
+    fast, slow = active.new_tensor(rate), active.new_tensor(noise)
+    chances = torch.where(active.repeat_interleave(width, 2) > 0, fast, slow)
     return torch.bernoulli(chances, generator=generator)

@@ -76,7 +76,7 @@ def moving_bars(
     probabilities(noise=noise)
     generator = torch.Generator().manual_seed(seed)
     y = balanced_labels(samples, directions, generator)
-    start = torch.rand(samples, generator=generator, dtype=torch.float64)
+    start = torch.rand(samples, generator=generator, dtype=torch.float64, device=y.device)
     bright = _bright(y, start, directions, height, width, num_steps, thickness, speed)
     before, now = bright[:, :-1], bright[:, 1:]
     x = torch.stack([now & ~before, before & ~now], 2).float()
@@ -99,9 +99,9 @@ def _bright(
     """Which pixels are bright, bool ``[N, T + 1, H, W]``, the first time before the first step."""
     angle = (2 * math.pi / directions * y.double()).view(-1, 1, 1, 1)
     right, down = angle.cos(), angle.sin()
-    row = torch.arange(height, dtype=torch.float64).unsqueeze(1)
-    column = torch.arange(width, dtype=torch.float64)
-    time = torch.arange(num_steps + 1).view(-1, 1, 1)
+    row = torch.arange(height, dtype=torch.float64, device=y.device).unsqueeze(1)
+    column = torch.arange(width, dtype=torch.float64, device=y.device)
+    time = torch.arange(num_steps + 1, device=y.device).view(-1, 1, 1)
     period = height * down.abs() + width * right.abs() + thickness
     along = column * right + row * down
     return (along - start.view(-1, 1, 1, 1) * period - speed * time) % period < thickness

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,15 +69,17 @@ def spike_patterns(
     generator = torch.Generator().manual_seed(seed)
     y = balanced_labels(samples, classes, generator)
     terms = math.ceil(min(PRECISION ** (-1 / alpha), MOST_TERMS))
-    times = torch.empty(samples, neurons, dtype=torch.float64)
+    floats: dict[str, Any] = {"dtype": torch.float64, "device": y.device}
+    times = torch.empty(samples, neurons, **floats)
     for label in range(classes):
-        manifold = torch.rand(3, neurons, dim, terms, generator=generator, dtype=torch.float64)
+        manifold = torch.rand(3, neurons, dim, terms, generator=generator, **floats)
         members = y == label
         count = int(members.sum())
-        points = torch.rand(count, dim, generator=generator, dtype=torch.float64)
+        points = torch.rand(count, dim, generator=generator, **floats)
         times[members] = _unit_range(_embed(points, manifold, alpha))
     steps = (times * (num_steps - 1)).round().long()
-    x = torch.zeros(samples, num_steps, neurons).scatter_(1, steps.unsqueeze(1), 1.0)
+    x = torch.zeros(samples, num_steps, neurons, dtype=torch.float32, device=y.device)
+    x.scatter_(1, steps.unsqueeze(1), 1.0)
     source = "Random manifolds (Zenke and Vogels 2021), computed; there are no rights to it."
     return split(x, y, classes, source)
 
@@ -87,7 +90,7 @@ def _embed(points: Tensor, manifold: Tensor, alpha: float) -> Tensor:
     Some points at a time, as all terms of all of them would need much memory.
     """
     a, b, c = manifold
-    k = torch.arange(1, manifold.shape[-1] + 1, dtype=points.dtype)
+    k = torch.arange(1, manifold.shape[-1] + 1, dtype=points.dtype, device=points.device)
     times = []
     for z in points[:, None, :, None].split(256):
         terms = a / k**alpha * torch.sin(2 * math.pi * (k * z * b + c))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from bitspike.arguments import as_tensor
+
 
 class Task(NamedTuple):
     """Samples to train and to test on.
@@ -49,6 +51,10 @@ def time_first(samples: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
     """
     if not samples:
         raise ValueError("samples must not be empty")
+    samples = [
+        tuple(x if isinstance(x, Tensor) else as_tensor(x, "samples") for x in sample)
+        for sample in samples
+    ]
     shapes = {tuple(sample[0].shape) for sample in samples}
     if len(shapes) > 1 or () in shapes:
         raise ValueError(f"samples must all be [T, *] of one shape, but are {sorted(shapes)}")
@@ -65,4 +71,4 @@ def split(x: Tensor, y: Tensor, classes: int, source: str) -> Task:
 
 def balanced_labels(samples: int, classes: int, generator: torch.Generator) -> Tensor:
     """Labels ``[samples]`` in random order, of which each occurs as often, give or take one."""
-    return torch.randperm(samples, generator=generator) % classes
+    return torch.randperm(samples, generator=generator, device=generator.device) % classes

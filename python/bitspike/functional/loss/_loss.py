@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor_like
+
 REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -55,12 +57,13 @@ class LossFunctions:
         """The weights in the dtype and on the device of ``like [*, C]``."""
         if self.weight is None:
             return None
-        if self.weight.shape != like.shape[-1:]:
+        weight = as_tensor_like(self.weight, "weight", like)
+        if weight.shape != like.shape[-1:]:
             raise ValueError(
                 f"weight must hold one number for each of the {like.shape[-1]} classes, "
-                f"not have shape {tuple(self.weight.shape)}"
+                f"not have shape {tuple(weight.shape)}"
             )
-        return self.weight.to(like.device, like.dtype)
+        return weight
 
     def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of ``[B, C]``."""

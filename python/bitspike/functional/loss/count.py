@@ -54,7 +54,7 @@ class ce_rate_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         spikes = checked(spk_out)
-        index = labels(targets, spikes.shape[1])
+        index = labels(targets, spikes.shape[1], spikes.device)
         if self.population_code:
             spikes = pooled(spikes, self.num_classes).mean(-1)
         per_sample = self._cross_entropy_of_steps(spikes, index)
@@ -106,7 +106,7 @@ class ce_count_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         counts = class_counts(checked(spk_out), self.population_code, self.num_classes)
-        return self._cross_entropy(counts, labels(targets, len(counts)))
+        return self._cross_entropy(counts, labels(targets, len(counts), counts.device))
 
 
 class mse_count_loss(LossFunctions):
@@ -159,7 +159,7 @@ class mse_count_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         spikes = checked(spk_out)
-        index = labels(targets, spikes.shape[1])
+        index = labels(targets, spikes.shape[1], spikes.device)
         steps, size = spikes.shape[0], self._neurons_per_class(spikes)
         on, off = (int(steps * rate * size) for rate in (self.correct_rate, self.incorrect_rate))
         counts = class_counts(spikes, self.population_code, self.num_classes)
@@ -223,7 +223,7 @@ class mse_rate_loss(mse_count_loss):
         if not self.normalize:
             return super()._compute_loss(spk_out, targets)
         spikes = checked(spk_out)
-        index = labels(targets, spikes.shape[1])
+        index = labels(targets, spikes.shape[1], spikes.device)
         counts = class_counts(spikes, self.population_code, self.num_classes)
         rates = counts / (spikes.shape[0] * self._neurons_per_class(spikes))
         wanted = by_label(index, self.correct_rate, self.incorrect_rate, rates)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor, as_tensor_like
+
 from .._recordings import by_label, checked, labels, wide
 from ._loss import LossFunctions, reduced
 
@@ -41,7 +43,7 @@ class ce_max_membrane_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         mem = checked(spk_out, "mem_out")
-        return self._cross_entropy(mem.max(0).values, labels(targets, mem.shape[1]))
+        return self._cross_entropy(mem.max(0).values, labels(targets, mem.shape[1], mem.device))
 
 
 class mse_membrane_loss(LossFunctions):
@@ -92,17 +94,18 @@ class mse_membrane_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         if self.time_var_targets:
-            mem, wanted, index = wide(spk_out), targets, None
-            if targets.shape != mem.shape or not mem.dim() or not mem.shape[0]:
+            mem, index = wide(as_tensor(spk_out, "mem_out")), None
+            wanted = as_tensor_like(targets, "targets", mem)
+            if wanted.shape != mem.shape or not mem.dim() or not mem.shape[0]:
                 raise ValueError(
                     f"targets must be [T, B, C] like mem_out {tuple(mem.shape)}, "
-                    f"not {tuple(targets.shape)}"
+                    f"not {tuple(wanted.shape)}"
                 )
         else:
             mem = checked(spk_out, "mem_out")
-            index = labels(targets, mem.shape[1])
+            index = labels(targets, mem.shape[1], mem.device)
             wanted = by_label(index, self.on_target, self.off_target, mem)
-        errors = F.mse_loss(mem, wanted.to(mem.dtype).expand_as(mem), reduction="none").mean(0)
+        errors = F.mse_loss(mem, wanted.expand_as(mem), reduction="none").mean(0)
         weights = self._weights(mem)
         if weights is not None:
             return errors * weights[index].unsqueeze(-1)

@@ -64,7 +64,7 @@ class spike_max_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         spikes = checked(spk_out)
-        index = labels(targets, spikes.shape[1])
+        index = labels(targets, spikes.shape[1], spikes.device)
         if self.window is None:
             steps, fired = spikes.shape[0], counts(spikes).unsqueeze(0)
         else:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor, as_tensor_like, with_values
+
 from .._recordings import by_label, checked, labels, spike_times
 from ._loss import LossFunctions
 
@@ -78,8 +80,10 @@ class SpikeTime(nn.Module):
     def _wanted(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """Wanted times ``[F, B, C]``."""
         steps, *shape = spikes.shape
-        wanted = self._given(targets, shape) if self.target_is_time else self._of(spikes, targets)
-        wanted = wanted.detach().to(spikes.dtype)
+        if self.target_is_time:
+            wanted = self._given(as_tensor_like(targets, "targets", spikes).detach(), shape)
+        else:
+            wanted = self._of(spikes, targets)
         return torch.where(wanted < 0, wanted + steps, wanted)
 
     def _given(self, targets: Tensor, shape: list[int]) -> Tensor:
@@ -96,13 +100,18 @@ class SpikeTime(nn.Module):
         return wanted.expand(whole)
 
     def _of(self, spikes: Tensor, targets: Tensor) -> Tensor:
-        index = labels(targets, spikes.shape[1])
+        index = labels(targets, spikes.shape[1], spikes.device)
         return torch.stack([by_label(index, on, off, spikes) for on, off in self._pairs])
 
 
 def _pairs(on_target: Times, off_target: Times, several: bool) -> list[tuple[float, float]]:
     """The wanted times of each spike, for the correct class and for the others."""
-    on, off = (torch.as_tensor(times).reshape(-1).tolist() for times in (on_target, off_target))
+    on, off = (
+        with_values(as_tensor(times, name, torch.device("cpu"), torch.float64), name)
+        .reshape(-1)
+        .tolist()
+        for name, times in (("on_target", on_target), ("off_target", off_target))
+    )
     if len(on) != len(off) or not on or (len(on) > 1 and not several):
         number = "equally many times" if several else "one time each"
         raise ValueError(
@@ -163,8 +172,10 @@ class mse_temporal_loss(LossFunctions):
         self.spk_time_fn = SpikeTime(target_is_time, on_target, off_target, tolerance, multi_spike)
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
-        times, wanted = self.spk_time_fn(spk_out, targets)
-        steps = spk_out.shape[0]
+        spikes = checked(spk_out)
+        targets = as_tensor(targets, "targets", spikes.device)
+        times, wanted = self.spk_time_fn(spikes, targets)
+        steps = spikes.shape[0]
         return self._squared_error(times / steps, wanted / steps, targets.long())
 
 
@@ -208,7 +219,7 @@ class ce_temporal_loss(LossFunctions):
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         times = spike_times(checked(spk_out), 1)[0]
         scores = -times if self.inverse == "negate" else 1 / (times + 1)
-        index = labels(targets, scores.shape[0])
+        index = labels(targets, scores.shape[0], scores.device)
         return F.cross_entropy(scores, index, self._weights(scores), reduction=self.reduction)
 
 
@@ -257,11 +268,12 @@ class mse_relative_temporal_loss(LossFunctions):
         self.detach_target = detach_target
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
-        times = spike_times(checked(spk_out), 1)[0]
-        index = labels(targets, times.shape[0])
-        correct = F.one_hot(index, times.shape[1]).bool()
+        spikes = checked(spk_out)
+        times = spike_times(spikes, 1)[0]
+        index = labels(targets, times.shape[0], times.device)
+        correct = index.unsqueeze(1) == torch.arange(times.shape[1], device=index.device)
         earliest = times.gather(1, index.unsqueeze(1)) + self.margin
         wanted = torch.where(~correct & (times < earliest), earliest, times)
         wanted = wanted.detach() if self.detach_target else wanted
-        steps = spk_out.shape[0]
+        steps = spikes.shape[0]
         return self._squared_error(times / steps, wanted / steps, index)

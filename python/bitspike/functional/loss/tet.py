@@ -56,7 +56,7 @@ class tet_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         outputs = checked(spk_out)
-        index = labels(targets, outputs.shape[1])
+        index = labels(targets, outputs.shape[1], outputs.device)
         entropy = self._cross_entropy_of_steps(outputs, index)
         pull = ((outputs - self.phi) ** 2).mean((0, 2))
         weights = self._weights(outputs)

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor_like
 from bitspike.scan import linear_scan
 
 from .._recordings import checked
@@ -54,13 +55,14 @@ class van_rossum_loss(LossFunctions):
 
     def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         spikes = checked(spk_out)
+        targets = as_tensor_like(targets, "targets", spikes)
         if targets.shape != spikes.shape:
             raise ValueError(
                 f"targets must be spikes [T, B, C] like spk_out {tuple(spikes.shape)}, "
                 f"not of shape {tuple(targets.shape)}"
             )
         # The filter is linear: one run for both trains.
-        differences = spikes - targets.to(spikes.dtype)
+        differences = spikes - targets
         decay = torch.tensor(math.exp(-1 / self.tau), dtype=spikes.dtype, device=spikes.device)
         traces = linear_scan(differences, decay)
         return reduced((traces**2).sum(0) / self.tau, self.reduction)

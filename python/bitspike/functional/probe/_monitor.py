@@ -65,10 +65,14 @@ class BaseMonitor:
             raise TypeError(
                 f"instance must be a class or a tuple of classes, not {instance!r}"
             ) from None
-        for name, layer in layers:
-            self.monitored_layers.append(name)
-            self.name_records_index[name] = []
-            self.hooks.append(register(layer, partial(self._record, name)))
+        try:
+            for name, layer in layers:
+                self.hooks.append(register(layer, partial(self._record, name)))
+        except RuntimeError:  # A layer with another kind of backward hook takes none of these.
+            self.remove_hooks()
+            raise
+        self.monitored_layers = [name for name, _ in layers]
+        self.name_records_index = {name: [] for name in self.monitored_layers}
 
     def _record(self, name: str, layer: nn.Module, *arguments: Any) -> None:
         if self._enable:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv1d_weight, conv2d_weight
 
-from ._traces import Scale, Trace, check_shape, linear, weight_itself
+from ._traces import Scale, Trace, both_sides, check_shape, linear, weight_itself
 
 Convolution = nn.Conv1d | nn.Conv2d
 
@@ -161,6 +161,7 @@ def _step(
         value = getattr(conv, name)
         if any(n != 1 for n in (value if isinstance(value, tuple) else (value,))):
             raise NotImplementedError(f"STDP of a convolution with {name}={value}")
+    in_spike, out_spike = both_sides(conv, in_spike, out_spike)
     weight = conv.weight.detach()
     padded = _padded(conv, in_spike)
     places = [
@@ -170,8 +171,8 @@ def _step(
         )
     ]
     check_shape(out_spike, (in_spike.shape[0], conv.out_channels, *places), "out_spike")
-    trace_pre = linear(trace_pre, padded, tau_pre, "tau_pre")
-    trace_post = linear(trace_post, out_spike, tau_post, "tau_post")
+    trace_pre = linear(trace_pre, padded, tau_pre, "pre")
+    trace_post = linear(trace_post, out_spike, tau_post, "post")
     falls = f_pre(weight) * correlate(padded, weight.shape, trace_post, conv.stride)
     rises = f_post(weight) * correlate(trace_pre, weight.shape, out_spike, conv.stride)
     return trace_pre, trace_post, rises - falls

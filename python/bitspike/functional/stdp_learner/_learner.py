@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
 from bitspike.functional.probe import InputMonitor, OutputMonitor
 
 from ._convolution import stdp_conv1d_single_step, stdp_conv2d_single_step
@@ -21,6 +22,14 @@ _RULES: dict[type[nn.Module], Any] = {
     nn.Conv1d: stdp_conv1d_single_step,
     nn.Conv2d: stdp_conv2d_single_step,
 }
+
+
+class _Traces(NamedTuple):
+    """What goes on from one step to the next."""
+
+    pre: Tensor | None
+    post: Tensor | None
+    eligibility: Tensor | None
 
 
 class STDPLearner(nn.Module):
@@ -61,7 +70,8 @@ class STDPLearner(nn.Module):
         Of ``nn.Linear`` ``[B, in]`` and ``[B, out]`` per step, with time in front in sequences.
 
     Raises:
-        TypeError: for another ``synapse``; in a call, if ``sn`` returns more than spikes.
+        TypeError: for another ``synapse``, or an ``sn`` that is no module; in a call, if ``sn``
+            returns more than spikes.
         ValueError: for a time constant that is not positive.
 
     Example:
@@ -96,6 +106,8 @@ class STDPLearner(nn.Module):
                 f"synapse must be {' or '.join('nn.' + kind.__name__ for kind in kinds)}"
                 f"{'' if tau_trace is None else ' with tau_trace'}, not {type(synapse).__name__}"
             )
+        if not isinstance(sn, nn.Module):
+            raise TypeError(f"sn must be a module that returns spikes, not {type(sn).__name__}")
         super().__init__()
         self.tau_pre = positive(tau_pre, "tau_pre")
         self.tau_post = positive(tau_post, "tau_post")
@@ -169,46 +181,53 @@ class STDPLearner(nn.Module):
                 f"reward={reward}, tau_trace={self.tau_trace}"
             )
         steps = self._recorded()
-        change = torch.zeros_like(self.synapse.weight)
+        weight = self.synapse.weight
+        change = torch.zeros_like(weight)
+        traces = _Traces(self.trace_pre, self.trace_post, self.eligibility)
         for spikes, rewarded in zip(steps, self._rewards(reward, steps), strict=True):
-            change = change + self._change(spikes, rewarded)
-        self._forget_records()
+            traces, of_step = self._change(traces, spikes, rewarded)
+            change = change + of_step
         change = change * scale
-        if not on_grad:
-            return change
-        if steps:
-            known = self.synapse.weight.grad
-            self.synapse.weight.grad = -change if known is None else known - change
-        return None
+        gradient = None
+        if on_grad and steps:
+            # The spikes may be of a wider dtype than the weight.
+            gradient = (-change if weight.grad is None else weight.grad - change).to(weight.dtype)
+        # All at once: what raises above leaves traces, records and gradient as they are.
+        self.trace_pre, self.trace_post, self.eligibility = traces
+        self._forget_records()
+        if gradient is not None:
+            weight.grad = gradient
+        return None if on_grad else change
 
-    def _change(self, spikes: tuple[Tensor, Tensor], reward: Tensor | None) -> Tensor:
-        """Takes traces one step further, and returns by how much the weight changes."""
+    def _change(
+        self, before: _Traces, spikes: tuple[Tensor, Tensor], reward: Tensor | None
+    ) -> tuple[_Traces, Tensor]:
+        """The traces one step further, and by how much the weight changes."""
         out_spike = spikes[1]
-        if self.trace_post is not None and self.trace_post.shape != out_spike.shape:
+        if before.post is not None and before.post.shape != out_spike.shape:
             raise ValueError(
-                f"the traces belong to spikes {list(self.trace_post.shape)}, and now sn returned "
+                f"the traces belong to spikes {list(before.post.shape)}, and now sn returned "
                 f"{list(out_spike.shape)}: call reset() in between"
             )
         change: Tensor
         rule: Any = self._rule if reward is None else mstdp_linear_single_step
-        self.trace_pre, self.trace_post, change = rule(
+        pre, post, change = rule(
             self.synapse,
             *spikes,
-            self.trace_pre,
-            self.trace_post,
+            before.pre,
+            before.post,
             self.tau_pre,
             self.tau_post,
             self.f_pre,
             self.f_post,
         )
         if reward is None or self.tau_trace is None:
-            return change
-        if self.eligibility is None:
-            self.eligibility = change
-        else:
-            self.eligibility = self.eligibility * math.exp(-1 / self.tau_trace) + change
-        rewarded: Tensor = torch.tensordot(reward.to(change.dtype), self.eligibility, 1)
-        return rewarded
+            return _Traces(pre, post, before.eligibility), change
+        eligibility = change
+        if before.eligibility is not None:
+            eligibility = before.eligibility * math.exp(-1 / self.tau_trace) + change
+        rewarded: Tensor = torch.tensordot(reward.to(change.dtype), eligibility, 1)
+        return _Traces(pre, post, eligibility), rewarded
 
     def _rewards(
         self, reward: float | Tensor | None, steps: Sequence[Any]
@@ -217,7 +236,8 @@ class STDPLearner(nn.Module):
         if reward is None or not steps:
             return [None] * len(steps)
         shape = (len(steps), steps[0][1].shape[0])
-        given = torch.as_tensor(reward, device=self.synapse.weight.device)
+        weight = self.synapse.weight
+        given = as_tensor(reward, "reward", weight.device, weight.dtype)
         try:
             return given.expand(shape).unbind(0)
         except RuntimeError:
@@ -258,5 +278,6 @@ class STDPLearner(nn.Module):
 def _alone(rule: str, x: Any) -> Tensor:
     """A recorded tensor, without its graph."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"{rule}, not {len(x)} tensors")
+        given = f"{len(x)} tensors" if isinstance(x, tuple) else type(x).__name__
+        raise TypeError(f"{rule}, not {given}")
     return x.detach()

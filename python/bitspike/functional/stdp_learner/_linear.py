@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ._traces import Scale, Trace, check_shape, exponential, linear, positive, weight_itself
+from ._traces import (
+    Scale,
+    Trace,
+    both_sides,
+    check_shape,
+    exponential,
+    linear,
+    positive,
+    weight_itself,
+)
 
 
 def stdp_linear_single_step(
@@ -66,10 +75,11 @@ def stdp_linear_single_step(
         >>> step(silent, fires, x, y)[2]
         tensor([[0.5000]])
     """
+    in_spike, out_spike = both_sides(fc, in_spike, out_spike)
     _check(fc, in_spike, out_spike)
     weight = fc.weight.detach()
-    trace_pre = linear(trace_pre, in_spike, tau_pre, "tau_pre")
-    trace_post = linear(trace_post, out_spike, tau_post, "tau_post")
+    trace_pre = linear(trace_pre, in_spike, tau_pre, "pre")
+    trace_post = linear(trace_post, out_spike, tau_post, "post")
     falls = f_pre(weight) * (trace_post.t() @ in_spike)
     rises = f_post(weight) * (out_spike.t() @ trace_pre)
     return trace_pre, trace_post, rises - falls
@@ -130,10 +140,11 @@ def mstdp_linear_single_step(
         >>> step(silent, fires, x, y)[2]
         tensor([[[0.6065]]])
     """
+    in_spike, out_spike = both_sides(fc, in_spike, out_spike)
     _check(fc, in_spike, out_spike)
     weight = fc.weight.detach()
-    trace_pre = exponential(trace_pre, in_spike, tau_pre, "tau_pre")
-    trace_post = exponential(trace_post, out_spike, tau_post, "tau_post")
+    trace_pre = exponential(trace_pre, in_spike, tau_pre, "pre")
+    trace_post = exponential(trace_post, out_spike, tau_post, "post")
     rises = f_post(weight) * (trace_pre.unsqueeze(1) * out_spike.unsqueeze(2))
     falls = f_pre(weight) * (trace_post.unsqueeze(2) * in_spike.unsqueeze(1))
     return trace_pre, trace_post, rises - falls
@@ -191,6 +202,7 @@ def mstdpet_linear_single_step(
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
+    in_spike, out_spike = both_sides(fc, in_spike, out_spike)
     check_shape(in_spike, (fc.in_features,), "in_spike")
     check_shape(out_spike, (fc.out_features,), "out_spike")
     positive(tau_trace, "tau_trace")

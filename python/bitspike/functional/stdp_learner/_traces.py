@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from bitspike.arguments import as_tensor, as_tensor_like
 
 Trace = float | Tensor | None
 """A trace before a step; None before the first one."""
@@ -19,16 +22,28 @@ def weight_itself(weight: Tensor) -> Tensor:
     return weight
 
 
-def linear(trace: Trace, spikes: Tensor, tau: float, name: str) -> Tensor:
+def linear(trace: Trace, spikes: Tensor, tau: float, side: str) -> Tensor:
     """``trace - trace/tau + spikes``, which is Euler's method for an exponential decay."""
-    before = 0.0 if trace is None else trace
-    return before - before / positive(tau, name) + spikes
+    before = _before(trace, spikes, side)
+    return before - before / positive(tau, f"tau_{side}") + spikes
 
 
-def exponential(trace: Trace, spikes: Tensor, tau: float, name: str) -> Tensor:
+def exponential(trace: Trace, spikes: Tensor, tau: float, side: str) -> Tensor:
     """``trace·exp(-1/tau) + spikes``."""
-    before = 0.0 if trace is None else trace
-    return before * math.exp(-1 / positive(tau, name)) + spikes
+    before = _before(trace, spikes, side)
+    return before * math.exp(-1 / positive(tau, f"tau_{side}")) + spikes
+
+
+def _before(trace: Trace, spikes: Tensor, side: str) -> Tensor | float:
+    if trace is None or isinstance(trace, int | float):
+        return trace or 0.0
+    before = as_tensor_like(trace, f"trace_{side}", spikes)
+    try:
+        return before.expand(spikes.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"trace_{side} must be {list(spikes.shape)} as the spikes, not {list(before.shape)}"
+        ) from None
 
 
 def positive(tau: float, name: str) -> float:
@@ -40,6 +55,26 @@ def positive(tau: float, name: str) -> float:
     if not tau > 0:
         raise ValueError(f"{name} must be a positive number of steps, not {tau}")
     return tau
+
+
+def both_sides(
+    synapse: nn.Linear | nn.Conv1d | nn.Conv2d, in_spike: Tensor, out_spike: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The spikes of both sides as tensors of one dtype, in which the weight loses nothing.
+
+    Raises:
+        TypeError: if they are no dense tensors of real numbers, and nothing that becomes one.
+    """
+    weight = synapse.weight
+    spikes = [
+        as_tensor(x, name, weight.device)
+        for name, x in (("in_spike", in_spike), ("out_spike", out_spike))
+    ]
+    dtype = weight.dtype
+    for x in spikes:
+        dtype = torch.promote_types(dtype, x.dtype)
+    first, second = (x.to(dtype) for x in spikes)
+    return first, second
 
 
 def check_shape(spikes: Tensor, shape: tuple[int, ...], name: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitspike.ops._dispatch import is_traced
+
 
 class StateQuant(torch.autograd.Function):
     """``StateQuant.apply(x, levels)``: the nearest level to each number, which keeps its gradient.
@@ -58,7 +60,7 @@ def _nearest(x: Tensor, levels: Tensor) -> Tensor:
         return torch.where((levels[candidate] - x).abs() <= shortest, candidate, index)
 
     # Seen from far off, levels can be equally far: bisection finds the lowest one.
-    if torch.compiler.is_compiling() or not torch.equal(lower(index, 1), index):
+    if is_traced(x) or x.is_meta or not torch.equal(lower(index, 1), index):
         for bit in reversed(range(len(levels).bit_length())):
             index = lower(index, 1 << bit)
     return torch.where(x.isnan(), 0, index)

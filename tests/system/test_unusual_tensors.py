@@ -1,0 +1,67 @@
+"""Everything public × every kind of tensor: right, or an exception that names the argument."""
+
+import inspect
+
+import pytest
+import torch
+from kinds import KINDS, ON_CUDA, outcome
+from public import CALLABLE
+from uses import USES
+
+# Whose tensors are not those of a user: torch calls it, or the library does.
+EXEMPT = {
+    "LayerDiagnosis": "a record, which diagnose makes",
+    "StateQuant": "what autograd calls; state_quant makes the function that users call",
+    "LossFunctions": "the base class of losses, which have uses of their own",
+}
+NOT_YET = ("bitspike.neurons", "bitspike.layers", "bitspike.scan", "bitspike._", "bitspike.unroll")
+"""Modules whose uses are still to be listed."""
+NAMES_OF_TENSORS = ("Tensor", "Trace", "Times")
+
+
+@pytest.mark.parametrize("use", USES, ids=str)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_unusual_tensors(use):
+    wrong = {name: outcome(use, kind) for name, kind in KINDS.items() if name not in use.without}
+    assert not {name: fault for name, fault in wrong.items() if fault}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("use", USES, ids=str)
+def test_tensors_on_another_device(use):
+    assert outcome(use, ON_CUDA) is None
+
+
+def takes_tensors(function):
+    """The names of the arguments that are tensors."""
+    return {
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if any(kind in str(parameter.annotation) for kind in NAMES_OF_TENSORS)
+        and not str(parameter.annotation).startswith("Callable")
+    }
+
+
+def functions_of(value):
+    """What of something public is called: a function, or the public methods of a class."""
+    if not inspect.isclass(value):
+        return [value]
+    called = ("__init__", "__call__")
+    methods = inspect.getmembers(value, inspect.isfunction)
+    return [function for name, function in methods if name[0] != "_" or name in called]
+
+
+def test_every_public_tensor_has_a_use():
+    listed = {(use.of, use.parameter) for use in USES}
+    missing = {
+        f"{function.__module__}.{function.__qualname__}: {name}"
+        for value in CALLABLE.values()
+        if inspect.isclass(value) or inspect.isfunction(value)
+        for function in functions_of(value)
+        if function.__module__.startswith("bitspike")
+        and not function.__module__.startswith(NOT_YET)
+        and function.__qualname__.partition(".")[0] not in EXEMPT
+        for name in takes_tensors(function)
+        if (function, name) not in listed
+    }
+    assert not missing

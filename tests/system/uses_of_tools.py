@@ -1,0 +1,158 @@
+"""Calls of surrogates, pictures, and what looks at networks or trains them."""
+
+import copy
+
+import numpy as np
+import torch
+from kinds import Use
+from matplotlib.figure import Figure
+from torch import nn
+
+import bitspike as snn
+from bitspike import backprop, spikeplot, surrogate, tasks
+from bitspike import functional as SF
+
+T, B, N = 6, 3, 4
+SPIKES = (torch.arange(T * B * N) * 7 % 11 < 4).float().view(T, B, N)
+CLASSES = torch.tensor([1, 0, 1])
+POTENTIALS = torch.tensor([-1.0, -0.25, 0.0, 0.25, 1.0])
+
+
+def network(**options):
+    net = nn.Sequential(nn.Linear(N, 2), snn.Leaky(beta=0.5, init_hidden=True, **options))
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter))
+    return net
+
+
+def diagnosed(x):
+    layers = snn.diagnose(NETWORK, x)
+    return [(row.firing_rate, row.gradient_norm, row.step_gradients) for row in layers]
+
+
+def spent(x):
+    report = snn.energy(NETWORK, x)
+    return report.synops, report.joules
+
+
+def rescued(x):
+    net = copy.deepcopy(SILENT)
+    return snn.rescue(net, x), net[0].weight
+
+
+def trained(train, data, targets):
+    """The weights after one update."""
+    net = copy.deepcopy(TRAINED)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    train(net, [(data, targets)], optimizer, SF.ce_count_loss())
+    return net[0].weight
+
+
+def training(train):
+    for name, example, call in (
+        ("data", SPIKES, lambda x: trained(train, x, CLASSES)),
+        ("targets", CLASSES, lambda x: trained(train, SPIKES, x)),
+    ):
+        # Chunks share the graph of their data, and their network has real weights.
+        without = ("of a graph", *RUNS, *(DTYPES if name == "data" else ()))
+        yield Use(train, "dataloader", example, call, name, says=name, without=without)
+
+
+def offsets(marks):
+    return marks.get_offsets().data
+
+
+def heights(lines):
+    return [np.asarray(line.get_ydata()) for line in lines]
+
+
+def raster(x):
+    return offsets(spikeplot.raster(x, Figure().subplots()))
+
+
+def membrane(data=POTENTIALS, threshold=1.0, spk=None):
+    line, level, *dots = spikeplot.membrane(data, Figure().subplots(), threshold, spk)
+    return *heights([line, level]), *map(offsets, dots)
+
+
+def traces(data=SPIKES[:, 0], spk=None):
+    from matplotlib import pyplot
+
+    pyplot.figure()
+    try:
+        return heights(spikeplot.traces(data, spk, (2, 2)))
+    finally:
+        pyplot.close()
+
+
+def spike_count(x):
+    figure = Figure()
+    bars = spikeplot.spike_count(x, figure, figure.subplots(), list("abcd"))
+    return [bar.get_width() for bar in bars]
+
+
+def rates(x):
+    return spikeplot.rates(x, Figure().subplots(), window=2).get_array().data
+
+
+def animator(x):
+    figure = Figure()
+    animation = spikeplot.animator(x, figure, figure.subplots())
+    animation._draw_was_started = True  # It would warn that nobody saw it.
+    return figure.axes[0].images[0].get_array().data
+
+
+NETWORK = network()
+TRAINED = network(output=True)
+SILENT = network(threshold=99.0)
+
+# A network that was made outside is neither fake nor seen by torch.func.
+RUNS = ("fake", "func.grad")
+# A linear layer in front of all takes no other dtypes.
+DTYPES = ("bool", "int8", "uint8", "uint16", "int64", "float64", "bfloat16", "float16")
+
+TOOLS = [
+    *(
+        Use(kind.__call__, "x", POTENTIALS, kind(), says=kind.__name__)
+        for kind in (*surrogate.ALL, surrogate.StochasticSpikeOperator)
+    ),
+    Use(
+        surrogate.CustomSurrogate.__call__,
+        "x",
+        POTENTIALS,
+        surrogate.CustomSurrogate(lambda x, grad, spikes: grad / 2),
+        says="custom",
+    ),
+    Use(
+        surrogate.Scheduled.__call__,
+        "x",
+        POTENTIALS,
+        surrogate.Scheduled(surrogate.ATan(), alpha=surrogate.schedule.Linear(1.0, 2.0, steps=3)),
+    ),
+    Use(surrogate.Learnable.forward, "x", POTENTIALS, surrogate.Learnable(surrogate.ATan())),
+    Use(snn.diagnose, "x", SPIKES, diagnosed, without=(*DTYPES, "func.grad")),
+    # What is the same at all steps costs nothing but the first time.
+    Use(snn.energy, "x", SPIKES, spent, without=(*DTYPES, "func.grad", "expanded")),
+    Use(snn.rescue, "x", SPIKES, rescued, without=(*DTYPES, *RUNS)),
+    *training(backprop.TBPTT),
+    *training(backprop.BPTT),
+    *training(backprop.RTRL),
+    Use(spikeplot.raster, "data", SPIKES[:, 0], raster),
+    Use(spikeplot.rates, "data", SPIKES[:, 0], rates),
+    Use(spikeplot.spike_count, "data", SPIKES[:, 0], spike_count),
+    Use(spikeplot.animator, "data", SPIKES, animator),
+    Use(spikeplot.membrane, "data", POTENTIALS, membrane),
+    Use(spikeplot.membrane, "threshold", torch.tensor(1.0), lambda x: membrane(threshold=x)),
+    Use(spikeplot.membrane, "spk", (POTENTIALS > 0).float(), lambda x: membrane(spk=x)),
+    Use(spikeplot.traces, "data", SPIKES[:, 0], traces),
+    Use(spikeplot.traces, "spk", SPIKES[:, 0], lambda x: traces(spk=x)),
+    Use(
+        tasks.time_first,
+        "samples",
+        SPIKES,
+        lambda x: tasks.time_first([(x, CLASSES[0]), (x, CLASSES[1])])[0],
+        # It stacks whatever torch stacks.
+        without=("complex", "conjugated", "quantised", "mkldnn", "nested"),
+    ),
+]
