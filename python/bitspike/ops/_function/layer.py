@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bitspike.ops import sequence
 from bitspike.ops._dispatch import is_traced
 from bitspike.spike_tensor import SpikeTensor
 
+from . import derivable
 from .dense import dense
 
 
@@ -50,11 +51,12 @@ class Layer(torch.autograd.Function):
         return (spikes, *others)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         traced = is_traced(*saved)
         needed = ctx.needs_input_grad[4:]
+        if not traced and derivable.is_wanted(grads):
+            return *[None] * 4, *derivable.gradients(_in_torch(ctx), saved, needed, grads)
         to_current, to_constants, to_initial = gradients(
             torch.ops.bitspike.sequence_backward if traced else sequence.backward,
             ctx,
@@ -69,6 +71,13 @@ class Layer(torch.autograd.Function):
             *[None] * 4,
             *(x if need else None for x, need in zip(ordered, needed, strict=True)),
         )
+
+
+def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
+    from bitspike.neurons import _specification  # which need this module
+
+    layout = (ctx.sequence, ctx.states)
+    return partial(_specification.layer, ctx.kind, ctx.surrogate, layout, ctx.constants)
 
 
 def gradients(

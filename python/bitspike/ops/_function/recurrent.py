@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bitspike.ops import recurrent, sequence
 from bitspike.ops._dispatch import is_traced
 from bitspike.spike_tensor import SpikeTensor
 
+from . import derivable
 from .dense import dense
 
 
@@ -55,11 +56,13 @@ class Recurrent(torch.autograd.Function):
         return (SpikeTensor(results[0], sequence.features(current.shape)), *results[1:])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         traced = is_traced(*(x for x in saved if x is not None))
         wanted = ctx.needs_input_grad[4:]
+        if not traced and derivable.is_wanted(grads):
+            inputs = (*saved[:5], *saved[6:])
+            return *[None] * 4, *derivable.gradients(_in_torch(ctx), inputs, wanted, grads)
         _, _, need_weight, need_bias, need_one, *needed = wanted
         ordered = gradients(
             torch.ops.bitspike.recurrent_backward if traced else recurrent.backward,
@@ -79,6 +82,13 @@ class Recurrent(torch.autograd.Function):
             *[None] * 4,
             *(x if need else None for x, need in zip(flat, wanted, strict=True)),
         )
+
+
+def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
+    from bitspike.neurons import _specification  # which need this module
+
+    layout = (ctx.sequence, ctx.states)
+    return partial(_specification.recurrent, ctx.kind, ctx.surrogate, layout, ctx.constants)
 
 
 def gradients(
