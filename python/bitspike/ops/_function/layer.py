@@ -15,14 +15,14 @@ from bitspike.spike_tensor import SpikeTensor
 
 from . import derivable
 from .dense import dense
+from .saving import private, saved_tensors
 
 
 class Layer(torch.autograd.Function):
     """A whole layer: ``(spikes, states…, last states…)``, as `sequence.forward` returns them.
 
-    Saves only what autograd holds anyway: the current, the constants and the initial states. It has
-    no ``setup_context``, which would cost more per call than the kernel of a small step; transforms
-    of ``torch.func``, which ask for one, take the reference path.
+    It has no ``setup_context``, which would cost more per call than the kernel of a small step;
+    transforms of ``torch.func``, which ask for one, take the reference path.
     """
 
     @staticmethod
@@ -37,10 +37,14 @@ class Layer(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.kind, ctx.surrogate, (ctx.sequence, packed, ctx.states) = kind, surrogate, layout
         ctx.constants = constants
-        ctx.save_for_backward(current, *tensors)
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
-        if is_traced(current, *tensors):
+        traced = is_traced(current, *tensors)
+        saved = [current, *tensors]
+        if not traced and any(ctx.needs_input_grad):
+            saved = private(ctx.sequence, current, numbers, constants - 2, initial)
+        ctx.save_for_backward(*saved)
+        if traced:
             spikes, *others = torch.ops.bitspike.sequence_forward(
                 *kind, *surrogate, *layout, current, numbers, initial
             )
@@ -52,7 +56,7 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
+        saved = saved_tensors(ctx)
         traced = is_traced(*saved)
         needed = ctx.needs_input_grad[4:]
         if not traced and derivable.is_wanted(grads):

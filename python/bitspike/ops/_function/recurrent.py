@@ -15,6 +15,7 @@ from bitspike.spike_tensor import SpikeTensor
 
 from . import derivable
 from .dense import dense
+from .saving import private, saved_tensors
 
 
 class Recurrent(torch.autograd.Function):
@@ -43,21 +44,25 @@ class Recurrent(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
         feedback: tuple[Any, ...] = (first, weight, bias, one_to_one)
-        if is_traced(current, first, *tensors):
+        traced = is_traced(current, first, *tensors)
+        if traced:
             results = torch.ops.bitspike.recurrent_forward(
                 *kind, *surrogate, *layout, current, numbers, initial, *feedback
             )
         else:
             results = recurrent.forward(*kind, *layout, current, numbers, initial, *feedback)
         spikes = results[0] if ctx.sequence else None
-        ctx.save_for_backward(current, *feedback, spikes, *tensors)
+        saved = [current, *tensors]
+        if not traced and any(ctx.needs_input_grad):
+            saved = private(ctx.sequence, current, numbers, constants - 1, initial)
+        ctx.save_for_backward(saved[0], *feedback, spikes, *saved[1:])
         if not ctx.sequence:
             return tuple(results)
         return (SpikeTensor(results[0], sequence.features(current.shape)), *results[1:])
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
+        saved = saved_tensors(ctx)
         traced = is_traced(*(x for x in saved if x is not None))
         wanted = ctx.needs_input_grad[4:]
         if not traced and derivable.is_wanted(grads):
