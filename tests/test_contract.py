@@ -117,10 +117,11 @@ REFUSALS = {
     "quantised": (dict(state_quant=halve), torch.zeros(2, 3), "state_quant"),
     "double": ({}, torch.zeros(2, 3, dtype=torch.float64), "float64"),
     "meta": ({}, torch.zeros(2, 3, device="meta"), "meta"),
-    "double beta": (dict(beta=torch.tensor(0.9).double()), torch.zeros(2, 3), "float64"),
+    "double beta": (dict(beta=torch.full((3,), 0.9).double()), torch.zeros(2, 3), "float64"),
 }
 
 
+@pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refusals_say_why(case, monkeypatch):
     arguments, x, reason = REFUSALS[case]

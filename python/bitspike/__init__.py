@@ -17,6 +17,7 @@ from bitspike import tasks as tasks
 from bitspike import utils as utils
 from bitspike._aten import unpacked_operations as unpacked_operations
 from bitspike._config import show_config as show_config
+from bitspike._reference_path import ReferencePathWarning as ReferencePathWarning
 from bitspike.dense_spikes import DenseSpikes as DenseSpikes
 from bitspike.diagnose import diagnose as diagnose
 from bitspike.energy import energy as energy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike._reference_path import leave_kernels
 from bitspike.dense_spikes import DenseSpikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Scan
@@ -109,7 +110,7 @@ def _scan(
     others = [t for t in (decay, key, initial) if t is not None]
     reason = _dispatch.refusal(x, others)
     if reason is not None:
-        _dispatch.require_native(reason)
+        leave_kernels("linear_scan" if key is None else "outer_scan", reason, x, others)
         return _loop(x, decay, key, initial, rectified)
     out: Tensor = Scan.apply(
         x.float(),

@@ -26,6 +26,7 @@ def states_of(neuron):
 
 
 @all_kinds
+@pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_a_call_without_states_starts_at_rest(kind, dtype):
     arguments, rest = RESTS[kind]

@@ -177,6 +177,7 @@ def test_state_quant():
     assert torch.equal(dense(spikes), (membrane > 1).float())
 
 
+@pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
 @pytest.mark.parametrize("truncation", [None, 3])
 def test_dtypes(truncation):
     neuron = snn.StateLeaky(0.9, 3, kernel_truncation_steps=truncation)

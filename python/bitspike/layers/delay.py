@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bitspike.neurons._hidden import HiddenState
+from bitspike.neurons import _checkpoint as checkpoint
+from bitspike.neurons._hidden import HiddenState, savable
 
 
 class SynapticDelay(HiddenState):
@@ -119,7 +120,8 @@ class SynapticDelay(HiddenState):
             raise ValueError(f"x must be {step} at each step, not {tuple(x.shape[1:])}")
         if not x.is_floating_point():
             x = x.to(torch.get_default_dtype())
-        steps, known = x.shape[0], self.history
+        checkpoint.note(self, self.step_mode)
+        steps, known = x.shape[0], savable(self.history)
         silence = (self.max_delay, *x.shape[1:])
         if not self.step_mode or known.shape != silence:
             known = torch.zeros(silence, dtype=x.dtype, device=x.device)

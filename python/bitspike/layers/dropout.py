@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bitspike.neurons._hidden import HiddenState
+from bitspike.neurons import _checkpoint as checkpoint
+from bitspike.neurons._hidden import HiddenState, savable
 
 
 class TimeDropout(HiddenState):
@@ -70,7 +71,8 @@ class TimeDropout(HiddenState):
             return x
         if not x.is_floating_point():
             x = x.to(torch.get_default_dtype())
-        mask = self.mask
+        checkpoint.note(self, bool(self.mask.numel()))
+        mask = savable(self.mask)
         if mask.shape != step or mask.dtype != x.dtype or mask.device != x.device:
             mask = F.dropout(torch.ones(step, dtype=x.dtype, device=x.device), self.p)
             self._keep(self._before, (mask,), detached=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from bitspike import surrogate
+
+from ._overridden import overridden_by, overridden_by_class
 
 
 class Constants(nn.Module):
@@ -18,9 +20,20 @@ class Constants(nn.Module):
     threshold: Tensor
     graded_spikes_factor: Tensor
 
+    _overridden: ClassVar[str | None] = None
+    """A method of the class that kernels stand in for, and that is not the library's own."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls._overridden = overridden_by_class(cls)
+
+    def fire(self, mem: Tensor) -> Tensor:
+        """Spikes where the membrane is above threshold, times the graded factor."""
+        return self.spike_grad(mem - self.threshold) * self.graded_spikes_factor
+
     def _constant(self, name: str, value: float | Tensor, learn: bool) -> None:
         """Registers a number of the equation, as a parameter if it is learned."""
-        tensor = torch.as_tensor(value)
+        tensor = number(value)
         if not tensor.is_floating_point():
             tensor = tensor.to(torch.get_default_dtype())
         if learn:
@@ -44,6 +57,13 @@ class Constants(nn.Module):
             return self._unit_spikes
         return not factor.requires_grad and factor.numel() == 1 and factor.item() == 1
 
+    def _override_refusal(self) -> str | None:
+        """Which method of its user's own keeps this neuron in torch, or None if there is none."""
+        overridden = self._overridden or overridden_by(self)
+        if overridden is None:
+            return None
+        return f"{type(self).__name__} overrides {overridden}, which the kernel does not call"
+
     def _surrogate_refusal(self) -> str | None:
         """Why kernels cannot fire with this surrogate, or None if they can."""
         if not isinstance(self.spike_grad, surrogate.Surrogate):
@@ -51,3 +71,17 @@ class Constants(nn.Module):
         if not self.spike_grad.is_native():
             return f"{self.spike_grad} has no native form"
         return None
+
+
+def number(value: float | Tensor) -> Tensor:
+    """A number of an equation, in torch's default dtype if it has no axes.
+
+    A NumPy scalar is float64 whether or not its user thought of it. In PyTorch an operand without
+    axes follows the tensor that it meets, so it counts what a number of Python's counts. One that
+    is learned elsewhere stays the tensor that it is.
+    """
+    tensor = torch.as_tensor(value)
+    learned = tensor.requires_grad or isinstance(tensor, nn.Parameter)
+    if tensor.dim() == 0 and tensor.is_floating_point() and not learned:
+        return tensor.to(torch.get_default_dtype())
+    return tensor

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bitspike._linear import packed
+from bitspike._reference_path import leave_kernels
 from bitspike.dense_spikes import DenseSpikes, of_spikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Layer
@@ -62,7 +63,7 @@ class Execution(Firing):
         if reason is None:
             result = self._run_native(current, constants, initial, sequence, states)
         else:
-            _dispatch.require_native(reason)
+            leave_kernels(type(self).__name__, reason, current, constants)
             result = self._run_reference(current, initial, sequence, states)
         if self.order == "fire_first":
             spikes, *others = result
@@ -93,7 +94,7 @@ class Execution(Firing):
     def _refusal(self, current: Tensor, constants: list[Tensor]) -> str | None:
         if not self.NAME:
             return f"{type(self).__name__} has no native form"
-        reason = self._surrogate_refusal()
+        reason = self._override_refusal() or self._surrogate_refusal()
         if reason is not None:
             return reason
         if self.inhibition:

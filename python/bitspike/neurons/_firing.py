@@ -125,7 +125,7 @@ class Firing(Constants, HiddenState):
         return states[-1]
 
     def firing_threshold(self) -> Tensor:
-        """What the level is compared with."""
+        """What the level is compared with, and what ``"subtract"`` subtracts."""
         return self.threshold
 
     def _spike(self, mem: Tensor) -> Tensor:
@@ -152,6 +152,10 @@ class Firing(Constants, HiddenState):
     def fire(self, mem: Tensor) -> Tensor:
         """Spikes where the membrane is above threshold, times the graded factor."""
         return self._spike(self._quantised(mem)) * self.graded_spikes_factor
+
+    def _fires_its_own_way(self) -> bool:
+        """Whether a subclass or its user has overridden `fire`."""
+        return getattr(self.fire, "__func__", None) is not Firing.fire
 
     def _quantised(self, state: Tensor) -> Tensor:
         """A state as ``state_quant`` rounds it, if there is one."""
@@ -192,9 +196,9 @@ class Firing(Constants, HiddenState):
     def _subtract(self, mem: Tensor, reset: Tensor, decay: Tensor) -> Tensor:
         """The part of a delayed reset that follows integration."""
         if self._reset_mechanism == "subtract":
-            return mem - reset * self.threshold
+            return mem - reset * self.firing_threshold()
         if self._reset_mechanism == "subtract_beta":
-            return mem - reset * (decay * self.threshold)
+            return mem - reset * (decay * self.firing_threshold())
         return mem
 
     def _fired(self, level: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,6 +206,9 @@ class Firing(Constants, HiddenState):
         if self.inhibition is True:
             winner = self.fire_inhibition(level.size(0), level)
             return winner, winner
+        if self._fires_its_own_way():
+            spikes = self.fire(level)
+            return spikes / self.graded_spikes_factor, spikes
         fired = self._spike(level)
         return fired, fired * self.graded_spikes_factor
 
@@ -212,7 +219,7 @@ class Firing(Constants, HiddenState):
         if not self.reset_delay:
             # What the delayed rule has subtracted already is not subtracted again.
             if self._reset_mechanism == "subtract":
-                mem = mem - (fired - reset) * self.threshold
+                mem = mem - (fired - reset) * self.firing_threshold()
             elif self._reset_mechanism == "zero":
                 # A silent neuron is left alone: snnTorch would double its membrane.
                 once = self._once(fired)

@@ -43,6 +43,10 @@ class HiddenState(nn.Module):
         for name, state in zip(self.STATES, states, strict=True):
             object.__setattr__(self, name, state.detach() if detached else state)
 
+    def _hidden_state(self) -> dict[str, Any]:
+        """All that a call may change, by attribute."""
+        return {name: self.__dict__[name] for name in ("_before", *self.STATES)}
+
     def _clear_states(self) -> None:
         object.__setattr__(self, "_before", None)
         for name in self.STATES:
@@ -73,7 +77,11 @@ class HiddenState(nn.Module):
     def reset_mem(self) -> Any:
         """Puts the states to rest, which is zero for most neurons, and returns them."""
         old = [getattr(self, name) for name in self.STATES]
-        states = [self._at_rest(i, x.shape, x.dtype, x.device).detach() for i, x in enumerate(old)]
+        # The end of an evaluation is the start of the training that follows.
+        with torch.inference_mode(False):
+            states = [
+                self._at_rest(i, x.shape, x.dtype, x.device).detach() for i, x in enumerate(old)
+            ]
         for name, state in zip(self.STATES, states, strict=True):
             object.__setattr__(self, name, state)
         return states[0] if len(states) == 1 else tuple(states)
@@ -96,7 +104,7 @@ class HiddenState(nn.Module):
         state = self.__dict__.copy()
         state["_before"] = None
         for name in self.STATES:
-            state[name] = torch.zeros(0)
+            state[name] = state[name].new_zeros(0)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -132,7 +140,15 @@ class HiddenState(nn.Module):
     def zeros(*states: Tensor) -> None:
         """Sets states to zero, in place."""
         for state in states:
-            state.zero_()
+            with torch.inference_mode(state.is_inference()):
+                state.zero_()
+
+
+def savable(state: Tensor) -> Tensor:
+    """A state that autograd may save: a copy of what an evaluation in inference mode left."""
+    if torch.compiler.is_compiling() or not state.is_inference():
+        return state
+    return state if torch.is_inference_mode_enabled() else state.clone()
 
 
 def broadcasts(shape: torch.Size, target: torch.Size) -> bool:

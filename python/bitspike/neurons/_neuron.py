@@ -11,7 +11,9 @@ from torch import Tensor
 from bitspike.dense_spikes import DenseSpikes
 from bitspike.spike_tensor import SpikeTensor
 
+from . import _checkpoint as checkpoint
 from ._execution import Execution
+from ._hidden import savable
 from ._inhibition import KWTA
 
 Result = Any
@@ -93,10 +95,11 @@ class SpikingNeuron(Execution):
         """The reset flag of the last single step.
 
         Raises:
-            RuntimeError: before the first, and after a whole sequence.
+            AttributeError: before the first, and after a whole sequence, so that ``hasattr`` is
+                False, as before the first call of snnTorch's neurons.
         """
         if self._before is None:
-            raise RuntimeError("reset is the flag of a single step, and there was none before")
+            raise AttributeError("reset is the flag of a single step, and there was none before")
         return self.mem_reset(self.level(*self._before)).detach()
 
     def run_sequence(self, input_: Tensor) -> Result:
@@ -114,6 +117,7 @@ class SpikingNeuron(Execution):
                 "keeps its own"
             )
         current = self._current(input_, sequence)
+        checkpoint.note(self, self.init_hidden or (not sequence and given[0] is None))
         initial = self._initial(current, given, sequence)
         wanted = sequence and (self.output or not self.init_hidden)
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
@@ -137,7 +141,11 @@ class SpikingNeuron(Execution):
             # What is no tensor but defines torch functions, as brevitas's results do, gives its
             # numbers to any of them.
             input_ = torch.positive(input_)
-        current = input_ if isinstance(input_, Tensor) else torch.as_tensor(input_)
+        current = (
+            input_
+            if isinstance(input_, Tensor)
+            else torch.as_tensor(input_, device=self.threshold.device)
+        )
         if isinstance(current, SpikeTensor):
             # Multiplication unpacks inside autograd's sight.
             current = current * 1
@@ -151,6 +159,10 @@ class SpikingNeuron(Execution):
         if sequence and current.dim() == 0:
             raise ValueError("input_ must be a sequence [T, B, *], not a number")
         return current
+
+    def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
+        """A state that nobody has given or kept."""
+        return self._at_rest(index, shape, dtype, device)
 
     def _initial(
         self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
@@ -173,6 +185,6 @@ class SpikingNeuron(Execution):
                         f"{tuple(shape)}"
                     )
                 dtype = torch.float32 if half else current.dtype
-                state = self._at_rest(i, shape, dtype, current.device)
-            initial.append(state)
+                state = self._first(i, shape, dtype, current.device)
+            initial.append(savable(state))
         return initial

@@ -119,21 +119,23 @@ class Recurrent(LIF):
         spikes, after = super().step(current, *others, recurrent)
         return spikes, (spikes, *after)
 
-    def _initial(
-        self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
-    ) -> list[Tensor]:
-        spk, *others = super()._initial(current, given, sequence)
-        fresh = spk is not given[0] and spk is not self.spk and spk.dim() > 1
-        if fresh and isinstance(self.recurrent, nn.Linear | nn.Conv2d):
-            # Nobody has fired yet: one silent sample stands for all.
-            spk = spk[:1].expand(spk.shape)
-        return [spk, *others]
+    def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
+        state = super()._first(index, shape, dtype, device)
+        # Nobody has fired yet: one silent sample stands for all.
+        return state[:1].expand(shape) if index == 0 and self._has_samples(state) else state
+
+    def _has_samples(self, spk: Tensor) -> bool:
+        """Whether the connection treats what lies along the first axis of spikes alike."""
+        connection = self.recurrent
+        if isinstance(connection, nn.Conv2d):
+            return spk.dim() == 4
+        return isinstance(connection, nn.Linear) and spk.dim() > 1
 
     def _feedback(self, spk: Tensor) -> Tensor:
         """The current that these spikes cause, in the dtype of the states."""
         if spk.dtype in (torch.bfloat16, torch.float16):
             spk = spk.float()
-        if spk.dim() > 1 and len(spk) > 1 and spk.stride(0) == 0:
+        if self._has_samples(spk) and len(spk) > 1 and spk.stride(0) == 0:
             return self._feedback(spk[:1]).expand(spk.shape)
         connection = self.recurrent
         others = {
@@ -227,4 +229,4 @@ class Recurrent(LIF):
         return spikes, (spikes, *others) if states else (), last
 
 
-_NONE = torch.zeros(())
+_NONE = torch.zeros((), dtype=torch.float32, device="cpu")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike._reference_path import leave_kernels
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Layer
 from bitspike.scan import linear_scan
@@ -14,8 +15,13 @@ from ._constants import Constants
 
 def fire(neuron: Constants, membrane: Tensor, packed: bool = True) -> Tensor:
     """Spikes ``[T, B, *]`` of the membrane of all steps, packed if they can and may be."""
-    if not _is_native(neuron, membrane):
-        return neuron.spike_grad(membrane - neuron.threshold) * neuron.graded_spikes_factor
+    constants = [neuron.threshold, neuron.graded_spikes_factor]
+    reason = _refusal(neuron, membrane, constants)
+    if reason is not None:
+        # In which dtype the membrane was computed was told there.
+        surprises = constants if membrane.dtype in _dispatch.NATIVE_DTYPES else []
+        leave_kernels(type(neuron).__name__, reason, membrane, surprises)
+        return neuron.fire(membrane)
     # A layer that forgets at once does nothing but fire. (What has overflowed is NaN one step
     # later, and silent.)
     return _layer(neuron, membrane, membrane.new_zeros(()), packed, states=False)[0]
@@ -23,7 +29,8 @@ def fire(neuron: Constants, membrane: Tensor, packed: bool = True) -> Tensor:
 
 def integrate_and_fire(neuron: Constants, current: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
     """Spikes and membrane ``[T, B, *]`` of a leaky integrator without reset."""
-    if not _is_native(neuron, current, decay):
+    constants = [decay, neuron.threshold, neuron.graded_spikes_factor]
+    if _refusal(neuron, current, constants) is not None:
         membrane = linear_scan(current, decay)
         return fire(neuron, membrane).to(current.dtype), membrane
     spikes, membrane, _ = _layer(neuron, current, decay, packed=True, states=True)
@@ -43,21 +50,15 @@ def _layer(
         len(constants),
         current.float(),
         *constants,
-        torch.zeros(current.shape[1:]),
+        torch.zeros(current.shape[1:], dtype=torch.float32, device=current.device),
     )
     return spikes.to(current.dtype), *membranes
 
 
-def _is_native(neuron: Constants, *tensors: Tensor) -> bool:
-    """Whether a neuron can fire natively for these tensors.
-
-    Raises:
-        RuntimeError: if it cannot, and the environment forbids the reference path.
-    """
-    current, *others = tensors
-    reason = neuron._surrogate_refusal() or _dispatch.refusal(
-        current, [*others, neuron.threshold, neuron.graded_spikes_factor]
+def _refusal(neuron: Constants, current: Tensor, constants: list[Tensor]) -> str | None:
+    """Why a neuron cannot fire natively for these tensors, or None if it can."""
+    return (
+        neuron._override_refusal()
+        or neuron._surrogate_refusal()
+        or _dispatch.refusal(current, constants)
     )
-    if reason is not None:
-        _dispatch.require_native(reason)
-    return reason is None

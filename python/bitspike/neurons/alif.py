@@ -92,7 +92,8 @@ class ALIF(SpikingNeuron):
     def level(self, *states: Tensor) -> Tensor:
         """What is compared with the threshold: the membrane below its adaptation."""
         a, mem = states
-        return mem - self.beta_a * a
+        _, _, beta_a = self.coefficients()
+        return mem - beta_a * a
 
     def step(self, current: Tensor, a: Tensor, mem: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One step in torch: the specification of the native kernel."""

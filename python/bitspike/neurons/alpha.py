@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ._constants import number
 from ._lif import LIF
 from ._neuron import Result
 
@@ -105,7 +106,7 @@ class Alpha(LIF):
             output,
             **switches,
         )
-        self._constant("alpha", torch.as_tensor(alpha).detach().clamp(0, 1), learn_alpha)
+        self._constant("alpha", number(alpha).detach().clamp(0, 1), learn_alpha)
         if bool((self.alpha <= self.beta).any()):
             raise ValueError(
                 f"alpha must be above beta, and at most 1; they are {alpha} and {beta}"
@@ -138,7 +139,7 @@ class Alpha(LIF):
         mem = tau * (exc + inh)
         if self._reset_mechanism == "subtract":
             once = self._once(reset)
-            exc = exc - self.threshold * reset
+            exc = exc - self.firing_threshold() * reset
             inh = inh - inh * once
             mem = mem - -syn_inh * once
         else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ._constants import number
 from ._neuron import Result
 from .leaky import Leaky
 
@@ -58,7 +58,8 @@ class DeltaLeaky(Leaky):
 
     def __init__(self, delta_threshold: float | Tensor = 1.0, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.delta_threshold = delta_threshold
+        is_tensor = isinstance(delta_threshold, Tensor)
+        self.delta_threshold = number(delta_threshold) if is_tensor else delta_threshold
         # What it is called with has no effect: there is nothing to delay, and states are returned.
         self.reset_delay = self.output = True
 
@@ -73,7 +74,7 @@ class DeltaLeaky(Leaky):
         """``delta_threshold``."""
         if isinstance(self.delta_threshold, Tensor):
             return self.delta_threshold
-        return torch.tensor(self.delta_threshold, dtype=self.beta.dtype)
+        return self.beta.new_tensor(self.delta_threshold)
 
     def level(self, *states: Tensor) -> Tensor:
         """How far the membrane has moved."""
@@ -89,7 +90,7 @@ class DeltaLeaky(Leaky):
         if self.init_hidden and mem is None:
             return self._call(input_, (None, None))
         pair = (None, None) if mem is None else mem
-        return self._call(input_, tuple(torch.zeros(0) if x is None else x for x in pair))
+        return self._call(input_, tuple(self.mem.new_zeros(0) if x is None else x for x in pair))
 
     def step(  # type: ignore[override]
         self, current: Tensor, mem: Tensor, mem_prev: Tensor
@@ -105,7 +106,7 @@ class DeltaLeaky(Leaky):
         return None, None
 
     def _parts(self) -> list[Tensor]:
-        return [*self.coefficients(), self.firing_threshold(), torch.ones(())]
+        return [*self.coefficients(), self.firing_threshold(), self.beta.new_ones(())]
 
     def _call(
         self, input_: Tensor, given: tuple[Tensor | None, ...], sequence: bool | None = None

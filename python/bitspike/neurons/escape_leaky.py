@@ -87,7 +87,7 @@ class EscapeLeaky(LIF):
     def hazard(self, mem: Tensor) -> Tensor:
         """The expected number of spikes per step, ``ρ·exp((U - θ)/Δ)``."""
         # Far above threshold a spike is certain long before the exponential overflows.
-        return self.rate * ((mem - self.threshold) / self.width).clamp(max=20).exp()
+        return self.rate * ((mem - self.firing_threshold()) / self.width).clamp(max=20).exp()
 
     def log_prob(self, spikes: Tensor, mem: Tensor) -> Tensor:
         """The logarithm of the probability of these spikes, 0 or 1, at these membranes."""
@@ -101,7 +101,12 @@ class EscapeLeaky(LIF):
         reset = spk.detach() if self.detach_reset else spk
         mem = self._erase(beta * mem + current, reset)
         mem = self._subtract(mem, reset, beta)
+        mem = self._quantised(mem)
+        fired, spikes = self._fired(mem)
+        return spikes, (fired, mem)
+
+    def _spike(self, mem: Tensor) -> Tensor:
+        """A draw, with the gradient of its probability."""
         probability = -torch.expm1(-self.hazard(mem))
         drawn = (torch.rand_like(probability) < probability).to(probability.dtype)
-        fired = probability + (drawn - probability).detach() if mem.requires_grad else drawn
-        return fired * self.graded_spikes_factor, (fired, mem)
+        return probability + (drawn - probability).detach() if mem.requires_grad else drawn

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ._constants import number
 from ._lif import LIF
 from ._neuron import Result
 
@@ -108,7 +109,7 @@ class Lapicque(LIF):
             raise ValueError("beta follows from R and C: give two of the three")
         if learn_beta and not has_beta:
             raise ValueError("learn_beta=True needs beta, which here follows from R and C")
-        time_step = torch.as_tensor(time_step)
+        time_step = number(time_step)
         if not has_beta:
             beta = torch.exp(torch.ones(1) * (-time_step / (R * C)))
         super().__init__(
@@ -129,11 +130,11 @@ class Lapicque(LIF):
         self.register_buffer("time_step", time_step)
         self._follows_beta = ("R" if has_c else "C") if learn_beta else None
         if has_beta:
-            known = torch.as_tensor(C if has_c else R if has_r else 1)
+            known = number(C if has_c else R if has_r else 1)
             other = self._other(known).detach()
             R, C = (other, known) if has_c else (known, other)
-        self.register_buffer("R", torch.as_tensor(R))
-        self.register_buffer("C", torch.as_tensor(C))
+        self.register_buffer("R", number(R))
+        self.register_buffer("C", number(C))
 
     def _other(self, known: Tensor) -> Tensor:
         """Of ``R`` and ``C`` the one that ``beta`` and the other imply."""

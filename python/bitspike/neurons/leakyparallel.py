@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from bitspike import surrogate
 from bitspike.scan import linear_scan
 
-from ._constants import Constants
+from ._constants import Constants, number
 from ._sequence import fire
 
 
@@ -110,7 +110,9 @@ class LeakyParallel(Constants):
         if beta is None:
             self.register_buffer("beta", None)
         else:
-            values = beta if isinstance(beta, Tensor) else torch.tensor([beta])
+            values = number(beta)
+            if not isinstance(beta, Tensor):
+                values = values.reshape(1)
             if values.numel() != 1 and values.shape != (self.hidden_size,):
                 raise ValueError(
                     f"beta must be one value or [{self.hidden_size}], not {tuple(values.shape)}"

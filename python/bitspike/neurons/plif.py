@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ._constants import number
 from ._neuron import Result, SpikingNeuron
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class PLIF(SpikingNeuron):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
-        beta = torch.as_tensor(beta)
+        beta = number(beta)
         if not bool(((beta > 0) & (beta < 1)).all()):
             raise ValueError(f"beta must be between 0 and 1, not {beta}")
         self._constant("w", torch.logit(beta).detach(), learn_beta)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bitspike.ops import sequence
 from bitspike.ops._dispatch import is_traced
 from bitspike.spike_tensor import SpikeTensor
 
+from . import derivable
 from .dense import dense
+from .saving import private, saved_tensors
 
 
 class Layer(torch.autograd.Function):
     """A whole layer: ``(spikes, states…, last states…)``, as `sequence.forward` returns them.
 
-    Saves only what autograd holds anyway: the current, the constants and the initial states. It has
-    no ``setup_context``, which would cost more per call than the kernel of a small step; transforms
-    of ``torch.func``, which ask for one, take the reference path.
+    It has no ``setup_context``, which would cost more per call than the kernel of a small step;
+    transforms of ``torch.func``, which ask for one, take the reference path.
     """
 
     @staticmethod
@@ -36,32 +37,44 @@ class Layer(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.kind, ctx.surrogate, (ctx.sequence, packed, ctx.states) = kind, surrogate, layout
         ctx.constants = constants
-        ctx.save_for_backward(current, *tensors)
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
+        saved = [current, *tensors]
+        if any(ctx.needs_input_grad) and not is_traced(current):
+            saved = private(ctx.sequence, current, numbers, constants - 2, initial)
+        ctx.save_for_backward(*saved)
         spikes, *others = sequence.forward(*kind, *surrogate, *layout, current, numbers, initial)
         if packed:
             spikes = SpikeTensor(spikes, sequence.features(current.shape))
         return (spikes, *others)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
+        saved = saved_tensors(ctx)
+        traced = is_traced(saved[0])
         needed = ctx.needs_input_grad[4:]
+        if not traced and derivable.is_wanted(grads):
+            return *[None] * 4, *derivable.gradients(_in_torch(ctx), saved, needed, grads)
         to_current, to_constants, to_initial = gradients(
             ctx,
             saved,
             (*ctx.kind, *ctx.surrogate),
             (needed[0], any(needed[1 + ctx.constants :]), any(needed[1 : 1 + ctx.constants])),
             # While tracing, torch does not know yet of which type a gradient will be.
-            grads if is_traced(saved[0]) else map(dense, grads),
+            grads if traced else map(dense, grads),
         )
         ordered = (to_current, *to_constants, *to_initial)
         return (
             *[None] * 4,
             *(x if need else None for x, need in zip(ordered, needed, strict=True)),
         )
+
+
+def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
+    from bitspike.neurons import _specification  # which need this module
+
+    layout = (ctx.sequence, ctx.states)
+    return partial(_specification.layer, ctx.kind, ctx.surrogate, layout, ctx.constants)
 
 
 def gradients(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bitspike.ops import recurrent, sequence
 from bitspike.ops._dispatch import is_traced
 from bitspike.spike_tensor import SpikeTensor
 
+from . import derivable
 from .dense import dense
+from .saving import private, saved_tensors
 
 
 class Recurrent(torch.autograd.Function):
@@ -46,16 +48,22 @@ class Recurrent(torch.autograd.Function):
             *kind, *surrogate, *layout, current, numbers, initial, *feedback
         )
         spikes = results[0] if ctx.sequence else None
-        ctx.save_for_backward(current, *feedback, spikes, *tensors)
+        saved = [current, *tensors]
+        if any(ctx.needs_input_grad) and not is_traced(current):
+            saved = private(ctx.sequence, current, numbers, constants - 1, initial)
+        ctx.save_for_backward(saved[0], *feedback, spikes, *saved[1:])
         if not ctx.sequence:
             return tuple(results)
         return (SpikeTensor(results[0], sequence.features(current.shape)), *results[1:])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
+        saved = saved_tensors(ctx)
+        traced = is_traced(saved[0])
         wanted = ctx.needs_input_grad[4:]
+        if not traced and derivable.is_wanted(grads):
+            inputs = (*saved[:5], *saved[6:])
+            return *[None] * 4, *derivable.gradients(_in_torch(ctx), inputs, wanted, grads)
         _, _, need_weight, need_bias, need_one, *needed = wanted
         ordered = gradients(
             ctx,
@@ -67,13 +75,20 @@ class Recurrent(torch.autograd.Function):
                 need_weight or need_bias,
             ),
             # While tracing, torch does not know yet of which type a gradient will be.
-            grads if is_traced(saved[0]) else map(dense, grads),
+            grads if traced else map(dense, grads),
         )
         flat = (ordered[0], *ordered[3], *ordered[1], *ordered[2])
         return (
             *[None] * 4,
             *(x if need else None for x, need in zip(flat, wanted, strict=True)),
         )
+
+
+def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
+    from bitspike.neurons import _specification  # which need this module
+
+    layout = (ctx.sequence, ctx.states)
+    return partial(_specification.recurrent, ctx.kind, ctx.surrogate, layout, ctx.constants)
 
 
 def gradients(

@@ -1,0 +1,46 @@
+"""Which of the methods that kernels stand in for are not the library's own."""
+
+from __future__ import annotations
+
+_REPLACED = (
+    "step",
+    "fire",
+    "mem_reset",
+    "level",
+    "fire_inhibition",
+    "_spike",
+    "_above",
+    "_quantised",
+    "_erase",
+    "_once",
+    "_subtract",
+    "_set",
+    "_fired",
+    "_fire_and_reset",
+    "_feedback",
+)
+"""What kernels compute without calling it. (They do call `coefficients` and `firing_threshold`.)"""
+
+_PUBLIC = tuple(name for name in _REPLACED if not name.startswith("_"))
+
+_LIBRARY = __name__.partition(".")[0]
+
+
+def overridden_by_class(kind: type) -> str | None:
+    """The first of these methods that a class outside the library defines for ``kind``."""
+    for name in _REPLACED:
+        for owner in kind.__mro__:
+            if name in vars(owner):
+                if owner.__module__.partition(".")[0] != _LIBRARY:
+                    return name
+                break
+    return None
+
+
+def overridden_by(neuron: object) -> str | None:
+    """The first of the public ones that was set on this very object."""
+    own = neuron.__dict__
+    for name in _PUBLIC:
+        if name in own:
+            return name
+    return None
