@@ -25,7 +25,7 @@ def max_pool2d(
 ) -> Any:
     """``F.max_pool2d`` for a `SpikeTensor` ``[*, C, H, W]``: packed maxima, without padding.
 
-    With other options it unpacks, and takes one axis in front of the channels only.
+    With other options it unpacks.
     """
     options = (padding, dilation, ceil_mode, return_indices)
     sizes = None
@@ -37,7 +37,10 @@ def max_pool2d(
         pooled: Tensor = MaxPool.apply(input, sizes)
         return pooled
     unpacking: Any = F.max_pool2d
-    return unpacking(input, kernel_size, stride, *options)
+    if input.dim() < 5 or return_indices:
+        return unpacking(input, kernel_size, stride, *options)
+    maxima = unpacking(input.flatten(0, -4), kernel_size, stride, *options)
+    return maxima.unflatten(0, input.shape[:-3])
 
 
 def packed_sizes(x: Any, window: Any, stride: Any) -> pooling.Sizes | None:

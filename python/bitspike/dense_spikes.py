@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
 from bitspike._linear import linear, packed, packed_if_faster
-from bitspike.ops._dispatch import is_exporting, is_others_turn, is_traced
+from bitspike.ops._dispatch import is_exporting, is_others_turn, is_traced, is_watched
 
 
 class DenseSpikes(torch.Tensor):
@@ -50,7 +50,7 @@ class DenseSpikes(torch.Tensor):
             return NotImplemented
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunctionSubclass():
-            if func is F.linear and cls.packs and not torch.compiler.is_compiling():
+            if func is F.linear and cls.packs and not is_watched():
                 return _linear(*args, **kwargs)
             result = func(*args, **kwargs)
         if func not in _STILL_SPIKES:

@@ -150,7 +150,7 @@ class Execution(Firing):
         count = len(initial)
         if spikes.dtype != current.dtype:
             spikes = spikes.to(current.dtype)
-        elif not bits and self._spikes_are_bits() and not torch.compiler.is_compiling():
+        elif not bits and self._spikes_are_bits() and not _dispatch.is_watched():
             spikes = of_spikes(spikes)
         return spikes, tuple(results[:-count]), tuple(results[-count:])
 

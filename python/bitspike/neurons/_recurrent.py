@@ -210,7 +210,7 @@ class Recurrent(LIF):
         spikes = results[0].to(current.dtype)
         if sequence:
             return spikes, (spikes, *results[1 : -len(initial)]) if states else (), last
-        if spikes.dtype is torch.float32 and not torch.compiler.is_compiling():
+        if spikes.dtype is torch.float32 and not _dispatch.is_watched():
             spikes = of_spikes(spikes)
         return spikes, (), last
 

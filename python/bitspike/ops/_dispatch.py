@@ -17,18 +17,21 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 
-def is_traced(x: Tensor) -> bool:
-    """Whether a call with this tensor must be a torch operator.
+def is_watched() -> bool:
+    """Whether torch.compile, torch.jit.trace or a dispatch mode sees what runs.
 
-    So it is where torch.compile, torch.jit.trace or a dispatch mode (make_fx, fake tensors, counters
-    of FLOPs) watches what runs, and for fake tensors themselves.
+    Dispatch modes are those of make_fx and fake tensors, counters of FLOPs, and a user's own.
     """
     return (
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack() != 0
         or torch._C._get_tracing_state() is not None
-        or type(x) not in _PLAIN
     )
+
+
+def is_traced(x: Tensor) -> bool:
+    """Whether a call with this tensor must be a torch operator: if it is watched, or fake."""
+    return is_watched() or type(x) not in _PLAIN
 
 
 def routed(position: int) -> Callable[[_Call], _Call]:
