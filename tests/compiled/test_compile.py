@@ -235,3 +235,34 @@ def test_export_consists_of_torch_operators():
     for node in program.graph.nodes:
         assert "bitspike" not in str(node.target)
     assert torch.equal(program.module()(x), expected.dense())
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: snn.Leaky(beta=0.9, init_hidden=True),
+        lambda: snn.Synaptic(alpha=0.8, beta=0.9, init_hidden=True),
+        lambda: snn.RLeaky(beta=0.9, linear_features=4, init_hidden=True),
+        lambda: snn.SynapticDelay(max_delay=2, delay=1, step_mode=True),
+    ],
+    ids=["Leaky", "Synaptic", "RLeaky", "SynapticDelay"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_exported_loops_keep_their_states(layer, strict):
+    class Loop(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.layer = torch.nn.Linear(5, 4), layer()
+
+        def forward(self, x):
+            self.layer.reset_mem()
+            return torch.stack([self.layer(self.fc(step)) * 1 for step in x.unbind(0)])
+
+    net, (example, x) = Loop().eval(), (torch.rand(6, 2, 5) * 3, torch.rand(6, 2, 5) * 3)
+    with torch.no_grad():
+        wanted = net(x)
+        for _ in range(2):  # what one export keeps is not seen by the next
+            program = torch.export.export(net, (example,), strict=strict)
+            assert torch.equal(program.module()(x), wanted)
+        assert torch.equal(net(x), wanted)

@@ -121,7 +121,7 @@ class SynapticDelay(HiddenState):
         if not x.is_floating_point():
             x = x.to(torch.get_default_dtype())
         checkpoint.note(self, self.step_mode)
-        steps, known = x.shape[0], savable(self.history)
+        steps, known = x.shape[0], savable(*self._kept())
         silence = (self.max_delay, *x.shape[1:])
         if not self.step_mode or known.shape != silence:
             known = torch.zeros(silence, dtype=x.dtype, device=x.device)

@@ -72,7 +72,7 @@ class TimeDropout(HiddenState):
         if not x.is_floating_point():
             x = x.to(torch.get_default_dtype())
         checkpoint.note(self, bool(self.mask.numel()))
-        mask = savable(self.mask)
+        mask = savable(*self._kept())
         if mask.shape != step or mask.dtype != x.dtype or mask.device != x.device:
             mask = F.dropout(torch.ones(step, dtype=x.dtype, device=x.device), self.p)
             self._keep(self._before, (mask,), detached=True)
@@ -80,8 +80,9 @@ class TimeDropout(HiddenState):
 
     def reset_mem(self) -> Tensor:
         """Forgets the mask: the next step draws another."""
-        self._clear_states()
-        return self.mask
+        nothing = torch.zeros(0)
+        self._keep(self._before, (nothing,), detached=True)
+        return nothing
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -37,11 +37,20 @@ class HiddenState(nn.Module):
         self, before: tuple[Tensor, ...] | None, states: tuple[Tensor, ...], detached: bool
     ) -> None:
         """Stores the states after a call, and those before it."""
-        if is_exporting():
-            return  # an exported program is a function, and torch warns of what it leaves behind
+        exported = _Exported.of(self)
+        if exported is not None:
+            exported.states = states
+            return
         object.__setattr__(self, "_before", before)
         for name, state in zip(self.STATES, states, strict=True):
             object.__setattr__(self, name, state.detach() if detached else state)
+
+    def _kept(self) -> list[Tensor]:
+        """The states after the last call."""
+        exported = _Exported.of(self)
+        if exported is not None and exported.states:
+            return list(exported.states)
+        return [getattr(self, name) for name in self.STATES]
 
     def _hidden_state(self) -> dict[str, Any]:
         """All that a call may change, by attribute."""
@@ -76,14 +85,13 @@ class HiddenState(nn.Module):
 
     def reset_mem(self) -> Any:
         """Puts the states to rest, which is zero for most neurons, and returns them."""
-        old = [getattr(self, name) for name in self.STATES]
+        old = self._kept()
         # The end of an evaluation is the start of the training that follows.
         with torch.inference_mode(False):
             states = [
                 self._at_rest(i, x.shape, x.dtype, x.device).detach() for i, x in enumerate(old)
             ]
-        for name, state in zip(self.STATES, states, strict=True):
-            object.__setattr__(self, name, state)
+        self._keep(self._before, tuple(states), detached=False)
         return states[0] if len(states) == 1 else tuple(states)
 
     def detach_mem(self) -> None:
@@ -142,6 +150,31 @@ class HiddenState(nn.Module):
         for state in states:
             with torch.inference_mode(state.is_inference()):
                 state.zero_()
+
+
+class _Exported:
+    """The states of a module while ``torch.export`` runs it, other than by torch.compile.
+
+    An exported program is a function, and torch refuses tensors that it would leave on a module. So
+    they are kept beside it, and belong to the one export that made them.
+    """
+
+    _of: ClassVar[weakref.WeakKeyDictionary[HiddenState, _Exported]] = weakref.WeakKeyDictionary()
+
+    def __init__(self, export: Any) -> None:
+        self.export = weakref.ref(export)
+        self.states: tuple[Tensor, ...] = ()
+
+    @classmethod
+    def of(cls, module: HiddenState) -> _Exported | None:
+        """The states of this module in the present export; None outside of one."""
+        if not is_exporting() or torch.compiler.is_dynamo_compiling():
+            return None
+        export = torch._guards.TracingContext.try_get()
+        found = cls._of.get(module)
+        if found is None or found.export() is not export:
+            found = cls._of[module] = cls(export)
+        return found
 
 
 def savable(state: Tensor) -> Tensor:

@@ -172,10 +172,10 @@ class SpikingNeuron(Execution):
         half = current.dtype in (torch.bfloat16, torch.float16)
         reuse = self.init_hidden or not sequence
         initial = []
-        shapes = zip(self.STATES, given, self.state_shapes(step), strict=True)
-        for i, (name, state, shape) in enumerate(shapes):
+        shapes = zip(self.STATES, given, self._kept(), self.state_shapes(step), strict=True)
+        for i, (name, state, kept, shape) in enumerate(shapes):
             if state is None and reuse:
-                state = getattr(self, name)
+                state = kept
             if state is not None and not isinstance(state, Tensor):
                 state = torch.as_tensor(state, dtype=current.dtype, device=current.device)
             if state is None or state.shape != shape:
