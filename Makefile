@@ -74,7 +74,7 @@ format-check: $(STAMPS)/lint
 rust-test: $(STAMPS)/venv ## Clippy (benches too), documentation and tests of the Rust crates
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
-	cargo test --locked --workspace --exclude bitspike-python
+	cargo test --locked --package bitspike
 
 .PHONY: lint
 lint: $(STAMPS)/lint $(STAMPS)/wheel ## Ruff and mypy
