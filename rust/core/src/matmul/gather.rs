@@ -2,11 +2,13 @@
 
 use super::active::Active;
 use super::matrix::Matrix;
+use super::nonfinite::are_finite;
 use super::plan::{ADDITIONS_PER_STEP, Plan, Tile, WIDEST, cut};
 use crate::parallel::progress;
 use crate::simd::{Columns, Kernel, Simd, array};
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The sums of some rows of spikes, for one tile of the weights.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) struct Gather<'a> {
     pub(super) plan: &'a Plan,
     /// Added last, padded like the tile.
     pub(super) bias: [f32; WIDEST],
+    /// Where to say that a weight of the tile is not finite.
+    pub(super) nonfinite: Option<&'a AtomicBool>,
     /// Where the sums of all rows of the weights go, for the tile's columns.
     pub(super) column_sums: Option<&'a mut [f32]>,
     pub(super) target: Target<'a>,
@@ -84,6 +88,11 @@ impl Gather<'_> {
             let weights = lines(&mut scratch.weights, slab.len() * width);
             self.weights
                 .pack(slab.clone(), self.tile.columns.clone(), width, weights);
+            if let Some(nonfinite) = self.nonfinite
+                && !are_finite::<S, V>(simd, weights)
+            {
+                nonfinite.store(true, Ordering::Relaxed);
+            }
             if let Some(out) = &mut self.column_sums {
                 add_rows::<S, V>(simd, weights, out);
             }

@@ -78,6 +78,11 @@ impl<'a> Matrix<'a> {
         self.shape
     }
 
+    /// The numbers of a column.
+    pub(super) fn column(&self, column: usize) -> impl Iterator<Item = f32> {
+        (0..self.shape[0]).map(move |row| self.data[self.offset(row, column)])
+    }
+
     /// Copies `rows` × `columns` into a tile whose rows are `width` long, and zeros the rest of them.
     #[inline(always)]
     pub(super) fn pack(

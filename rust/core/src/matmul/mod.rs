@@ -14,6 +14,9 @@
 //! and adds the bias last. How the work is cut up (`plan.rs`) changes speed only: the bits are those
 //! of plain loops, on every instruction set and for any number of threads.
 //!
+//! Weights that are infinite or NaN (gradients, for the gradient) count where the spike is 0 as well,
+//! as in a dense product (`nonfinite.rs`).
+//!
 //! # Speed
 //!
 //! *Read each weight from the cache that can hold it.* Columns are taken in tiles, so that the
@@ -26,6 +29,7 @@ mod active;
 pub(crate) mod dense;
 pub(crate) mod gather;
 mod matrix;
+pub(crate) mod nonfinite;
 pub(crate) mod packed;
 mod plan;
 
@@ -34,7 +38,9 @@ use crate::spikes::{self, layout};
 use crate::{Error, parallel};
 use active::Active;
 use gather::{Gather, Target};
+use nonfinite::Nonfinite;
 use plan::{CHUNK, Plan, WIDEST};
+use std::sync::atomic::AtomicBool;
 
 pub use matrix::Matrix;
 pub use plan::prefers_dense;
@@ -87,6 +93,9 @@ pub fn product(
     let count = spikes::count(isa, spikes) as usize;
     let plan = Plan::new(isa, count, [rows, inputs, outputs]);
     let active = Active::lists(isa, spikes, rows, inputs, plan.block);
+    let nonfinite = AtomicBool::new(false);
+    // The first item of a tile reads all of its columns: that is enough.
+    let mut first = Some(&nonfinite);
     let mut items = Vec::new();
     for (active, out) in active
         .chunks(plan.chunks_per_item)
@@ -104,12 +113,17 @@ pub fn product(
                 active,
                 plan: &plan,
                 bias: bias.map_or([0.0; WIDEST], |bias| tile.padded(bias)),
+                nonfinite: first,
                 column_sums: None,
                 target: Target::Rows(out),
             });
         }
+        first = None;
     }
     parallel::for_each(items, plan.work, |item| dispatch(isa, item));
+    if nonfinite.into_inner() {
+        Nonfinite::new(weights).spoil(spikes, layout::words(inputs), outputs, out);
+    }
     Ok(())
 }
 
@@ -168,10 +182,12 @@ pub fn weight_gradient(
     let count = spikes::count(isa, spikes) as usize;
     let plan = Plan::new(isa, count, [inputs, rows, outputs]);
     let active = Active::lists(isa, &transposed, inputs, rows, plan.block);
+    let nonfinite = AtomicBool::new(false);
     let mut items = Vec::new();
-    let mut rest = out;
+    let mut rest = &mut *out;
     let mut bias = bias.map(|bias| bias.chunks_mut(plan.tiles[0].columns.len()));
     for tile in &plan.tiles {
+        let mut first = Some(&nonfinite);
         let mut column_sums = bias.as_mut().and_then(Iterator::next);
         let (tile_rows, others) = rest.split_at_mut(tile.columns.len() * inputs);
         rest = others;
@@ -186,12 +202,16 @@ pub fn weight_gradient(
                 active,
                 plan: &plan,
                 bias: [0.0; WIDEST],
-                // The first item of a tile reads all of its columns: that is enough.
+                // As above.
+                nonfinite: first.take(),
                 column_sums: column_sums.take(),
                 target: Target::Transposed(out),
             });
         }
     }
     parallel::for_each(items, plan.work, |item| dispatch(isa, item));
+    if nonfinite.into_inner() {
+        Nonfinite::new(grad).spoil_transposed(&transposed, layout::words(rows), out);
+    }
     Ok(())
 }

@@ -39,6 +39,13 @@ impl Packed {
         }
     }
 
+    /// Whether no number is infinite or NaN.
+    pub(crate) fn is_finite(&self) -> bool {
+        // Without an early end, which would keep it from being done in vectors.
+        let bad = |bad, x: &f32| bad | !x.is_finite();
+        !self.buffer[self.place.clone()].iter().fold(false, bad)
+    }
+
     /// Columns per tile.
     pub(crate) fn width(&self) -> usize {
         self.width

@@ -48,8 +48,8 @@ impl Neuron for AdEx {
         [w, u]: [S::F32; 2],
         current: Current<S>,
     ) -> [S::F32; 2] {
-        let u = simd.select(reset.flag, u_reset, u);
-        let w = simd.select(reset.flag, simd.add(w, b), w);
+        let u = reset.set(simd, u, u_reset);
+        let w = reset.shift(simd, w, b);
         let upstroke = Upstroke::new(simd, u, v_t, delta_t);
         let drift = simd.add(simd.sub(u_rest, u), upstroke.current);
         let drive = simd.mul(resistance, simd.sub(current.total(simd), w));
@@ -80,8 +80,8 @@ impl Neuron for AdEx {
         [delta_w, delta]: [S::F32; 2],
     ) -> Adjoint<S, Self> {
         let zero = simd.splat(0.0);
-        let u = simd.select(reset.flag, u_reset, u);
-        let w = simd.select(reset.flag, simd.add(w, b), w);
+        let u = reset.set(simd, u, u_reset);
+        let w = reset.shift(simd, w, b);
         let upstroke = Upstroke::new(simd, u, v_t, delta_t);
         let net = simd.sub(current.total(simd), w);
         let over_rest = simd.sub(u, u_rest);

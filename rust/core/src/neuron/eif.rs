@@ -28,7 +28,7 @@ impl Neuron for Eif {
         [u]: [S::F32; 1],
         current: Current<S>,
     ) -> [S::F32; 1] {
-        let u = simd.select(reset.flag, u_reset, u);
+        let u = reset.set(simd, u, u_reset);
         let upstroke = Upstroke::new(simd, u, v_t, delta_t);
         let drift = simd.add(simd.sub(u_rest, u), upstroke.current);
         let drive = simd.mul(resistance, current.total(simd));
@@ -45,7 +45,7 @@ impl Neuron for Eif {
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
         let zero = simd.splat(0.0);
-        let u = simd.select(reset.flag, u_reset, u);
+        let u = reset.set(simd, u, u_reset);
         let upstroke = Upstroke::new(simd, u, v_t, delta_t);
         let input = current.total(simd);
         let drift = simd.add(simd.sub(u_rest, u), upstroke.current);

@@ -31,8 +31,8 @@ impl Neuron for Izhikevich {
         [u, v]: [S::F32; 2],
         current: Current<S>,
     ) -> [S::F32; 2] {
-        let v = simd.select(reset.flag, c, v);
-        let u = simd.select(reset.flag, simd.add(u, d), u);
+        let v = reset.set(simd, v, c);
+        let u = reset.shift(simd, u, d);
         let (rise, pull) = slopes(simd, [a, b], [u, v], current);
         [
             simd.add(u, simd.mul(dt, pull)),
@@ -50,8 +50,8 @@ impl Neuron for Izhikevich {
         [delta_u, delta_v]: [S::F32; 2],
     ) -> Adjoint<S, Self> {
         let zero = simd.splat(0.0);
-        let v = simd.select(reset.flag, c, v);
-        let u = simd.select(reset.flag, simd.add(u, d), u);
+        let v = reset.set(simd, v, c);
+        let u = reset.shift(simd, u, d);
         let (rise, pull) = slopes(simd, [a, b], [u, v], current);
 
         let (to_rise, to_pull) = (simd.mul(dt, delta_v), simd.mul(dt, delta_u));

@@ -26,7 +26,7 @@ impl Neuron for Qif {
         [u]: [S::F32; 1],
         current: Current<S>,
     ) -> [S::F32; 1] {
-        let u = simd.select(reset.flag, u_reset, u);
+        let u = reset.set(simd, u, u_reset);
         let above = simd.mul(a0, simd.sub(u, u_rest));
         let drift = simd.mul(above, simd.sub(u, u_c));
         let drive = simd.mul(resistance, current.total(simd));
@@ -43,7 +43,7 @@ impl Neuron for Qif {
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
         let zero = simd.splat(0.0);
-        let u = simd.select(reset.flag, u_reset, u);
+        let u = reset.set(simd, u, u_reset);
         let (over_rest, over_c) = (simd.sub(u, u_rest), simd.sub(u, u_c));
         let product = simd.mul(over_rest, over_c);
         let input = current.total(simd);

@@ -30,9 +30,7 @@ impl RefractoryLeaky {
         let left = simd.sub(hold, one);
         let left = simd.select(simd.gt(zero, left), zero, left);
         let hold = simd.select(reset.flag, refractory, left);
-        // `R·v_reset + (1 - R)·u`
-        let r = reset.indicator(simd);
-        let u = simd.add(simd.mul(r, v_reset), simd.mul(simd.sub(one, r), u));
+        let u = reset.set(simd, u, v_reset);
         Update {
             hold,
             held: simd.gt(hold, zero),

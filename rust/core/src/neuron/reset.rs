@@ -164,6 +164,21 @@ impl<S: Simd> Delayed<S> {
         }
     }
 
+    /// `(1 - R)·x + R·value`: for what is set to a value before it is integrated. Not a selection,
+    /// because an infinite membrane leaves NaN behind it.
+    #[inline(always)]
+    pub fn set(&self, simd: S, x: S::F32, value: S::F32) -> S::F32 {
+        let r = self.indicator(simd);
+        let kept = simd.mul(simd.sub(simd.splat(1.0), r), x);
+        simd.add(kept, simd.mul(r, value))
+    }
+
+    /// `x + R·jump`: for what a reset moves.
+    #[inline(always)]
+    pub fn shift(&self, simd: S, x: S::F32, jump: S::F32) -> S::F32 {
+        simd.add(x, simd.mul(self.indicator(simd), jump))
+    }
+
     /// `R` as a number.
     #[inline(always)]
     pub fn indicator(&self, simd: S) -> S::F32 {

@@ -4,6 +4,7 @@ use super::Connection;
 use super::group::stride;
 use crate::matmul::dense::{self, Rows};
 use crate::matmul::gather::{add, add_selected, store};
+use crate::matmul::nonfinite::Nonfinite;
 use crate::matmul::packed::Packed;
 use crate::matmul::{ADDITIONS_PER_STEP, tile_width};
 use crate::parallel::progress;
@@ -27,6 +28,8 @@ enum Weights<'a> {
         forward: Packed,
         /// Added last, padded like the tiles.
         bias: Vec<f32>,
+        /// Of the rows of `forward`, if any.
+        nonfinite: Option<Nonfinite>,
         /// A row for each neuron that receives.
         backward: Option<Packed>,
     },
@@ -58,8 +61,10 @@ impl<'a> Feedback<'a> {
                     padded[..neurons].copy_from_slice(bias);
                 }
                 let width = dense::width(dispatch(isa, Lanes));
+                let forward = Packed::new(weight.transposed(), tile_width(isa, neurons));
                 Weights::Dense {
-                    forward: Packed::new(weight.transposed(), tile_width(isa, neurons)),
+                    nonfinite: (!forward.is_finite()).then(|| Nonfinite::new(weight.transposed())),
+                    forward,
                     bias: padded,
                     backward: both_ways.then(|| Packed::new(weight, width)),
                 }
@@ -79,7 +84,12 @@ impl<'a> Feedback<'a> {
         active: &mut Vec<u32>,
     ) {
         match &self.weights {
-            Weights::Dense { forward, bias, .. } => {
+            Weights::Dense {
+                forward,
+                bias,
+                nonfinite,
+                ..
+            } => {
                 active.clear();
                 let mut starts = [0; super::GROUP + 1];
                 for (row, spikes) in spikes.chunks_exact(words(self.neurons)).enumerate() {
@@ -98,6 +108,12 @@ impl<'a> Feedback<'a> {
                     4 => add_lists::<S, 4>(simd, forward, bias, lists, out, stride),
                     8 => add_lists::<S, 8>(simd, forward, bias, lists, out, stride),
                     vectors => unreachable!("no tile is {vectors} vectors wide"),
+                }
+                if let Some(nonfinite) = nonfinite {
+                    let rows = spikes.chunks_exact(words(self.neurons));
+                    for (spikes, out) in rows.zip(out.chunks_exact_mut(stride)) {
+                        nonfinite.of_row(spikes, |neuron| out[neuron] = f32::NAN);
+                    }
                 }
             }
             Weights::OneToOne(weight) => {
