@@ -174,8 +174,9 @@ class SpikingNeuron(Execution):
         initial = []
         shapes = zip(self.STATES, given, self.state_shapes(step), strict=True)
         for i, (name, state, shape) in enumerate(shapes):
+            kept = getattr(self, name)
             if state is None and reuse:
-                state = getattr(self, name)
+                state = kept
             if state is not None and not isinstance(state, Tensor):
                 state = torch.as_tensor(state, dtype=current.dtype, device=current.device)
             if state is None or state.shape != shape:
@@ -186,5 +187,8 @@ class SpikingNeuron(Execution):
                     )
                 dtype = torch.float32 if half else current.dtype
                 state = self._first(i, shape, dtype, current.device)
+            elif state is not kept and torch.is_grad_enabled():
+                # Its owner may write the next state there; what the neuron returned, nobody does.
+                state = state.clone()
             initial.append(savable(state))
         return initial

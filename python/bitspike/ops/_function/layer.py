@@ -40,10 +40,10 @@ class Layer(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
         traced = is_traced(current, *tensors)
-        saved = [current, *tensors]
+        saved, held = current, numbers
         if not traced and any(ctx.needs_input_grad):
-            saved = private(ctx.sequence, current, numbers, constants - 2, initial)
-        ctx.save_for_backward(*saved)
+            saved, held = private(ctx.sequence, current, numbers, constants - 2)
+        ctx.save_for_backward(saved, *held, *initial)
         if traced:
             spikes, *others = torch.ops.bitspike.sequence_forward(
                 *kind, *surrogate, *layout, current, numbers, initial
