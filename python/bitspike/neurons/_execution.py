@@ -180,5 +180,5 @@ class Execution(Firing):
 
 
 def floats(tensors: list[Tensor]) -> list[Tensor]:
-    """The same tensors in float32. (To ask them for it is dear where they are it.)"""
+    """The same tensors in float32, without a call for those that are."""
     return [x if x.dtype is torch.float32 else x.float() for x in tensors]
