@@ -143,9 +143,7 @@ class Execution(Firing):
             (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
             (sequence, bits, states),
             len(constants),
-            current.float(),
-            *(x.float() for x in constants),
-            *(x.float() for x in initial),
+            *floats([current, *constants, *initial]),
         )
         count = len(initial)
         if spikes.dtype != current.dtype:
@@ -179,3 +177,8 @@ class Execution(Firing):
             tuple(torch.stack(steps) for steps in zip(*history, strict=True)) if states else ()
         )
         return torch.stack(trains).to(dtype), all_steps, last
+
+
+def floats(tensors: list[Tensor]) -> list[Tensor]:
+    """The same tensors in float32, without a call for those that are."""
+    return [x if x.dtype is torch.float32 else x.float() for x in tensors]

@@ -186,5 +186,8 @@ class SpikingNeuron(Execution):
                     )
                 dtype = torch.float32 if half else current.dtype
                 state = self._first(i, shape, dtype, current.device)
+            elif state is not kept and torch.is_grad_enabled():
+                # Its owner may write the next state there; what the neuron returned, nobody does.
+                state = state.clone()
             initial.append(savable(state))
         return initial

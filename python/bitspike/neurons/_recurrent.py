@@ -12,7 +12,7 @@ from bitspike._linear import packed
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import _dispatch, _function
 
-from ._execution import Run
+from ._execution import Run, floats
 from ._lif import LIF
 
 
@@ -203,8 +203,7 @@ class Recurrent(LIF):
             current.float(),
             self._feedback(spk).float(),
             *feedback,  # type: ignore[misc]
-            *(x.float() for x in constants[:-1]),
-            *(x.float() for x in others),
+            *floats([*constants[:-1], *others]),
         )
         last = results[-len(initial) :]
         spikes = results[0].to(current.dtype)

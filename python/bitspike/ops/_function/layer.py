@@ -39,10 +39,10 @@ class Layer(torch.autograd.Function):
         ctx.constants = constants
         ctx.set_materialize_grads(False)
         numbers, initial = list(tensors[:constants]), list(tensors[constants:])
-        saved = [current, *tensors]
+        saved, held = current, numbers
         if any(ctx.needs_input_grad) and not is_traced(current):
-            saved = private(ctx.sequence, current, numbers, constants - 2, initial)
-        ctx.save_for_backward(*saved)
+            saved, held = private(ctx.sequence, current, numbers, constants - 2)
+        ctx.save_for_backward(saved, *held, *initial)
         spikes, *others = sequence.forward(*kind, *surrogate, *layout, current, numbers, initial)
         if packed:
             spikes = SpikeTensor(spikes, sequence.features(current.shape))

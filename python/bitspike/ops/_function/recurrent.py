@@ -48,10 +48,10 @@ class Recurrent(torch.autograd.Function):
             *kind, *surrogate, *layout, current, numbers, initial, *feedback
         )
         spikes = results[0] if ctx.sequence else None
-        saved = [current, *tensors]
+        saved, held = current, numbers
         if any(ctx.needs_input_grad) and not is_traced(current):
-            saved = private(ctx.sequence, current, numbers, constants - 1, initial)
-        ctx.save_for_backward(saved[0], *feedback, spikes, *saved[1:])
+            saved, held = private(ctx.sequence, current, numbers, constants - 1)
+        ctx.save_for_backward(saved, *feedback, spikes, *held, *initial)
         if not ctx.sequence:
             return tuple(results)
         return (SpikeTensor(results[0], sequence.features(current.shape)), *results[1:])

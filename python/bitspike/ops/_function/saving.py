@@ -9,27 +9,31 @@ from torch import Tensor
 
 
 def private(
-    sequence: bool, current: Tensor, constants: list[Tensor], threshold: int, initial: list[Tensor]
-) -> list[Tensor]:
-    """The same tensors, but copies of those that their owners may change before backward.
+    sequence: bool, current: Tensor, constants: list[Tensor], threshold: int
+) -> tuple[Tensor, list[Tensor]]:
+    """A step's current and the constants, but copies of what their owners may change in place.
 
-    torch saves neither the current, nor the states and the threshold of a step, so that a program
-    may go on with their memory. The current of a whole sequence is too large for a copy; what is
-    learned changes once gradients are there. A copy knows its origin, for the gradient's gradient.
+    torch saves neither the current of a step nor its threshold, so that a program may go on with
+    their memory. The current of a whole sequence is too large for a copy; what is learned changes
+    once gradients are there.
 
     Args:
         sequence: Whether ``current`` is a whole sequence.
         current: The input.
         constants: The numbers of the equation.
         threshold: Which of them is the threshold.
-        initial: The states before the first step.
     """
-    with torch.enable_grad():
-        numbers = constants.copy()
-        if not numbers[threshold].requires_grad:
-            numbers[threshold] = numbers[threshold].clone()
-        states = [x.clone() for x in initial]
-        return [current if sequence else current.clone(), *numbers, *states]
+    if not constants[threshold].requires_grad:
+        constants = constants.copy()
+        constants[threshold] = constants[threshold].clone()
+    if sequence:
+        return current, constants
+    # The copy knows its origin, for the gradient's gradient.
+    torch._C._set_grad_enabled(True)
+    try:
+        return current.clone(), constants
+    finally:
+        torch._C._set_grad_enabled(False)
 
 
 def saved_tensors(ctx: Any) -> tuple[Tensor, ...]:
