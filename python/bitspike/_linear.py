@@ -28,7 +28,9 @@ def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
     if not isinstance(x, SpikeTensor) or x.is_transposed or len(x.features) != 1 or x.dim() < 2:
         return False
     tensors = [weight] if bias is None else [weight, bias]
-    if any(map(is_traced, (x.words, *tensors))) or any(t.dtype != torch.float32 for t in (x, *tensors)):
+    if any(map(is_traced, (x.words, *tensors))) or any(
+        t.dtype != torch.float32 for t in (x, *tensors)
+    ):
         return False
     if torch.is_autocast_enabled("cpu") or torch._C._functorch.peek_interpreter_stack() is not None:
         return False

@@ -1,5 +1,6 @@
 """Neurons: one file each, with snnTorch's names and calling conventions."""
 
+from . import _specification as _specification
 from ._inhibition import KWTA as KWTA
 from ._lif import LIF as LIF
 from ._neuron import SpikingNeuron as SpikingNeuron

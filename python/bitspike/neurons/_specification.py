@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bitspike import _native, neurons, surrogate
+from bitspike.ops._function import Layer, Recurrent
 
 Kind = tuple[str, str, bool]
 """The name of a kernel, its reset, and whether that acts at once."""
@@ -97,3 +98,6 @@ def _surrogate(name: str, parameters: list[float]) -> surrogate.Surrogate:
     owner = next(owner for owner in surrogate.ALL if owner.NAME == name)
     names = _native.describe()["surrogates"][name]
     return owner(**dict(zip(names, parameters, strict=True)))
+
+
+Layer.specification, Recurrent.specification = layer, recurrent

@@ -78,7 +78,7 @@ def _tensor(block: torch.UntypedStorage, shape: tuple[int, ...], dtype: torch.dt
 
 
 def _uses(block: torch.UntypedStorage) -> int:
-    return torch._C._storage_Use_Count(block._cdata)  # type: ignore[no-any-return]
+    return torch._C._storage_Use_Count(block._cdata)
 
 
 def _references(blocks: tuple[torch.UntypedStorage, ...], i: int) -> int:

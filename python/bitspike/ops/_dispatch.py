@@ -14,7 +14,7 @@ NATIVE_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """Currents of these dtypes run natively, with states in float32."""
 
 _PLAIN = (Tensor, torch.nn.Parameter)
-_Call = TypeVar("_Call", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 
 def is_watched() -> bool:
@@ -34,7 +34,7 @@ def is_traced(x: Tensor) -> bool:
     return is_watched() or type(x) not in _PLAIN
 
 
-def routed(position: int) -> Callable[[_Call], _Call]:
+def routed(position: int) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
     """Makes a native call go through the operator of its name where it must: see `is_traced`.
 
     The operator's kernel is the call itself, as its attribute ``kernel``.
@@ -43,38 +43,38 @@ def routed(position: int) -> Callable[[_Call], _Call]:
         position: Of the argument, a tensor, that tells.
     """
 
-    def decorate(kernel: _Call) -> _Call:
+    def decorate(kernel: Callable[..., _Result]) -> Callable[..., _Result]:
         folder = kernel.__module__.rpartition(".")[2]
         name = kernel.__name__
         operator = f"{folder}_{name}" if name in ("forward", "backward") else name
 
         @functools.wraps(kernel)
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any) -> _Result:
             if is_traced(arguments[position]):
-                return getattr(torch.ops.bitspike, operator)(*arguments)
+                return getattr(torch.ops.bitspike, operator)(*arguments)  # type: ignore[no-any-return]
             if torch._C._functorch.peek_interpreter_stack() is None:
                 return kernel(*arguments)
             with torch._C._DisableFuncTorch():  # which would wrap the memory of results
                 return kernel(*arguments)
 
         call.kernel = kernel  # type: ignore[attr-defined]
-        return call  # type: ignore[return-value]
+        return call
 
     return decorate
 
 
-def unrecorded(function: _Call) -> _Call:
+def unrecorded(function: Callable[..., _Result]) -> Callable[..., _Result]:
     """Marks a native call without an operator: what records a program cannot see it.
 
-    It has no gradient either. So inside a transform of torch.func it runs outside of the transform, on
-    the numbers that `torch.func.grad` and its like follow.
+    It has no gradient either. So inside a transform of torch.func it runs outside of the transform,
+    on the numbers that `torch.func.grad` and its like follow.
 
     Raises:
         RuntimeError: where torch.jit.trace or make_fx would take its result for a constant.
     """
 
     @functools.wraps(function)
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any) -> _Result:
         if torch._C._get_tracing_state() is not None or _is_proxied():
             raise RuntimeError(
                 f"{function.__name__} has no operator, so that torch.jit.trace and make_fx would "
@@ -86,7 +86,7 @@ def unrecorded(function: _Call) -> _Call:
         with torch._C._DisableFuncTorch():
             return function(*numbers)
 
-    return call  # type: ignore[return-value]
+    return call
 
 
 def _unwrapped(x: Any) -> Any:

@@ -165,7 +165,8 @@ def backward(
     Returns:
         Gradients of the current, whose first step is also that of ``first``; of ``weight``,
         ``bias`` and ``one_to_one``, without their part in ``first``; of each initial state and of
-        each constant. None stands for one that is not wanted; the operator makes an empty tensor of it.
+        each constant. None stands for one that is not wanted, of which the operator makes an empty
+        tensor.
     """
     layer = _RecurrentLayer(
         (neuron, mechanism, immediate),

@@ -10,7 +10,6 @@ steps: then it broadcasts against one step.
 
 from __future__ import annotations
 
-import torch
 from torch import Size, Tensor
 
 from bitspike import _native
@@ -18,6 +17,7 @@ from bitspike import _native
 from . import _buffer
 from ._dispatch import routed
 from .sequence import Geometry
+
 
 def output_shape(x: Tensor, key: Tensor | None) -> Size:
     """The shape of ``y``."""
@@ -112,9 +112,7 @@ def backward(
         _buffer.empty(shape) if wanted else None for shape, wanted in zip(shapes, need, strict=True)
     )
     to_decay = _buffer.empty(scan.decay.shape) if need[1] else None
-    _native.scan_backward(
-        scan.arguments, outputs, grad, to_input, to_key, to_decay, to_initial
-    )
+    _native.scan_backward(scan.arguments, outputs, grad, to_input, to_key, to_decay, to_initial)
     if to_decay is not None and not scan.varies:
         to_decay = scan.geometry.gather(to_decay, decay)
     return [to_input, to_decay, to_key, to_initial]

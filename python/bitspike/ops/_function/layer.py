@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ class Layer(torch.autograd.Function):
     It has no ``setup_context``, which would cost more per call than the kernel of a small step;
     transforms of ``torch.func``, which ask for one, take the reference path.
     """
+
+    specification: ClassVar[Callable[..., tuple[Tensor, ...]]]
+    """The same in torch; neurons/_specification.py sets it."""
 
     @staticmethod
     def forward(
@@ -54,7 +57,7 @@ class Layer(torch.autograd.Function):
         traced = is_traced(saved[0])
         needed = ctx.needs_input_grad[4:]
         if not traced and derivable.is_wanted(grads):
-            return *[None] * 4, *derivable.gradients(_in_torch(ctx), saved, needed, grads)
+            return *[None] * 4, *derivable.gradients(Layer._in_torch(ctx), saved, needed, grads)
         to_current, to_constants, to_initial = gradients(
             ctx,
             saved,
@@ -69,12 +72,10 @@ class Layer(torch.autograd.Function):
             *(x if need else None for x, need in zip(ordered, needed, strict=True)),
         )
 
-
-def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
-    from bitspike.neurons import _specification  # which need this module
-
-    layout = (ctx.sequence, ctx.states)
-    return partial(_specification.layer, ctx.kind, ctx.surrogate, layout, ctx.constants)
+    @staticmethod
+    def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
+        layout = (ctx.sequence, ctx.states)
+        return partial(Layer.specification, ctx.kind, ctx.surrogate, layout, ctx.constants)
 
 
 def gradients(
@@ -83,8 +84,8 @@ def gradients(
     kind: tuple[Any, ...],
     need: tuple[bool, bool, bool],
     grads: Iterable[Tensor | None],
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Gradients of the current, the constants and the initial states of a layer.
+) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
+    """Gradients of the current, the constants and the initial states of a layer, or None.
 
     Args:
         ctx: Says how forward was called.

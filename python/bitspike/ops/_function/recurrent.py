@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ class Recurrent(torch.autograd.Function):
     It saves its spikes, which are bits, for the gradient of the connection's weight, and otherwise
     what autograd holds anyway.
     """
+
+    specification: ClassVar[Callable[..., tuple[Tensor, ...]]]
+    """The same in torch; neurons/_specification.py sets it."""
 
     @staticmethod
     def forward(
@@ -63,7 +66,9 @@ class Recurrent(torch.autograd.Function):
         wanted = ctx.needs_input_grad[4:]
         if not traced and derivable.is_wanted(grads):
             inputs = (*saved[:5], *saved[6:])
-            return *[None] * 4, *derivable.gradients(_in_torch(ctx), inputs, wanted, grads)
+            return *[None] * 4, *derivable.gradients(
+                Recurrent._in_torch(ctx), inputs, wanted, grads
+            )
         _, _, need_weight, need_bias, need_one, *needed = wanted
         ordered = gradients(
             ctx,
@@ -83,12 +88,10 @@ class Recurrent(torch.autograd.Function):
             *(x if need else None for x, need in zip(flat, wanted, strict=True)),
         )
 
-
-def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
-    from bitspike.neurons import _specification  # which need this module
-
-    layout = (ctx.sequence, ctx.states)
-    return partial(_specification.recurrent, ctx.kind, ctx.surrogate, layout, ctx.constants)
+    @staticmethod
+    def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
+        layout = (ctx.sequence, ctx.states)
+        return partial(Recurrent.specification, ctx.kind, ctx.surrogate, layout, ctx.constants)
 
 
 def gradients(
@@ -97,7 +100,7 @@ def gradients(
     kind: tuple[Any, ...],
     need: tuple[bool, bool, bool],
     grads: Iterable[Tensor | None],
-) -> tuple[Tensor, list[Tensor], list[Tensor], tuple[Tensor, ...]]:
+) -> tuple[Tensor, list[Tensor | None], list[Tensor | None], tuple[Tensor | None, ...]]:
     """Gradients of the current, the constants, the initial states, and what makes the feedback.
 
     The last are those of what comes back in the first step, of weight, bias and one-to-one weight.
@@ -114,6 +117,7 @@ def gradients(
     others = list(grads)
     count = len(initial)
     to_spikes = others.pop(0) if ctx.sequence else None
+    to_current: Any  # which is always wanted
     to_current, *to_feedback = recurrent.backward(
         *kind,
         ctx.sequence,

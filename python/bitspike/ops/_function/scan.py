@@ -35,6 +35,7 @@ class Scan(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         out, *inputs = ctx.saved_tensors
         need = [bool(needed) for needed in ctx.needs_input_grad[:4]]
+        native: Any
         upstream: Tensor | None
         if not is_traced(out) and out.numel() and derivable.is_wanted([grad]):
             native, upstream = gradients_in_torch, derivable.plain(grad)

@@ -105,12 +105,12 @@ operator(
 
 # What the connection would take in torch: a product with the weight for each step behind the first,
 # whose spikes come from outside.
-@register_flop_formula(torch.ops.bitspike.recurrent_forward)  # type: ignore[untyped-decorator]
+@register_flop_formula(torch.ops.bitspike.recurrent_forward)
 def _forward_flops(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
     return _product(sequence_=shapes[5], current=shapes[7], weight=shapes[11])
 
 
-@register_flop_formula(torch.ops.bitspike.recurrent_backward)  # type: ignore[untyped-decorator]
+@register_flop_formula(torch.ops.bitspike.recurrent_backward)
 def _backward_flops(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
     product = _product(sequence_=shapes[5], current=shapes[9], weight=shapes[13])
     need_weight = shapes[8]
