@@ -115,10 +115,3 @@ def test_empty_steps(shape):
     spikes, mem = snn.Leaky(beta=0.9)(x)
     (spikes.sum() + mem.sum()).backward()
     assert spikes.shape == mem.shape == x.grad.shape == shape
-
-
-def test_gradients_of_gradients_are_refused():
-    x = torch.rand(4, 2, 5, requires_grad=True)
-    (grad,) = torch.autograd.grad(whole()(x)[1].square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()

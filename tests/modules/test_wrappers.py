@@ -138,7 +138,7 @@ def test_changing_the_input_before_backward_is_noticed():
     current = x * 1
     _, membranes = snn.Leaky(beta=0.8, multi_step=True)(current)
     current.add_(1)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+    with pytest.raises(RuntimeError, match="changed in place before backward"):
         membranes.sum().backward()
 
 
