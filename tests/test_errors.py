@@ -122,13 +122,6 @@ def test_empty_steps(shape):
     assert spikes.shape == mem.shape == x.grad.shape == shape
 
 
-def test_gradients_of_gradients_are_refused():
-    x = torch.rand(4, 2, 5, requires_grad=True)
-    (grad,) = torch.autograd.grad(whole()(x)[1].square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
-
-
 # The native module. Addresses are ints, so that a wrong one is found before it is followed.
 
 ALIGNED = torch.zeros(64)
