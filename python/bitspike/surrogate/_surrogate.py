@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from bitspike import _native
-from bitspike.ops._function import Fire
+from bitspike.ops._function import fire
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,7 @@ class Surrogate(ABC):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spikes, in the dtype of ``x``, with this surrogate's gradient."""
-        spikes: Tensor = Fire.apply(x, self.gradient)
-        return spikes
+        return fire(x, self.gradient)
 
     def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:
         """The gradient of ``x`` for the gradient ``grad`` of ``spikes``."""
