@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from bitspike import _native
+from bitspike import _native, _reference_path
 from bitspike.ops import _buffer
 
 # How long an example takes depends on the machine, and says nothing about it being right.
@@ -16,6 +16,12 @@ settings.load_profile("untimed")
 def seed():
     """Each test draws the same random numbers, in whatever order tests run."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch):
+    """What is told once only is told in each test."""
+    monkeypatch.setattr(_reference_path, "_told", set())
 
 
 @pytest.fixture

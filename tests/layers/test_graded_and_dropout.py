@@ -51,9 +51,9 @@ def test_graded_gradients_and_spikes():
         assert same_bits(other(dense.double()), layer(dense.double()))
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (3, 1), ()])
+@pytest.mark.parametrize("shape", [(2, 4), (3, 2, 1), ()])
 def test_graded_errors(shape):
-    with pytest.raises(ValueError, match=r"x must be \[\*, 3\]"):
+    with pytest.raises(ValueError, match=r"x must be \[\*, 3\], or"):
         snn.GradedSpikes(3, 1.0)(torch.rand(shape))
 
 

@@ -8,7 +8,6 @@ import torch
 from compare import dense
 
 import bitspike as snn
-from bitspike import _reference_path
 
 BETA = float(np.exp(-1 / 20))
 KINDS = {
@@ -80,11 +79,6 @@ def test_a_parameter_that_is_learned_elsewhere_stays_the_same_tensor():
 
 
 # Leaving the kernels
-
-
-@pytest.fixture(autouse=True)
-def nothing_told(monkeypatch):
-    monkeypatch.setattr(_reference_path, "_told", set())
 
 
 def warned(function) -> list[str]:

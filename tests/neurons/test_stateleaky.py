@@ -228,8 +228,11 @@ ERRORS = {
         lambda: snn.StateLeaky(0.9, 3, kernel_truncation_steps=0),
         "kernel_truncation_steps must be at least 1, not 0",
     ),
-    "channels": (lambda: snn.StateLeaky(0.9, 3)(torch.zeros(5, 2, 4)), r"\[T, B, 3\]"),
-    "axes": (lambda: snn.StateLeaky(0.9, 3)(torch.zeros(5, 3)), r"\[T, B, 3\]"),
+    "channels": (
+        lambda: snn.StateLeaky(torch.full((3,), 0.9), 3)(torch.zeros(5, 2, 4)),
+        r"\[T, B, 3\]",
+    ),
+    "axes": (lambda: snn.StateLeaky(0.9, 3)(torch.zeros(5, 3)), r"\[T, B, C\]"),
     "threshold": (
         lambda: snn.StateLeaky(0.9, 3, threshold=torch.ones(2))(torch.zeros(5, 2, 3)),
         "threshold has shape",

@@ -42,6 +42,7 @@ def test_so_does_the_gradient_in_torch():
     assert gradient(scheduled, torch.float64).equal(wanted)
 
 
+@pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_backward_uses_what_was_in_force_in_forward(dtype):
     scheduled = surrogate.Scheduled(surrogate.fast_sigmoid(), slope=LINEAR)

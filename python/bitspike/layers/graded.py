@@ -20,10 +20,11 @@ class GradedSpikes(nn.Module):
     Shapes:
         Input ``[*, size]``, output the same. ``weights`` is ``[size, 1]`` as in snnTorch, whose
         checkpoints load; snnTorch multiplies it as it is, so that it fails for ``[B, size]``, or
-        scales samples instead of neurons if ``B = size``.
+        scales samples instead of neurons if ``B = size``. What it can multiply is taken too: any
+        input if ``size`` is 1, and ``[*, size, N]`` with ``N`` other than ``size``.
 
     Raises:
-        ValueError: if the last axis of the input is not ``size``.
+        ValueError: if neither of the last two axes of the input is ``size``.
 
     Example:
         >>> import torch, bitspike as snn
@@ -43,9 +44,15 @@ class GradedSpikes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes times weights."""
-        if x.dim() == 0 or x.shape[-1] != self.size:
-            raise ValueError(f"x must be [*, {self.size}], not {tuple(x.shape)}")
-        return x * self.weights.view(self.size)
+        if x.dim() and x.shape[-1] == self.size:
+            return x * self.weights.view(self.size)
+        if self.size == 1:
+            return x * self.weights.view(())
+        if x.dim() > 1 and x.shape[-2] == self.size:
+            return x * self.weights
+        raise ValueError(
+            f"x must be [*, {self.size}], or [*, {self.size}, N], not {tuple(x.shape)}"
+        )
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""

@@ -184,6 +184,14 @@ def savable(state: Tensor) -> Tensor:
     return state if torch.is_inference_mode_enabled() else state.clone()
 
 
+def is_alive(state: Tensor) -> bool:
+    """Whether a kept state is still a tensor: those of a transform of torch.func end with it."""
+    functorch = torch._C._functorch
+    if torch.compiler.is_compiling() or functorch.peek_interpreter_stack() is not None:
+        return True
+    return not functorch.is_functorch_wrapped_tensor(state)
+
+
 def broadcasts(shape: torch.Size, target: torch.Size) -> bool:
     """Whether a tensor of this shape broadcasts to the target without making it larger."""
     tail = target[len(target) - len(shape) :]

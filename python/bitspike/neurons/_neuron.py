@@ -13,7 +13,7 @@ from bitspike.spike_tensor import SpikeTensor
 
 from . import _checkpoint as checkpoint
 from ._execution import Execution
-from ._hidden import savable
+from ._hidden import is_alive, savable
 from ._inhibition import KWTA
 
 Result = Any
@@ -160,6 +160,16 @@ class SpikingNeuron(Execution):
             raise ValueError("input_ must be a sequence [T, B, *], not a number")
         return current
 
+    def _given(self, name: str, state: Any) -> Any:
+        """A state that was given, which its owner may overwrite with the next one.
+
+        Nobody does that with what the neuron itself has returned, nor with what is no tensor.
+        """
+        copied = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        if copied and isinstance(state, Tensor) and state is not getattr(self, name):
+            return state.clone()
+        return state
+
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         """A state that nobody has given or kept."""
         return self._at_rest(index, shape, dtype, device)
@@ -174,7 +184,9 @@ class SpikingNeuron(Execution):
         initial = []
         shapes = zip(self.STATES, given, self._kept(), self.state_shapes(step), strict=True)
         for i, (name, state, kept, shape) in enumerate(shapes):
-            if state is None and reuse:
+            if state is not None:
+                state = self._given(name, state)
+            elif reuse and is_alive(kept):
                 state = kept
             if state is not None and not isinstance(state, Tensor):
                 state = torch.as_tensor(state, dtype=current.dtype, device=current.device)
@@ -186,8 +198,5 @@ class SpikingNeuron(Execution):
                     )
                 dtype = torch.float32 if half else current.dtype
                 state = self._first(i, shape, dtype, current.device)
-            elif state is not kept and torch.is_grad_enabled():
-                # Its owner may write the next state there; what the neuron returned, nobody does.
-                state = state.clone()
             initial.append(savable(state))
         return initial

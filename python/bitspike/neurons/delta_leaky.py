@@ -90,7 +90,7 @@ class DeltaLeaky(Leaky):
         if self.init_hidden and mem is None:
             return self._call(input_, (None, None))
         pair = (None, None) if mem is None else mem
-        return self._call(input_, tuple(self.mem.new_zeros(0) if x is None else x for x in pair))
+        return self._call(input_, tuple(self.beta.new_zeros(0) if x is None else x for x in pair))
 
     def step(  # type: ignore[override]
         self, current: Tensor, mem: Tensor, mem_prev: Tensor

@@ -29,7 +29,8 @@ class StateLeaky(LIF):
 
     Args:
         beta: ``β``: a number, or a tensor of shape ``()``, ``(1,)`` or ``(channels,)``.
-        channels: Size of the last axis of the input.
+        channels: Size of the last axis of the input, if each channel has its own ``β``. One that
+            all share broadcasts, as in snnTorch.
         threshold: ``θ``: a number, or a tensor that broadcasts against one step.
         spike_grad: Surrogate gradient; by default ``surrogate.atan()``.
         surrogate_disable: No gradient through spikes.
@@ -132,8 +133,10 @@ class StateLeaky(LIF):
         return self(input_)
 
     def _integrate(self, current: Tensor) -> Any:
-        if current.dim() != 3 or current.shape[2] != self.channels:
-            raise ValueError(f"input_ must be [T, B, {self.channels}], not {tuple(current.shape)}")
+        shared = self.tau.numel() == 1
+        if current.dim() != 3 or not (shared or current.shape[2] == self.channels):
+            channels = "C" if shared else self.channels
+            raise ValueError(f"input_ must be [T, B, {channels}], not {tuple(current.shape)}")
         self._constants(current.shape[1:])
         taps = self.kernel_truncation_steps
         if taps is not None and taps < current.shape[0]:

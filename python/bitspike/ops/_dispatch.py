@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 NATIVE_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """Currents of these dtypes run natively, with states in float32."""
@@ -128,13 +129,19 @@ def is_jit_traced() -> bool:
     return not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
 
 
+def is_transformed() -> bool:
+    """Whether a transform of torch.func, or forward-mode differentiation, looks at what runs."""
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+    )
+
+
 def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
     """Why these tensors cannot run natively, or None if they can."""
     if is_exporting() or is_jit_traced():
         return "a model under torch.export or torch.jit.trace must consist of torch operators"
-    tracing = torch.compiler.is_compiling()
-    if not tracing and torch._C._functorch.is_functorch_wrapped_tensor(current):
-        return "a transform of torch.func is looking at the input"
+    if not torch.compiler.is_compiling() and is_transformed():
+        return "a transform of torch.func, or forward-mode differentiation, is looking on"
     for x in (current, *constants):
         if not x.is_cpu or x.dtype not in NATIVE_DTYPES:
             name = "input" if x is current else "a parameter"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
-from bitspike.ops._function import Lend
+from bitspike.ops._function import lend
 
 from ._surrogate import Surrogate
 
@@ -73,8 +73,7 @@ class Learnable(nn.Module):
         kind = self._kind(**self._values())
         to_x = x * kind.derivative(x).detach()
         to_numbers = kind.primitive(x.detach())
-        spikes: Tensor = Lend.apply((x > 0).to(x.dtype), to_x + to_numbers)
-        return spikes
+        return lend((x > 0).to(x.dtype), to_x + to_numbers)
 
     def frozen(self) -> Surrogate:
         """The surrogate with the numbers that it has now."""

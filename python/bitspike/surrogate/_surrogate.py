@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bitspike import _native
 from bitspike.arguments import as_tensor
-from bitspike.ops._function import Fire
+from bitspike.ops._function import fire
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Surrogate(ABC):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Spikes, in the dtype of ``x``, with this surrogate's gradient."""
-        spikes: Tensor = Fire.apply(as_tensor(x, "x"), self.gradient)
-        return spikes
+        return fire(as_tensor(x, "x"), self.gradient)
 
     def gradient(self, x: Tensor, grad: Tensor, spikes: Tensor) -> Tensor:
         """The gradient of ``x`` for the gradient ``grad`` of ``spikes``."""

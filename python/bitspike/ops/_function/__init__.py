@@ -1,7 +1,7 @@
 """Native functions to autograd: the only folder with an ``autograd.Function``."""
 
-from .firing import Fire as Fire
-from .firing import Lend as Lend
+from .firing import fire as fire
+from .firing import lend as lend
 from .layer import Layer as Layer
 from .recurrent import Recurrent as Recurrent
 from .rounding import StateQuant as StateQuant

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitspike.ops._dispatch import is_transformed
+
 
 class Fire(torch.autograd.Function):
     """``1 if x > 0 else 0``, with ``gradient(x, grad, spikes)`` for its derivative."""
@@ -45,3 +47,43 @@ class Lend(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
         return None, grad
+
+
+class DualFire(Fire):
+    """`Fire` with a forward-mode derivative, which torch.compile does not take."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        Fire.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(inputs[0], output)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        x, spikes = ctx.saved_tensors
+        result: Tensor = ctx.gradient(x, tangent, spikes)
+        return result
+
+
+class DualLend(Lend):
+    """`Lend` with a forward-mode derivative."""
+
+    @staticmethod
+    def jvp(ctx: Any, _: Tensor | None, tangent: Tensor | None) -> Tensor | None:
+        return tangent
+
+
+def fire(x: Tensor, gradient: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+    """The firing step: `Fire`."""
+    kind = DualFire if _is_transformed() else Fire
+    spikes: Tensor = kind.apply(x, gradient)
+    return spikes
+
+
+def lend(x: Tensor, smooth: Tensor) -> Tensor:
+    """The first tensor, with the gradient of the second: `Lend`."""
+    result: Tensor = (DualLend if _is_transformed() else Lend).apply(x, smooth)
+    return result
+
+
+def _is_transformed() -> bool:
+    return not torch.compiler.is_compiling() and is_transformed()
