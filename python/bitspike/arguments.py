@@ -56,6 +56,7 @@ def as_tensor(
             raise TypeError(f"{name} must be a dense tensor of real numbers, but is {fault}")
         if tensor.dtype in WIDER:
             tensor = tensor.to(WIDER[tensor.dtype])
+        # Dynamo cannot ask the first of these questions.
         if not torch.compiler.is_compiling() and tensor.is_inference() and torch.is_grad_enabled():
             tensor = tensor.clone()
         if device is not None and tensor.device != device:

@@ -29,6 +29,8 @@ def floating(data: Tensor, name: str = "data", packed: bool = False) -> Tensor:
     data = data.dense() if isinstance(data, SpikeTensor) else data
     data = data if data.dtype in FLOATS else data.to(torch.float32)
     if packed:
+        if torch.jit.is_tracing():  # type: ignore[attr-defined]
+            raise TypeError(f"{name} is traced by torch.jit, which cannot record packed spikes")
         with_values(data, name)
         if data.dtype == torch.float64:
             raise TypeError(f"{name} is float64, and packed spikes are not: pass .float()")

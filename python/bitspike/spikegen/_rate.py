@@ -77,9 +77,9 @@ def rate(
     probabilities = data.clamp(0, 1)
     silent = first_spike_time
     if packed:
-        return _rate_packed(
-            probabilities, None if time_var_input else int(num_steps), silent, generator
-        )
+        steps = None if time_var_input else int(num_steps)
+        bits: Tensor = _rate_packed(probabilities, steps, silent, generator)
+        return bits
     if not time_var_input:
         probabilities = probabilities.expand(int(num_steps), *data.shape)
     spikes = _drawn(probabilities, generator)
@@ -108,7 +108,8 @@ def rate_conv(
     """
     probabilities = floating(data, packed=packed).clamp(0, 1)
     if packed:
-        return _rate_packed(probabilities, None, 0, generator)
+        bits: Tensor = _rate_packed(probabilities, None, 0, generator)
+        return bits
     return of_spikes(_drawn(probabilities, generator))
 
 
@@ -122,6 +123,8 @@ def _drawn(probabilities: Tensor, generator: torch.Generator | None) -> Tensor:
         raise ValueError(NAN) from error
 
 
+# Compiled code calls it: Dynamo cannot make a SpikeTensor.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _rate_packed(
     probabilities: Tensor, steps: int | None, silent: int, generator: torch.Generator | None
 ) -> SpikeTensor:

@@ -27,8 +27,8 @@ def single_spikes(
     """
     if packed:
         steps, fires = with_values(steps, "data"), with_values(fires, "data")
-        with outside_of_transforms():
-            return _packed(steps.cpu(), fires.cpu(), num_steps, dtype)
+        bits: Tensor = _packed(steps, fires, num_steps, dtype)
+        return bits
     on, off = (torch.tensor(float(x), dtype=dtype, device=steps.device) for x in targets)
     index = torch.where(fires, steps, 0).unsqueeze(0)
     # Of the steps, and so with the samples of torch.func.vmap, which may be written.
@@ -37,9 +37,13 @@ def single_spikes(
     return of_spikes(spikes) if targets == (1, 0) else spikes
 
 
+# Compiled code calls it: Dynamo cannot make a SpikeTensor.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _packed(steps: Tensor, fires: Tensor, num_steps: int, dtype: torch.dtype) -> SpikeTensor:
-    rows, features = rows_and_features(steps.shape, has_time=False)
-    batch, neurons = rows.numel(), features.numel()
-    sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
-    words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
-    return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features, dtype)
+    with outside_of_transforms():
+        steps, fires = steps.cpu(), fires.cpu()
+        rows, features = rows_and_features(steps.shape, has_time=False)
+        batch, neurons = rows.numel(), features.numel()
+        sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
+        words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
+        return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features, dtype)

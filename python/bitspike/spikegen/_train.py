@@ -18,8 +18,14 @@ def spike_train(
     The last ``features`` axes are a row of neurons; see `SpikeTensor.from_dense`.
     """
     if packed:
-        on = with_values(on, "data")
-        with outside_of_transforms():
-            spikes = SpikeTensor.from_dense(on, features)
-            return SpikeTensor(spikes.words, spikes.features, dtype)
+        spikes: Tensor = _packed(with_values(on, "data"), dtype, features)
+        return spikes
     return of_spikes(on.to(dtype))
+
+
+# Compiled code calls it: Dynamo cannot make a SpikeTensor.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _packed(on: Tensor, dtype: torch.dtype, features: int | None) -> SpikeTensor:
+    with outside_of_transforms():
+        spikes = SpikeTensor.from_dense(on, features)
+        return SpikeTensor(spikes.words, spikes.features, dtype)
