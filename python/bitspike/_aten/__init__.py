@@ -6,13 +6,16 @@ its handler declines (``NotImplemented``), unpacks its spikes and runs as usual.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
+from bitspike._in_place import refuse_writes
 from bitspike.spike_tensor import SpikeTensor
 
 from . import arithmetic, pooling, views
@@ -36,6 +39,10 @@ def unpacked_operations() -> dict[str, int]:
 
 def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Runs an operation some of whose arguments are spikes."""
+    if torch._C._current_graph_task_id() != -1:
+        for x in args:
+            if isinstance(x, SpikeTensor):
+                x.saved_words()
     if torch.is_inference_mode_enabled():
         # Views of ordinary tensors must be ordinary tensors, also if made here and now.
         with torch.inference_mode(False), torch.no_grad():
@@ -49,29 +56,30 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = handler(*args, **kwargs)
         if result is not NotImplemented:
             return result
-    # Composite operations arrive whole in inference mode and on tensors made there.
-    result = func.decompose(*args, **kwargs)
-    if result is not NotImplemented:
-        return result
-    _refuse_writes(func, args, kwargs)
+    # Composite operations arrive whole in inference mode and on tensors made there. They may rely
+    # on any of the dispatch keys that torch switched off on the way here: pending conjugations,
+    # say, or autocast.
+    if _is_composite(func):
+        with torch._C._RestorePythonTLSSnapshot(), torch.inference_mode(False), torch.no_grad():
+            return func.decompose(*args, **kwargs)
+    refuse_writes(func, args, kwargs, SpikeTensor)
     if not torch.compiler.is_compiling():
         _unpacked[str(func)] += 1
-    args, kwargs = tree_map_only(SpikeTensor, SpikeTensor.dense, (args, kwargs))
+    args, kwargs = tree_map_only(SpikeTensor, _unpacked_operand, (args, kwargs))
     return func(*args, **kwargs)
 
 
-def _refuse_writes(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    if not func._schema.is_mutable:
-        return
-    for position, argument in enumerate(func._schema.arguments):
-        value = args[position] if position < len(args) else kwargs.get(argument.name)
-        written = argument.alias_info is not None and argument.alias_info.is_write
-        for x in value if isinstance(value, list | tuple) else [value]:
-            if written and isinstance(x, SpikeTensor):
-                raise RuntimeError(
-                    f"{func} would write into a SpikeTensor of shape {tuple(x.shape)}, which "
-                    "cannot be written; write into its .dense() instead"
-                )
+@functools.cache
+def _is_composite(func: Any) -> bool:
+    """Whether an operation consists of others."""
+    key = torch._C.DispatchKey.CompositeImplicitAutograd
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
+    return has_kernel or key in func.py_kernels
+
+
+def _unpacked_operand(x: SpikeTensor) -> Tensor:
+    # Kernels ask which operands require a gradient, to keep what backward will need.
+    return x.dense().requires_grad_(x.requires_grad)
 
 
 _TABLE: dict[Any, Callable[..., Any]] = {

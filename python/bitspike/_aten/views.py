@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import SpikeTensor, of_words
 
 aten = torch.ops.aten
 
@@ -29,7 +29,7 @@ def plain_rows(x: Any) -> bool:
 
 def _same_bits(x: SpikeTensor, words: Tensor | None = None) -> SpikeTensor:
     words = x.words if words is None else words
-    return SpikeTensor(words, x.features, x.dtype, x.is_transposed)
+    return of_words(words, x.features, x.dtype, x.is_transposed)
 
 
 def alias(x: SpikeTensor) -> SpikeTensor:
@@ -47,7 +47,7 @@ def to_copy(x: SpikeTensor, *, dtype: Any = None, device: Any = None, **kwargs: 
         return NotImplemented
     if dtype not in (None, torch.float32, torch.bfloat16, torch.float16):
         return NotImplemented
-    return SpikeTensor(x.words.clone(), x.features, dtype or x.dtype, x.is_transposed)
+    return of_words(x.words.clone(), x.features, dtype or x.dtype, x.is_transposed)
 
 
 def view(x: SpikeTensor, size: list[int]) -> Any:
@@ -72,7 +72,7 @@ def view(x: SpikeTensor, size: list[int]) -> Any:
 def t(x: SpikeTensor) -> Any:
     if x.dim() != 2 or len(x.features) != 1:
         return NotImplemented
-    return SpikeTensor(x.words, x.features, x.dtype, not x.is_transposed)
+    return of_words(x.words, x.features, x.dtype, not x.is_transposed)
 
 
 def transpose(x: SpikeTensor, first: int, second: int) -> Any:
