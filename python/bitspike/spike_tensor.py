@@ -9,10 +9,12 @@ import torch
 from torch import Size, Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from bitspike._in_place import OutOfPlace
-from bitspike.dense_gradient import DenseGradient
+from bitspike._in_place import OutOfPlace, out_of_place, refuse_writes
+from bitspike._words import expect_padded, version
+from bitspike.dense_gradient import DenseGradient, expect_dense_gradient
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_others_turn, is_traced
+from bitspike.unpacked_view import UnpackedView, read_only
 
 
 class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
@@ -68,8 +70,8 @@ class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
         if dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise TypeError(f"dtype must be float32, bfloat16 or float16, not {dtype}")
         features = Size(features)
-        _expect_padded_words(words, features)
-        return _wrapped(words, features, dtype, _transposed)
+        expect_padded(words, features)
+        return wrapped(words, features, dtype, _transposed)
 
     @staticmethod
     def from_dense(dense: Tensor, features: int | None = None) -> SpikeTensor:
@@ -159,6 +161,12 @@ class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
         return list((neuron + int(one_based)).split(counts))
 
     @property
+    def shape(self) -> Size:  # type: ignore[override]
+        """The logical shape, which torch would ask `__torch_function__` for."""
+        shape = self.words.shape[:-1] + self.features
+        return shape[::-1] if self.is_transposed else shape
+
+    @property
     def neurons(self) -> int:
         """How many neurons a row has."""
         return self.features.numel()
@@ -197,7 +205,7 @@ class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
         Raises:
             RuntimeError: if they were written since this tensor was made.
         """
-        if self.words_version != _version(self.words):
+        if self.words_version is not None and self.words_version != self.words._version:
             raise RuntimeError(
                 f"the words of a SpikeTensor of shape {tuple(self.shape)}, which the gradient of "
                 "an operation needs, were written after that operation"
@@ -279,10 +287,26 @@ class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
     ) -> Any:
         if is_others_turn(types):
             return NotImplemented
-        from bitspike._torch_functions import call
-
+        kwargs = kwargs or {}
+        if kwargs:
+            kwargs = out_of_place(args, kwargs, SpikeTensor)
         with torch._C.DisableTorchFunctionSubclass():
-            return call(func, args, kwargs or {})
+            if torch.compiler.is_compiling():
+                return func(*args, **kwargs)
+            for x in args:
+                if isinstance(x, SpikeTensor):
+                    expect_dense_gradient(x)
+                    made = x.words_version
+                    if made is not None and made != x.words._version:
+                        args = _renewed(args)
+            if kwargs:
+                refuse_writes(func, args, kwargs, UnpackedView)
+            handler = TORCH_FUNCTIONS.get(func)
+            if handler is not None:
+                result = handler(*args, **kwargs)
+                if result is not NotImplemented:
+                    return result
+            return read_only(func(*args, **kwargs), _is_view_of_spikes)
 
     @classmethod  # which torch declares as an attribute
     def __torch_dispatch__(  # type: ignore[override]
@@ -299,22 +323,22 @@ def of_words(
     dtype: torch.dtype = torch.float32,
     transposed: bool = False,
 ) -> SpikeTensor:
-    """The spikes of words that are known to fit, and to be padded with zeros."""
+    """The spikes of words that are known to fit, and to be padded with zeros, also while tracing."""
     if torch.compiler.is_compiling():  # Dynamo knows what a class is.
         return SpikeTensor(words, features, dtype, transposed)
-    return _wrapped(words, features, dtype, transposed)
+    return wrapped(words, features, dtype, transposed)
 
 
-def _wrapped(
-    words: Tensor, features: Size, dtype: torch.dtype, transposed: bool
-) -> SpikeTensor:
+def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool) -> SpikeTensor:
+    """The same, for code that Dynamo does not trace."""
     shape, strides = words.shape[:-1] + features, None
     if transposed:
         shape, strides = shape[::-1], (1, features.numel())
     spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
         SpikeTensor, shape, strides=strides, dtype=dtype, device=_CPU
     )
-    if not is_traced(words):
+    plain = type(words) is Tensor
+    if plain:
         # Or else torch hands out address 0, and whoever reads there ends the process.
         torch._C._set_storage_access_error_msg(
             spikes, "a SpikeTensor has no memory of numbers; take that of its .dense()"
@@ -322,33 +346,28 @@ def _wrapped(
     spikes.words = words
     spikes.features = features
     spikes.is_transposed = transposed
-    spikes.words_version = _version(words)
+    spikes.words_version = version(words) if plain else None
     return spikes
 
 
 _CPU = torch.device("cpu")
 
+TORCH_FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""What torch functions do to spikes before autograd sees them: ``_torch_functions.py`` fills it.
 
-def _version(words: Tensor) -> int | None:
-    """How often words were written; None if torch does not count, or is only tracing."""
-    return words._version if type(words) is Tensor and not words.is_inference() else None
+A function that is not in it, or that its handler declines (``NotImplemented``), runs as usual, and
+meets spikes again below autograd, in the table of ``bitspike._aten``.
+"""
 
 
-def _expect_padded_words(words: Tensor, features: Size) -> None:
-    neurons = features.numel()
-    columns = ops.words(neurons)
-    if words.dtype != torch.int64 or words.dim() == 0 or words.shape[-1] != columns:
-        raise ValueError(
-            f"words must be int64 [..., {columns}] for features {tuple(features)}, "
-            f"not {words.dtype} {tuple(words.shape)}"
-        )
-    if not words.is_cpu or words.layout is not torch.strided:
-        raise ValueError(f"words must be dense on the CPU, not {words.layout} on {words.device}")
-    tail = neurons % ops.WORD
-    if tail and not is_traced(words) and bool((words.select(-1, -1) >> tail).any()):
-        raise ValueError(
-            f"words must be 0 behind the {neurons} neurons of a row, but hold other bits there"
-        )
+def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spikes as their words are now: only backward insists on those of the time of its forward."""
+    alias = torch.ops.aten.alias
+    return tuple(alias(x) if isinstance(x, SpikeTensor) else x for x in args)
+
+
+def _is_view_of_spikes(x: Tensor) -> bool:
+    return x._is_view() and isinstance(x._base, SpikeTensor)
 
 
 def _rebuild(

@@ -49,10 +49,11 @@ class UnpackedView(OutOfPlace, PlainMemory):  # type: ignore[misc]
 
 def read_only(result: Any, is_view: Callable[[Tensor], bool]) -> Any:
     """A result, in which plain tensors that are views of spikes cannot be written."""
-    if type(result) is Tensor:
+    kind = type(result)
+    if kind is Tensor:
         return result.as_subclass(UnpackedView) if is_view(result) else result
-    if type(result) in (tuple, list):
-        return type(result)(read_only(x, is_view) for x in result)
+    if kind is tuple or kind is list:
+        return kind(read_only(x, is_view) for x in result)
     return result
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from bitspike.ops import matmul
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_traced
-from bitspike.spike_tensor import SpikeTensor, of_words
+from bitspike.spike_tensor import SpikeTensor, wrapped
 
 from .views import front, plain_rows
 
@@ -57,7 +57,7 @@ def mean(
     if dtype not in (None, x.dtype):
         return NotImplemented
     # The sum is not rounded to half precision before it is divided.
-    wide = of_words(x.words, x.features, torch.float32, x.is_transposed)
+    wide = wrapped(x.words, x.features, torch.float32, x.is_transposed)
     sums = total(wide, axes, keepdim)
     if sums is NotImplemented:
         return NotImplemented
