@@ -19,7 +19,7 @@ def _is_observed(x: SpikeTensor) -> bool:
     In inference mode, views of ordinary tensors must be ordinary ones; `bitspike._aten` makes them.
     """
     return (
-        (x.requires_grad and torch.is_grad_enabled())
+        x.requires_grad
         or torch._C._len_torch_dispatch_stack() > 0
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch._C._get_tracing_state() is not None

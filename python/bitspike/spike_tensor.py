@@ -229,7 +229,7 @@ class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         state = (self.words, tuple(self.features), self.dtype, self.is_transposed)
-        return _rebuild, (*state, self.requires_grad and self.is_leaf)
+        return _rebuild, (*state, self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:
         if not self.is_leaf:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.utils._pytree import tree_map_only
 
 from bitspike._in_place import refuse_writes
 from bitspike.spike_tensor import SpikeTensor
+from bitspike.unpacked_view import read_only
 
 from . import arithmetic, pooling, views
 
@@ -46,8 +48,13 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if torch.is_inference_mode_enabled():
         # Views of ordinary tensors must be ordinary tensors, also if made here and now.
         with torch.inference_mode(False), torch.no_grad():
-            return _run(func, args, kwargs)
-    return _run(func, args, kwargs)
+            result = _run(func, args, kwargs)
+    else:
+        result = _run(func, args, kwargs)
+        if not (isinstance(args[0], Tensor) and args[0].is_inference()):
+            return result
+    # Autograd does not see views here, by which `SpikeTensor` would know them.
+    return read_only(result, lambda _: _is_view(func))
 
 
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -56,17 +63,29 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = handler(*args, **kwargs)
         if result is not NotImplemented:
             return result
-    # Composite operations arrive whole in inference mode and on tensors made there. They may rely
-    # on any of the dispatch keys that torch switched off on the way here: pending conjugations,
-    # say, or autocast.
-    if _is_composite(func):
-        with torch._C._RestorePythonTLSSnapshot(), torch.inference_mode(False), torch.no_grad():
+    with _keys_as_on_entry():
+        if _is_composite(func):
+            # They arrive whole in inference mode and on tensors made there.
             return func.decompose(*args, **kwargs)
-    refuse_writes(func, args, kwargs, SpikeTensor)
-    if not torch.compiler.is_compiling():
-        _unpacked[str(func)] += 1
-    args, kwargs = tree_map_only(SpikeTensor, _unpacked_operand, (args, kwargs))
-    return func(*args, **kwargs)
+        refuse_writes(func, args, kwargs, SpikeTensor)
+        if not torch.compiler.is_compiling():
+            _unpacked[str(func)] += 1
+        args, kwargs = tree_map_only(SpikeTensor, _unpacked_operand, (args, kwargs))
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def _keys_as_on_entry() -> Iterator[None]:
+    """Undoes, but for autograd, what torch switches off on its way to ``__torch_dispatch__``.
+
+    That are conjugations and negations that are pending, and autocast: an operation that consists
+    of others may rely on them.
+    """
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+        yield
+    else:
+        with torch._C._RestorePythonTLSSnapshot(), torch._C._AutoDispatchBelowADInplaceOrView():
+            yield
 
 
 @functools.cache
@@ -75,6 +94,13 @@ def _is_composite(func: Any) -> bool:
     key = torch._C.DispatchKey.CompositeImplicitAutograd
     has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
     return has_kernel or key in func.py_kernels
+
+
+@functools.cache
+def _is_view(func: Any) -> bool:
+    """Whether an operation returns views."""
+    aliases = [x.alias_info for x in func._schema.returns]
+    return any(alias is not None and not alias.is_write for alias in aliases)
 
 
 def _unpacked_operand(x: SpikeTensor) -> Tensor:
