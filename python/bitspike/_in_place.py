@@ -80,7 +80,7 @@ def _assignment(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], An
 
 
 class OutOfPlace:
-    """Augmented assignments (``x += y``) that bind a new tensor, of the shape and dtype of ``x``."""
+    """Augmented assignments that bind a new tensor: ``x += y`` has the shape and dtype of ``x``."""
 
     __iadd__ = _assignment(operator.add)
     __isub__ = _assignment(operator.sub)

@@ -55,10 +55,12 @@ def _dlpack(x: Any, *args: Any, **options: Any) -> Any:
     return x.dense().requires_grad_(x.requires_grad).__dlpack__(*args, **options)
 
 
-def _refused(x: Any, *args: Any) -> Any:
-    if not isinstance(x, SpikeTensor):
-        return NotImplemented
-    raise RuntimeError("a SpikeTensor cannot be written; write into its .dense() instead")
+def _assigned_data(x: Any, value: Any) -> Any:
+    raise RuntimeError("the data of a SpikeTensor cannot be written; make another of other words")
+
+
+def _storage(x: Any) -> Any:
+    raise RuntimeError("a SpikeTensor has no storage of numbers; take that of its .dense()")
 
 
 TORCH_FUNCTIONS.update(
@@ -70,6 +72,7 @@ TORCH_FUNCTIONS.update(
         Tensor.unbind: _unbind,
         torch.unbind: _unbind,
         Tensor.__dlpack__: _dlpack,
-        Tensor.data.__set__: _refused,  # type: ignore[attr-defined]
+        Tensor.storage: _storage,
+        Tensor.data.__set__: _assigned_data,  # type: ignore[attr-defined]
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Size, Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 from bitspike._in_place import OutOfPlace, out_of_place, refuse_writes
+from bitspike._memory import NoMemory
 from bitspike._words import expect_padded, version
 from bitspike.dense_gradient import DenseGradient, expect_dense_gradient
 from bitspike.ops import spikes as ops
@@ -17,7 +19,7 @@ from bitspike.ops._dispatch import is_others_turn, is_traced
 from bitspike.unpacked_view import UnpackedView, read_only
 
 
-class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
+class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     """A tensor of zeros and ones that holds one bit per element.
 
     It is logically float32 (bfloat16 or float16 under autocast) of shape ``[T, B, *features]``,
@@ -220,13 +222,6 @@ class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
         density = f"density={self.density():.3g}, {self.words.nbytes} bytes"
         return f"SpikeTensor(shape={tuple(self.shape)}, {density}{kind}{gradient})"
 
-    def __format__(self, spec: str) -> str:
-        return format(self.dense(), spec) if self.dim() == 0 else object.__format__(self, spec)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        # Some indices would select from an unpacked copy, and the value be lost.
-        raise RuntimeError("a SpikeTensor cannot be written; write into its .dense() instead")
-
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         state = (self.words, tuple(self.features), self.dtype, self.is_transposed)
         return _rebuild, (*state, self.requires_grad)
@@ -234,34 +229,13 @@ class SpikeTensor(OutOfPlace, torch.Tensor):  # type: ignore[misc]
     def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:
         if not self.is_leaf:
             raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
-        copy = _rebuild(
-            self.words.clone(),
-            tuple(self.features),
-            self.dtype,
-            self.is_transposed,
-            self.requires_grad,
-        )
-        memo[id(self)] = copy
-        return copy
-
-    def numpy(self, *, force: bool = False) -> Any:
-        """The dense values as an array."""
-        return self.dense().numpy(force=force)
-
-    def tolist(self) -> Any:
-        """The dense values as nested lists."""
-        return self.dense().tolist()
-
-    def untyped_storage(self) -> torch.UntypedStorage:
-        """A storage that nobody can read, by which torch tells tensors apart."""
-        own = vars(self)
-        if "_storage" not in own:
-            own["_storage"] = torch.UntypedStorage(0, device="meta")
-        return own["_storage"]  # type: ignore[no-any-return]
-
-    def is_shared(self) -> bool:
-        """Whether the bits are in shared memory."""
-        return self.words.is_shared()
+        copied = wrapped(self.words.clone(), self.features, self.dtype, self.is_transposed)
+        copied.requires_grad_(self.requires_grad)
+        copied.grad = copy.deepcopy(self.grad, memo)
+        if getattr(self, "_is_param", False):  # as nn.Parameter marks them
+            copied._is_param = True  # type: ignore[attr-defined]
+        memo[id(self)] = copied
+        return copied
 
     def share_memory_(self) -> SpikeTensor:
         """Moves the bits to shared memory."""
@@ -323,7 +297,7 @@ def of_words(
     dtype: torch.dtype = torch.float32,
     transposed: bool = False,
 ) -> SpikeTensor:
-    """The spikes of words that are known to fit, and to be padded with zeros, also while tracing."""
+    """The spikes of words that are known to fit, and to be padded with zeros."""
     if torch.compiler.is_compiling():  # Dynamo knows what a class is.
         return SpikeTensor(words, features, dtype, transposed)
     return wrapped(words, features, dtype, transposed)
@@ -353,11 +327,7 @@ def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool)
 _CPU = torch.device("cpu")
 
 TORCH_FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-"""What torch functions do to spikes before autograd sees them: ``_torch_functions.py`` fills it.
-
-A function that is not in it, or that its handler declines (``NotImplemented``), runs as usual, and
-meets spikes again below autograd, in the table of ``bitspike._aten``.
-"""
+"""What torch functions do to spikes before autograd sees them: ``_torch_functions.py`` fills it."""
 
 
 def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -14,12 +14,12 @@ from bitspike._plain_memory import PlainMemory
 from bitspike.ops._dispatch import is_others_turn
 
 
-class UnpackedView(OutOfPlace, PlainMemory):  # type: ignore[misc]
+class UnpackedView(OutOfPlace, PlainMemory):
     """A dense copy where torch would give a view of spikes: what is written there would be lost.
 
-    ``spikes[..., 0]`` and other selections of single neurons are of this type. They read as ordinary
-    tensors, and operations on them give ordinary tensors, but writing raises ``RuntimeError``. To
-    write, take a copy: ``spikes[..., 0].clone()``.
+    ``spikes[..., 0]`` and other selections of single neurons are of this type. They read as
+    ordinary tensors, and operations on them give ordinary tensors, but writing raises
+    ``RuntimeError``. To write, take a copy: ``spikes[..., 0].clone()``.
 
     Example:
         >>> import torch, bitspike as snn
@@ -27,6 +27,9 @@ class UnpackedView(OutOfPlace, PlainMemory):  # type: ignore[misc]
         >>> first, first + 1
         (tensor([1., 0.]), tensor([2., 1.]))
     """
+
+    def __copy__(self) -> Tensor:
+        return self.plain().as_subclass(UnpackedView)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return copy.deepcopy(self.plain(), memo)
@@ -60,4 +63,4 @@ def read_only(result: Any, is_view: Callable[[Tensor], bool]) -> Any:
 def _share_memory(x: Tensor, y: Tensor) -> bool:
     if x.layout is not torch.strided or torch._C._functorch.is_functorch_wrapped_tensor(x):
         return False
-    return x.untyped_storage()._cdata == y.untyped_storage()._cdata
+    return bool(x.untyped_storage()._cdata == y.untyped_storage()._cdata)

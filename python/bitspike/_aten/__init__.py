@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,7 +40,7 @@ def unpacked_operations() -> dict[str, int]:
 
 def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Runs an operation some of whose arguments are spikes."""
-    if torch._C._current_graph_task_id() != -1:
+    if torch._C._current_graph_task_id() != -1 and func is not aten.alias.default:
         for x in args:
             if isinstance(x, SpikeTensor):
                 x.saved_words()
@@ -63,10 +62,13 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         result = handler(*args, **kwargs)
         if result is not NotImplemented:
             return result
-    with _keys_as_on_entry():
+    with _pending_is_seen():
         if _is_composite(func):
             # They arrive whole in inference mode and on tensors made there.
-            return func.decompose(*args, **kwargs)
+            if torch.compiler.is_compiling():
+                return func.decompose(*args, **kwargs)
+            # Not what torch has in Python for some of them, with errors and last bits of its own.
+            return func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         refuse_writes(func, args, kwargs, SpikeTensor)
         if not torch.compiler.is_compiling():
             _unpacked[str(func)] += 1
@@ -74,26 +76,29 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return func(*args, **kwargs)
 
 
-@contextmanager
-def _keys_as_on_entry() -> Iterator[None]:
-    """Undoes, but for autograd, what torch switches off on its way to ``__torch_dispatch__``.
+def _pending_is_seen() -> Any:
+    """Lets operations see pending conjugations and negations of what they compute.
 
-    That are conjugations and negations that are pending, and autocast: an operation that consists
-    of others may rely on them.
+    On its way to ``__torch_dispatch__``, torch switches the keys off that resolve them.
     """
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
-        yield
-    else:
-        with torch._C._RestorePythonTLSSnapshot(), torch._C._AutoDispatchBelowADInplaceOrView():
-            yield
+    excluded = torch._C._dispatch_tls_local_exclude_set()
+    for key in _PENDING:
+        excluded = excluded.remove(key)
+    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), excluded)
+
+
+_PENDING = (
+    torch._C.DispatchKey.Conjugate,
+    torch._C.DispatchKey.Negative,
+    torch._C.DispatchKey.ZeroTensor,
+)
 
 
 @functools.cache
 def _is_composite(func: Any) -> bool:
     """Whether an operation consists of others."""
     key = torch._C.DispatchKey.CompositeImplicitAutograd
-    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
-    return has_kernel or key in func.py_kernels
+    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
 
 
 @functools.cache
