@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Kind = type | tuple[type, ...]
+Kind = type[Tensor]
 
 
 def out_of_place(args: tuple[Any, ...], kwargs: dict[str, Any], kind: Kind) -> dict[str, Any]:

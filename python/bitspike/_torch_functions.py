@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from bitspike._linear import linear
 from bitspike._pooling import max_pool2d
 from bitspike.spike_tensor import TORCH_FUNCTIONS, SpikeTensor, wrapped
+from bitspike.unpacked_view import UnpackedView
 
 
 def _is_observed(x: SpikeTensor) -> bool:
@@ -51,6 +52,14 @@ def _iterate(x: Any) -> Any:
     return NotImplemented if steps is NotImplemented else iter(steps)
 
 
+def _view(x: Any, *size: Any, dtype: Any = None) -> Any:
+    """Bytes of another dtype, which torch does not count among views."""
+    dtype = size[0] if size and isinstance(size[0], torch.dtype) else dtype
+    if dtype in (None, x.dtype):
+        return NotImplemented
+    return Tensor.view(x, dtype).as_subclass(UnpackedView)
+
+
 def _dlpack(x: Any, *args: Any, **options: Any) -> Any:
     return x.dense().requires_grad_(x.requires_grad).__dlpack__(*args, **options)
 
@@ -70,6 +79,7 @@ TORCH_FUNCTIONS.update(
         Tensor.__getitem__: _getitem,
         Tensor.__iter__: _iterate,
         Tensor.unbind: _unbind,
+        Tensor.view: _view,
         torch.unbind: _unbind,
         Tensor.__dlpack__: _dlpack,
         Tensor.storage: _storage,

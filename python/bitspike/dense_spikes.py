@@ -90,7 +90,7 @@ def _respiked(plain: Tensor) -> Tensor:
         return of_spikes(plain)
     spikes = of_spikes(plain.detach()).requires_grad_(plain.requires_grad)
     if isinstance(plain, nn.Parameter):
-        spikes._is_param = True  # type: ignore[attr-defined]
+        spikes._is_param = True
     return spikes
 
 

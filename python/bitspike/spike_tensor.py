@@ -233,7 +233,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         copied.requires_grad_(self.requires_grad)
         copied.grad = copy.deepcopy(self.grad, memo)
         if getattr(self, "_is_param", False):  # as nn.Parameter marks them
-            copied._is_param = True  # type: ignore[attr-defined]
+            copied._is_param = True
         memo[id(self)] = copied
         return copied
 

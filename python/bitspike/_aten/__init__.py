@@ -59,7 +59,11 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     handler = _TABLE.get(func)
     if handler is not None:
-        result = handler(*args, **kwargs)
+        if _is_view(func):
+            with _views_share_versions():
+                result = handler(*args, **kwargs)
+        else:
+            result = handler(*args, **kwargs)
         if result is not NotImplemented:
             return result
     with _pending_is_seen():
@@ -74,6 +78,16 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             _unpacked[str(func)] += 1
         args, kwargs = tree_map_only(SpikeTensor, _unpacked_operand, (args, kwargs))
         return func(*args, **kwargs)
+
+
+def _views_share_versions() -> Any:
+    """Lets views of words count writes together with those: they hold the same bits.
+
+    On its way to ``__torch_dispatch__``, torch switches that off.
+    """
+    excluded = torch._C._dispatch_tls_local_exclude_set()
+    excluded = excluded.remove(torch._C.DispatchKey.ADInplaceOrView)
+    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), excluded)
 
 
 def _pending_is_seen() -> Any:
