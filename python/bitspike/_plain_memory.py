@@ -12,10 +12,8 @@ class PlainMemory(torch.Tensor):
     """A tensor that is ordinary to everybody else: it prints, formats and is saved as one."""
 
     def plain(self) -> Tensor:
-        """The same memory as an ordinary tensor: of a leaf a leaf, of a parameter a parameter."""
+        """The same memory as an ordinary leaf of the graph, of a parameter as a parameter."""
         with torch._C.DisableTorchFunctionSubclass():
-            if not self.is_leaf:
-                return self.as_subclass(torch.Tensor)
             leaf = self.detach()
             if getattr(self, "_is_param", False):
                 return nn.Parameter(leaf, self.requires_grad)

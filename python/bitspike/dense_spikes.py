@@ -85,9 +85,7 @@ def of_spikes(x: Tensor) -> Tensor:
 
 
 def _respiked(plain: Tensor) -> Tensor:
-    """Announced spikes of ordinary ones, as leaves if those are."""
-    if not plain.is_leaf:
-        return of_spikes(plain)
+    """Announced spikes of the memory of an ordinary leaf, as leaves."""
     spikes = of_spikes(plain.detach()).requires_grad_(plain.requires_grad)
     if isinstance(plain, nn.Parameter):
         spikes._is_param = True
@@ -95,7 +93,8 @@ def _respiked(plain: Tensor) -> Tensor:
 
 
 def _between_processes(spikes: DenseSpikes) -> Any:
-    return _respiked, (spikes.plain(),)
+    # Of what is no leaf, torch itself says why it cannot be sent.
+    return _respiked, (spikes.plain() if spikes.is_leaf else spikes.as_subclass(Tensor),)
 
 
 def announced(spikes: Tensor, sequence: bool) -> Tensor:

@@ -29,7 +29,8 @@ class UnpackedView(OutOfPlace, PlainMemory):
     """
 
     def __copy__(self) -> Tensor:
-        return self.plain().as_subclass(UnpackedView)
+        view = self.detach().as_subclass(UnpackedView)
+        return view.requires_grad_(self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return copy.deepcopy(self.plain(), memo)
