@@ -8,7 +8,7 @@ from torch import Tensor
 from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import of_words
 
 from ._data import rows_and_features
 
@@ -46,4 +46,4 @@ def _packed(steps: Tensor, fires: Tensor, num_steps: int, dtype: torch.dtype) ->
         batch, neurons = rows.numel(), features.numel()
         sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
         words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
-        return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features, dtype)
+        return of_words(words.reshape(num_steps, *rows, words.shape[-1]), features, dtype)

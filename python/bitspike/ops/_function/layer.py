@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bitspike.ops import sequence
 from bitspike.ops._dispatch import is_traced
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import of_words
 
 from . import derivable
 from .dense import dense
@@ -48,7 +48,7 @@ class Layer(torch.autograd.Function):
         ctx.save_for_backward(saved, *held, *initial)
         spikes, *others = sequence.forward(*kind, *surrogate, *layout, current, numbers, initial)
         if packed:
-            spikes = SpikeTensor(spikes, sequence.features(current.shape))
+            spikes = of_words(spikes, sequence.features(current.shape))
         return (spikes, *others)
 
     @staticmethod

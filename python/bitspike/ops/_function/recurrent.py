@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bitspike.ops import recurrent, sequence
 from bitspike.ops._dispatch import is_traced
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import of_words
 
 from . import derivable
 from .dense import dense
@@ -57,7 +57,7 @@ class Recurrent(torch.autograd.Function):
         ctx.save_for_backward(saved, *feedback, spikes, *held, *initial)
         if not ctx.sequence:
             return tuple(results)
-        return (SpikeTensor(results[0], sequence.features(current.shape)), *results[1:])
+        return (of_words(results[0], sequence.features(current.shape)), *results[1:])
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
