@@ -13,6 +13,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 from bitspike._in_place import OutOfPlace, out_of_place, refuse_writes
 from bitspike._memory import NoMemory
 from bitspike._words import expect_padded, version
+from bitspike.arguments import as_tensor
 from bitspike.dense_gradient import DenseGradient, expect_dense_gradient
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_others_turn, is_traced
@@ -81,7 +82,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
 
         Args:
             dense: ``[T, B, *features]``, or with fewer axes in front; float32, float64, bfloat16,
-                float16, uint8 or bool.
+                float16, uint8 or bool; a tensor or what ``torch.as_tensor`` takes.
             features: How many trailing axes are one row of neurons; by default all behind the
                 first two, but at least one.
 
@@ -93,6 +94,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
             >>> SpikeTensor.from_dense(torch.eye(3)).density()
             0.3333333333333333
         """
+        dense = as_tensor(dense, "dense")
         if features is None:
             features = max(dense.dim() - 2, min(dense.dim(), 1))
         if not 0 <= features <= dense.dim():

@@ -8,7 +8,7 @@ from torch import Tensor
 from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
-from bitspike.spike_tensor import of_words
+from bitspike.spike_tensor import SpikeTensor, of_words
 
 from ._data import rows_and_features
 
