@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.neurons import _checkpoint as checkpoint
+from bitspike.neurons._constants import may_be_read
 from bitspike.neurons._hidden import HiddenState, savable
 
 
@@ -133,7 +134,7 @@ class SynapticDelay(HiddenState):
         y = torch.zeros_like(past[:steps])
         # What weighs nothing is passed over, if no gradient comes of it.
         sparse = self.kernel == "linear" and not taps.requires_grad
-        sparse = sparse and not torch.compiler.is_compiling()
+        sparse = sparse and may_be_read(taps)
         for k in range(self.max_delay + 1):
             if not sparse or bool(taps[k].any()):
                 y = y + taps[k] * past[self.max_delay - k : self.max_delay - k + steps]

@@ -46,14 +46,14 @@ class Constants(nn.Module):
         self._note_unit_spikes()
 
     def _note_unit_spikes(self) -> None:
-        """Remembers, for compiled code, which cannot look, whether a spike counts exactly 1."""
+        """Remembers, for code that cannot look, whether a spike counts exactly 1."""
         factor = self.graded_spikes_factor
-        fixed = not factor.requires_grad and factor.device.type != "meta"
+        fixed = not factor.requires_grad and may_be_read(factor)
         self._unit_spikes = fixed and bool((factor == 1).all())
 
     def _spikes_are_bits(self) -> bool:
         factor = self.graded_spikes_factor
-        if torch.compiler.is_compiling():
+        if not may_be_read(factor):
             return self._unit_spikes
         return not factor.requires_grad and factor.numel() == 1 and factor.item() == 1
 
@@ -85,3 +85,13 @@ def number(value: float | Tensor) -> Tensor:
     if tensor.dim() == 0 and tensor.is_floating_point() and not learned:
         return tensor.to(torch.get_default_dtype())
     return tensor
+
+
+def may_be_read(x: Tensor) -> bool:
+    """Whether there are numbers in a tensor that Python may see: not in compiled code, say.
+
+    Meta tensors have none, and nothing has where fake tensors are in force.
+    """
+    if torch.compiler.is_compiling() or x.is_meta:
+        return False
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is None

@@ -152,6 +152,10 @@ class SpikingNeuron(Execution):
         elif isinstance(current, DenseSpikes):
             # A current is a number like any other.
             current = current.as_subclass(Tensor)
+        if current.layout is not torch.strided or current.is_quantized:
+            raise TypeError(
+                f"input_ must be a dense tensor of numbers, not {current.dtype} of {current.layout}"
+            )
         if current.is_complex():
             raise TypeError(f"input_ must be real, not {current.dtype}")
         if not current.is_floating_point():
