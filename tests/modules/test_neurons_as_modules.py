@@ -1,6 +1,7 @@
 """Neurons are ordinary modules: they are copied, saved, loaded and converted."""
 
 import copy
+import inspect
 import io
 import pickle
 
@@ -194,3 +195,23 @@ def test_autocast(dtype):
     assert result.dtype == dtype
     assert net[1].mem.dtype == torch.float32
     assert all(p.grad.isfinite().all() for p in net.parameters())
+
+
+# What looks at all attributes
+
+
+@pytest.mark.parametrize("kind", [snn.Leaky, snn.Alpha, snn.SGRU])
+def test_reset_is_there_after_a_single_step_as_in_snntorch(kind):
+    arguments = {
+        snn.Leaky: dict(beta=0.9),
+        snn.Alpha: dict(alpha=0.9, beta=0.5),
+        snn.SGRU: dict(input_size=3, hidden_size=3),
+    }[kind]
+    neuron = kind(**arguments)
+    assert not hasattr(neuron, "reset")
+    assert getattr(neuron, "reset", None) is None
+    assert "reset" not in dict(inspect.getmembers(neuron))
+    neuron(torch.zeros(2, 3))
+    assert neuron.reset.tolist() == [[0] * 3] * 2
+    neuron.run_sequence(torch.zeros(4, 2, 3))
+    assert not hasattr(neuron, "reset")
