@@ -131,18 +131,6 @@ proptest! {
 }
 
 #[test]
-fn only_selected_weights_reach_a_sum() {
-    let weights = [f32::NAN, 1.0, f32::INFINITY, 2.0];
-    for &isa in Isa::available() {
-        let weights = Matrix::new("weights", &weights, [4, 1], [1, 1]).expect("it fits");
-        let mut out = [0.0; 3];
-        product(isa, &[0b1010, 0b0100, 0b0001], 3, weights, None, &mut out).expect("lengths fit");
-        assert_eq!(out[..2], [3.0, f32::INFINITY]);
-        assert!(out[2].is_nan());
-    }
-}
-
-#[test]
 fn wrong_lengths_are_refused_by_name() {
     let data = [0.0; 6];
     let isa = Isa::Scalar;

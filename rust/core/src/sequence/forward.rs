@@ -1,15 +1,18 @@
 //! A whole sequence, forward.
+//!
+//! This file checks and splits the layer into tiles; what happens in a tile is in `advance.rs`.
 
-use super::start::{initial, lanes, nth};
-use super::tile::{Tile, bands, spans, store, write};
-use super::{Layer, Shape, TILE};
+use super::advance::Job;
+use super::tile::{bands, spans};
+use super::{Layer, Shape};
 use crate::Error;
-use crate::neuron::{Current, FiringLanes, Neuron, step};
-use crate::parallel::{self, pieces};
+use crate::neuron::Neuron;
+use crate::parallel;
 use crate::registry::NeuronVisitor;
-use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
+use crate::simd::Isa;
 use crate::spikes::cut_rows;
 use crate::spikes::layout::words;
+use std::marker::PhantomData;
 
 /// Where the results of [`forward`] go; what is `None` is not computed.
 #[derive(Debug, Default)]
@@ -161,127 +164,10 @@ impl NeuronVisitor for Forward<'_, '_> {
                     .iter_mut()
                     .map(|bands| bands.next().flatten())
                     .collect(),
-                neuron: std::marker::PhantomData::<N>,
+                carried: Vec::new(),
+                neuron: PhantomData::<N>,
             })
             .collect();
-        parallel::for_each(jobs, shape.work(), |job| dispatch(isa, job));
-    }
-}
-
-/// The tiles of a span, one after another, through all steps.
-struct Job<'a, 'b, N> {
-    layer: &'a Layer<'a>,
-    span: Tile,
-    packed: Option<Columns<'b, u64>>,
-    dense: Option<Columns<'b, f32>>,
-    states: Vec<Option<Columns<'b, f32>>>,
-    last: Vec<Option<Columns<'b, f32>>>,
-    neuron: std::marker::PhantomData<N>,
-}
-
-impl<N: Neuron> Kernel for Job<'_, '_, N> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        for tile in self.span.tiles::<S>() {
-            // What a neuron does without is not compiled.
-            let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
-            match (full, N::IMMEDIATE && self.layer.reset.immediate) {
-                (true, false) => self.steps::<S, true, false>(simd, tile),
-                (true, true) => self.steps::<S, true, true>(simd, tile),
-                (false, false) => self.steps::<S, false, false>(simd, tile),
-                (false, true) => self.steps::<S, false, true>(simd, tile),
-            }
-        }
-        simd.drain();
-    }
-}
-
-impl<N: Neuron> Job<'_, '_, N> {
-    #[inline(always)]
-    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool>(&mut self, simd: S, tile: Tile) {
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
-        let vectors = tile.vectors::<S, FULL>();
-        let (layer, span) = (self.layer, self.span);
-        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL, TILE>(simd, layer, tile);
-        let graded: [S::F32; TILE] = layer
-            .graded_factor
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
-        let mut state = initial::<S, N, FULL>(simd, layer, tile);
-        let past_caches = layer.shape.is_past_caches();
-
-        for steps in pieces(layer.shape.steps, width) {
-            for t in steps {
-                let current = layer
-                    .current
-                    .row(t, sample, first, width)
-                    .load::<S, FULL, TILE>(simd);
-                let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
-                for i in 0..vectors {
-                    let current = Current::external(current[i]);
-                    let result = step::<S, N, IMMEDIATE>(simd, &lanes[i], state[i], current);
-                    (state[i], fired[i]) = (result.state, result.fired);
-                }
-                if let Some(packed) = &mut self.packed {
-                    let words = tile.words_of(span, packed.row(t));
-                    write_words::<S, FULL>(simd, words, width, fired);
-                }
-                if let Some(dense) = &mut self.dense {
-                    let mut spikes = graded;
-                    for (spike, fired) in spikes.iter_mut().zip(fired) {
-                        *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
-                    }
-                    write::<S, FULL>(simd, past_caches, tile.of(span, dense.row(t)), &spikes);
-                }
-                for (k, sequence) in self.states.iter_mut().enumerate() {
-                    if let Some(sequence) = sequence {
-                        let row = tile.of(span, sequence.row(t));
-                        write::<S, FULL>(simd, past_caches, row, &nth::<S, N>(&state, k));
-                    }
-                }
-            }
-        }
-        for (k, last) in self.last.iter_mut().enumerate() {
-            if let Some(last) = last {
-                let row = tile.of(span, last.row(0));
-                store::<S, FULL>(simd, row, &nth::<S, N>(&state, k));
-            }
-        }
-    }
-}
-
-/// Writes a tile's spikes as words; bits beyond the tile's width stay 0.
-#[inline(always)]
-fn write_words<S: Simd, const FULL: bool>(
-    simd: S,
-    words: &mut [u64],
-    width: usize,
-    fired: [S::Mask; TILE],
-) {
-    let per_word = 64 / S::LANES;
-    for w in 0..TILE / per_word {
-        if !FULL && w >= words.len() {
-            break;
-        }
-        let mut bits = 0;
-        for i in 0..per_word {
-            bits |= simd.to_bits(fired[w * per_word + i]) << (i * S::LANES);
-        }
-        let beyond = if FULL {
-            0
-        } else {
-            (64 * (w + 1)).saturating_sub(width)
-        };
-        words[w] = if beyond == 0 {
-            bits
-        } else {
-            bits & (u64::MAX >> beyond)
-        };
+        parallel::for_each(jobs, shape.work(), |job: Job<'_, '_, N>| job.run(isa));
     }
 }

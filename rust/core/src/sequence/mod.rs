@@ -5,6 +5,7 @@
 //! membrane from the input current into a scratch that stays in the cache.
 
 pub(crate) mod adjoint;
+mod advance;
 mod backward;
 mod forward;
 mod history;

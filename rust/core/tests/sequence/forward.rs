@@ -99,6 +99,21 @@ fn every_layout_of_the_current() {
     }
 }
 
+/// What is run in parts, so that it can be interrupted in between.
+#[test]
+fn long_sequences() {
+    let shape = Shape {
+        steps: 17_000,
+        samples: 2,
+        neurons: 70,
+    };
+    let mut random = Random::plain(3);
+    for reset in RESETS {
+        let (current, parameters) = (Layout::Sequence, Layout::Neuron);
+        check(&Case::new(reset, shape, current, parameters, &mut random));
+    }
+}
+
 /// Numbers from a list, over and over.
 struct Cycle {
     numbers: Vec<f32>,

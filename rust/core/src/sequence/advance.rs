@@ -1,0 +1,185 @@
+//! A span of neurons, forward through time, tile by tile.
+
+use super::start::{initial, lanes, nth};
+use super::strided::Row;
+use super::tile::{Tile, store, write};
+use super::{Layer, TILE};
+use crate::neuron::{Current, FiringLanes, Neuron, step};
+use crate::parallel::progress;
+use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// How many steps a span of so many neurons takes between two places where the call can be
+/// interrupted. These lie outside the loops, whose states would not stay in registers around them.
+fn steps_at_a_time(neurons: usize) -> usize {
+    ((1 << 20) / neurons).clamp(256, 8192)
+}
+
+/// A span of neurons through all steps.
+pub(super) struct Job<'a, 'b, N> {
+    pub(super) layer: &'a Layer<'a>,
+    pub(super) span: Tile,
+    pub(super) packed: Option<Columns<'b, u64>>,
+    pub(super) dense: Option<Columns<'b, f32>>,
+    pub(super) states: Vec<Option<Columns<'b, f32>>>,
+    pub(super) last: Vec<Option<Columns<'b, f32>>>,
+    /// The states of the span where it was left, row by row.
+    pub(super) carried: Vec<f32>,
+    pub(super) neuron: PhantomData<N>,
+}
+
+impl<N: Neuron> Job<'_, '_, N> {
+    /// Runs the span on the calling thread.
+    pub(super) fn run(mut self, isa: Isa) {
+        let (total, width) = (self.layer.shape.steps, self.span.width);
+        let size = steps_at_a_time(width);
+        if total > size {
+            self.carried = vec![0.0; N::STATES.len() * width];
+        }
+        let mut steps = 0..total.min(size);
+        loop {
+            dispatch(isa, Part(&mut self, steps.clone()));
+            if steps.end == total {
+                break;
+            }
+            progress(steps.len() * width);
+            steps = steps.end..total.min(steps.end + size);
+        }
+    }
+
+    /// A tile's part of a row of the carried states.
+    #[inline(always)]
+    fn carried(&mut self, tile: Tile, k: usize) -> &mut [f32] {
+        tile.of(self.span, &mut self.carried[k * self.span.width..])
+    }
+}
+
+/// The tiles of a span, one after another, through some steps.
+struct Part<'j, J>(&'j mut J, Range<usize>);
+
+impl<N: Neuron> Kernel for Part<'_, Job<'_, '_, N>> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self(job, range) = self;
+        for tile in job.span.tiles::<S>() {
+            // What a neuron does without is not compiled.
+            let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
+            match (full, N::IMMEDIATE && job.layer.reset.immediate) {
+                (true, false) => job.steps::<S, true, false>(simd, tile, range.clone()),
+                (true, true) => job.steps::<S, true, true>(simd, tile, range.clone()),
+                (false, false) => job.steps::<S, false, false>(simd, tile, range.clone()),
+                (false, true) => job.steps::<S, false, true>(simd, tile, range.clone()),
+            }
+        }
+        simd.drain();
+    }
+}
+
+impl<N: Neuron> Job<'_, '_, N> {
+    #[inline(always)]
+    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool>(
+        &mut self,
+        simd: S,
+        tile: Tile,
+        steps: Range<usize>,
+    ) {
+        let Tile {
+            sample,
+            first,
+            width,
+        } = tile;
+        let vectors = tile.vectors::<S, FULL>();
+        let (layer, span) = (self.layer, self.span);
+        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL, TILE>(simd, layer, tile);
+        let graded: [S::F32; TILE] = layer
+            .graded_factor
+            .row(0, sample, first, width)
+            .load::<S, FULL, TILE>(simd);
+        let mut state = initial::<S, N, FULL>(simd, layer, tile);
+        if steps.start > 0 {
+            for k in 0..N::STATES.len() {
+                let row = Row::Each(self.carried(tile, k)).load::<S, FULL, TILE>(simd);
+                for (state, value) in state.iter_mut().zip(row) {
+                    state.as_mut()[k] = value;
+                }
+            }
+        }
+        let past_caches = layer.shape.is_past_caches();
+        let end = steps.end;
+
+        for t in steps {
+            let current = layer
+                .current
+                .row(t, sample, first, width)
+                .load::<S, FULL, TILE>(simd);
+            let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
+            for i in 0..vectors {
+                let current = Current::external(current[i]);
+                let result = step::<S, N, IMMEDIATE>(simd, &lanes[i], state[i], current);
+                (state[i], fired[i]) = (result.state, result.fired);
+            }
+            if let Some(packed) = &mut self.packed {
+                let words = tile.words_of(span, packed.row(t));
+                write_words::<S, FULL>(simd, words, width, fired);
+            }
+            if let Some(dense) = &mut self.dense {
+                let mut spikes = graded;
+                for (spike, fired) in spikes.iter_mut().zip(fired) {
+                    *spike = simd.select(fired, *spike, simd.mul(simd.splat(0.0), *spike));
+                }
+                write::<S, FULL>(simd, past_caches, tile.of(span, dense.row(t)), &spikes);
+            }
+            for (k, sequence) in self.states.iter_mut().enumerate() {
+                if let Some(sequence) = sequence {
+                    let row = tile.of(span, sequence.row(t));
+                    write::<S, FULL>(simd, past_caches, row, &nth::<S, N>(&state, k));
+                }
+            }
+        }
+        if end < layer.shape.steps {
+            for k in 0..N::STATES.len() {
+                store::<S, FULL>(simd, self.carried(tile, k), &nth::<S, N>(&state, k));
+            }
+            return;
+        }
+        for (k, last) in self.last.iter_mut().enumerate() {
+            if let Some(last) = last {
+                let row = tile.of(span, last.row(0));
+                store::<S, FULL>(simd, row, &nth::<S, N>(&state, k));
+            }
+        }
+    }
+}
+
+/// Writes a tile's spikes as words; bits beyond the tile's width stay 0.
+#[inline(always)]
+fn write_words<S: Simd, const FULL: bool>(
+    simd: S,
+    words: &mut [u64],
+    width: usize,
+    fired: [S::Mask; TILE],
+) {
+    let per_word = 64 / S::LANES;
+    for w in 0..TILE / per_word {
+        if !FULL && w >= words.len() {
+            break;
+        }
+        let mut bits = 0;
+        for i in 0..per_word {
+            bits |= simd.to_bits(fired[w * per_word + i]) << (i * S::LANES);
+        }
+        let beyond = if FULL {
+            0
+        } else {
+            (64 * (w + 1)).saturating_sub(width)
+        };
+        words[w] = if beyond == 0 {
+            bits
+        } else {
+            bits & (u64::MAX >> beyond)
+        };
+    }
+}
