@@ -4,6 +4,7 @@
 """
 
 from bitspike import _native as _native
+from bitspike import _torch_functions as _torch_functions
 from bitspike import backprop as backprop
 from bitspike import decode as decode
 from bitspike import functional as functional

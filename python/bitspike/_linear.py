@@ -12,7 +12,7 @@ from bitspike.ops import matmul
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_traced
 from bitspike.ops._function import Linear, Pack
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import SpikeTensor, of_words
 
 
 def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -56,7 +56,7 @@ def _with_gradient(x: Tensor, words: Tensor) -> Tensor:
     if x.requires_grad and torch.is_grad_enabled():
         bits: Tensor = Pack.apply(x, words, x.dim() - words.dim() + 1)
         return bits
-    return SpikeTensor(words, x.shape[words.dim() - 1 :])
+    return of_words(words, x.shape[words.dim() - 1 :])
 
 
 def packed_if_faster(x: Tensor, weight: Any) -> Tensor:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike._in_place import refuse_writes
 from bitspike._linear import linear, packed, packed_if_faster
+from bitspike._plain_memory import PlainMemory
 from bitspike.ops._dispatch import is_exporting, is_others_turn, is_traced
+from bitspike.unpacked_view import UnpackedView
 
 
-class DenseSpikes(torch.Tensor):
+class DenseSpikes(PlainMemory):
     """A float tensor that is expected to hold zeros and ones.
 
     Neurons and encoders return it from single steps, so that a time loop written for snnTorch
@@ -35,11 +39,19 @@ class DenseSpikes(torch.Tensor):
     packs: ClassVar[bool] = True
     """Whether ``nn.Linear`` packs these tensors."""
 
-    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
-        return repr(self.as_subclass(torch.Tensor))
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return of_spikes(copy.deepcopy(self.as_subclass(torch.Tensor), memo))
+        if not self.is_leaf:
+            raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
+        with torch._C.DisableTorchFunctionSubclass():
+            copied = of_spikes(copy.deepcopy(self.detach(), memo)).requires_grad_(
+                self.requires_grad
+            )
+            copied.grad = copy.deepcopy(self.grad, memo)
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
+
+    def __copy__(self) -> Tensor:
+        return _respiked(self.plain())
 
     @classmethod
     def __torch_function__(
@@ -48,6 +60,8 @@ class DenseSpikes(torch.Tensor):
         if is_others_turn(types):
             return NotImplemented
         kwargs = kwargs or {}
+        if kwargs:
+            refuse_writes(func, args, kwargs, UnpackedView)
         with torch._C.DisableTorchFunctionSubclass():
             if func is F.linear and cls.packs and not torch.compiler.is_compiling():
                 return _linear(*args, **kwargs)
@@ -68,6 +82,19 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 def of_spikes(x: Tensor) -> Tensor:
     """The same tensor, announced as spikes."""
     return x.as_subclass(DenseSpikes)
+
+
+def _respiked(plain: Tensor) -> Tensor:
+    """Announced spikes of the memory of an ordinary leaf, as leaves."""
+    spikes = of_spikes(plain.detach()).requires_grad_(plain.requires_grad)
+    if isinstance(plain, nn.Parameter):
+        spikes._is_param = True
+    return spikes
+
+
+def _between_processes(spikes: DenseSpikes) -> Any:
+    # Of what is no leaf, torch itself says why it cannot be sent.
+    return _respiked, (spikes.plain() if spikes.is_leaf else spikes.as_subclass(Tensor),)
 
 
 def announced(spikes: Tensor, sequence: bool) -> Tensor:
@@ -99,4 +126,7 @@ _STILL_SPIKES: frozenset[Any] = frozenset(
 """Functions whose results hold no other values than their arguments."""
 
 
+# Files of older versions hold the type.
 torch.serialization.add_safe_globals([DenseSpikes])
+# Files hold ordinary tensors, but what a DataLoader's workers send is still spikes.
+ForkingPickler.register(DenseSpikes, _between_processes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,12 +10,16 @@ import torch
 from torch import Size, Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
+from bitspike._in_place import OutOfPlace, out_of_place, refuse_writes
+from bitspike._memory import NoMemory
+from bitspike._words import expect_padded, version
 from bitspike.dense_gradient import DenseGradient, expect_dense_gradient
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_others_turn, is_traced
+from bitspike.unpacked_view import UnpackedView, read_only
 
 
-class SpikeTensor(torch.Tensor):
+class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     """A tensor of zeros and ones that holds one bit per element.
 
     It is logically float32 (bfloat16 or float16 under autocast) of shape ``[T, B, *features]``,
@@ -25,15 +30,19 @@ class SpikeTensor(torch.Tensor):
     Neuron ``n`` of a row is bit ``n % 64`` of int64 word ``n // 64``; a row is all features of one
     sample at one step, padded with zeros to whole words.
 
-    Writing into it raises ``RuntimeError``. It lives on the CPU.
+    Writing into it raises ``RuntimeError``, and so does writing into what is selected from it, also
+    where that is an unpacked copy. What may give a new tensor does: ``spikes += x``, and modules
+    with ``inplace=True``. It lives on the CPU, and has no memory of numbers: ``data_ptr`` raises.
 
     Args:
-        words: int64 ``[*rows, ceil(N / 64)]`` with ``N`` the product of ``features``.
+        words: int64 ``[*rows, ceil(N / 64)]`` with ``N`` the product of ``features``, on the CPU.
+            They are shared. If they are written after an operation that needs them for its
+            gradient, ``backward`` raises ``RuntimeError``.
         features: The shape of one row.
         dtype: The logical dtype.
 
     Raises:
-        ValueError: if the words do not fit the features.
+        ValueError: if the words do not fit the features, or have bits behind the last neuron.
         TypeError: for another logical dtype.
 
     Example:
@@ -48,6 +57,8 @@ class SpikeTensor(torch.Tensor):
     words: Tensor
     features: Size
     is_transposed: bool
+    words_version: int | None
+    """How often the words had been written when this tensor was made; None if nobody counts."""
 
     @staticmethod
     def __new__(
@@ -61,23 +72,8 @@ class SpikeTensor(torch.Tensor):
         if dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise TypeError(f"dtype must be float32, bfloat16 or float16, not {dtype}")
         features = Size(features)
-        neurons = features.numel()
-        if words.dtype != torch.int64 or words.dim() == 0 or words.shape[-1] != ops.words(neurons):
-            raise ValueError(
-                f"words must be int64 [..., {ops.words(neurons)}] for features {tuple(features)}, "
-                f"not {words.dtype} {tuple(words.shape)}"
-            )
-        shape = (*words.shape[:-1], *features)
-        strides = None
-        if _transposed:
-            shape, strides = shape[::-1], (1, neurons)
-        spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
-            cls, shape, strides=strides, dtype=dtype, device=words.device
-        )
-        spikes.words = words
-        spikes.features = features
-        spikes.is_transposed = _transposed
-        return spikes
+        expect_padded(words, features)
+        return wrapped(words, features, dtype, _transposed)
 
     @staticmethod
     def from_dense(dense: Tensor, features: int | None = None) -> SpikeTensor:
@@ -108,7 +104,7 @@ class SpikeTensor(torch.Tensor):
         if others:
             raise ValueError(f"dense holds {others} values that are neither 0 nor 1")
         dtype = dense.dtype if dense.dtype in (torch.bfloat16, torch.float16) else torch.float32
-        return SpikeTensor(words, shape, dtype)
+        return of_words(words, shape, dtype)
 
     @staticmethod
     def from_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) -> SpikeTensor:
@@ -138,7 +134,7 @@ class SpikeTensor(torch.Tensor):
                     f"not {x.dtype} {tuple(x.shape)}"
                 )
         t, b, n = (x.to(torch.int64) for x in columns)
-        return SpikeTensor(ops.from_events(t, b, n, shape), shape[2:])
+        return of_words(ops.from_events(t, b, n, shape), Size(shape[2:]))
 
     def to_events(self) -> tuple[Tensor, Tensor, Tensor]:
         """Step, sample and neuron of every spike, int64, sorted: the inverse of ``from_events``.
@@ -148,6 +144,9 @@ class SpikeTensor(torch.Tensor):
         """
         if self.dim() != 3 or len(self.features) != 1:
             raise ValueError(f"events have three coordinates, but the shape is {tuple(self.shape)}")
+        if is_traced(self.words):
+            t, b, n = self.dense().nonzero().unbind(1)
+            return t, b, n
         return ops.to_events(self.words, self.neurons)
 
     def to_indices(self, one_based: bool = False) -> list[Tensor]:
@@ -159,9 +158,15 @@ class SpikeTensor(torch.Tensor):
             [tensor([ 5, 10])]
         """
         rows = self.words.flatten(0, -2).unsqueeze(1) if self.rows else self.words.view(1, 1, -1)
-        row, _, neuron = ops.to_events(rows, self.neurons)
+        row, _, neuron = of_words(rows, Size((self.neurons,))).to_events()
         counts = torch.bincount(row, minlength=rows.shape[0]).tolist()
         return list((neuron + int(one_based)).split(counts))
+
+    @property
+    def shape(self) -> Size:  # type: ignore[override]
+        """The logical shape, which torch would ask `__torch_function__` for."""
+        shape = self.words.shape[:-1] + self.features
+        return shape[::-1] if self.is_transposed else shape
 
     @property
     def neurons(self) -> int:
@@ -185,11 +190,29 @@ class SpikeTensor(torch.Tensor):
 
     def density(self) -> float:
         """The share of ones; 0 for an empty tensor."""
-        return ops.count(self.words) / self.numel() if self.numel() else 0.0
+        if not self.numel():
+            return 0.0
+        traced = is_traced(self.words)
+        count = int(self.dense().count_nonzero()) if traced else ops.count(self.words)
+        return count / self.numel()
 
     def like(self, words: Tensor, features: Sequence[int] | None = None) -> SpikeTensor:
         """Other words under the same logical dtype."""
-        return SpikeTensor(words, self.features if features is None else features, self.dtype)
+        features = self.features if features is None else Size(features)
+        return of_words(words, features, self.dtype)
+
+    def saved_words(self) -> Tensor:
+        """The words, for backward.
+
+        Raises:
+            RuntimeError: if they were written since this tensor was made.
+        """
+        if self.words_version is not None and self.words_version != self.words._version:
+            raise RuntimeError(
+                f"the words of a SpikeTensor of shape {tuple(self.shape)}, which the gradient of "
+                "an operation needs, were written after that operation"
+            )
+        return self.words
 
     def __repr__(self, **_: Any) -> str:  # type: ignore[override]
         gradient = ", requires_grad=True" if self.requires_grad else ""
@@ -199,34 +222,20 @@ class SpikeTensor(torch.Tensor):
         density = f"density={self.density():.3g}, {self.words.nbytes} bytes"
         return f"SpikeTensor(shape={tuple(self.shape)}, {density}{kind}{gradient})"
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        # Some indices would select from an unpacked copy, and the value be lost.
-        raise RuntimeError("a SpikeTensor cannot be written; write into its .dense() instead")
-
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         state = (self.words, tuple(self.features), self.dtype, self.is_transposed)
-        return _rebuild, (*state, self.requires_grad and self.is_leaf)
+        return _rebuild, (*state, self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:
         if not self.is_leaf:
             raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
-        copy = _rebuild(
-            self.words.clone(),
-            tuple(self.features),
-            self.dtype,
-            self.is_transposed,
-            self.requires_grad,
-        )
-        memo[id(self)] = copy
-        return copy
-
-    def numpy(self, *, force: bool = False) -> Any:
-        """The dense values as an array."""
-        return self.dense().numpy(force=force)
-
-    def tolist(self) -> Any:
-        """The dense values as nested lists."""
-        return self.dense().tolist()
+        copied = wrapped(self.words.clone(), self.features, self.dtype, self.is_transposed)
+        copied.requires_grad_(self.requires_grad)
+        copied.grad = copy.deepcopy(self.grad, memo)
+        if getattr(self, "_is_param", False):  # as nn.Parameter marks them
+            copied._is_param = True
+        memo[id(self)] = copied
+        return copied
 
     def share_memory_(self) -> SpikeTensor:
         """Moves the bits to shared memory."""
@@ -252,20 +261,26 @@ class SpikeTensor(torch.Tensor):
     ) -> Any:
         if is_others_turn(types):
             return NotImplemented
+        kwargs = kwargs or {}
+        if kwargs:
+            kwargs = out_of_place(args, kwargs, SpikeTensor)
         with torch._C.DisableTorchFunctionSubclass():
-            if not torch.compiler.is_compiling():
-                for x in args:
-                    if isinstance(x, SpikeTensor):
-                        expect_dense_gradient(x)
-                if func is torch.nn.functional.linear:
-                    from bitspike._linear import linear
-
-                    return linear(*args, **(kwargs or {}))
-                if func is torch.nn.functional.max_pool2d:
-                    from bitspike._pooling import max_pool2d
-
-                    return max_pool2d(*args, **(kwargs or {}))
-            return func(*args, **(kwargs or {}))
+            if torch.compiler.is_compiling():
+                return func(*args, **kwargs)
+            for x in args:
+                if isinstance(x, SpikeTensor):
+                    expect_dense_gradient(x)
+                    made = x.words_version
+                    if made is not None and made != x.words._version:
+                        args = _renewed(args)
+            if kwargs:
+                refuse_writes(func, args, kwargs, UnpackedView)
+            handler = TORCH_FUNCTIONS.get(func)
+            if handler is not None:
+                result = handler(*args, **kwargs)
+                if result is not NotImplemented:
+                    return result
+            return read_only(func(*args, **kwargs), _is_view_of_spikes)
 
     @classmethod  # which torch declares as an attribute
     def __torch_dispatch__(  # type: ignore[override]
@@ -276,10 +291,61 @@ class SpikeTensor(torch.Tensor):
         return dispatch(func, args, kwargs or {})
 
 
+def of_words(
+    words: Tensor,
+    features: Size,
+    dtype: torch.dtype = torch.float32,
+    transposed: bool = False,
+) -> SpikeTensor:
+    """The spikes of words that are known to fit, and to be padded with zeros."""
+    if torch.compiler.is_compiling():  # Dynamo knows what a class is.
+        return SpikeTensor(words, features, dtype, transposed)
+    return wrapped(words, features, dtype, transposed)
+
+
+def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool) -> SpikeTensor:
+    """The same, for code that Dynamo does not trace."""
+    shape, strides = words.shape[:-1] + features, None
+    if transposed:
+        shape, strides = shape[::-1], (1, features.numel())
+    spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
+        SpikeTensor, shape, strides=strides, dtype=dtype, device=_CPU
+    )
+    plain = type(words) is Tensor
+    if plain:
+        # Or else torch hands out address 0, and whoever reads there ends the process.
+        torch._C._set_storage_access_error_msg(
+            spikes, "a SpikeTensor has no memory of numbers; take that of its .dense()"
+        )
+    spikes.words = words
+    spikes.features = features
+    spikes.is_transposed = transposed
+    spikes.words_version = version(words) if plain else None
+    return spikes
+
+
+_CPU = torch.device("cpu")
+
+TORCH_FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""What torch functions do to spikes before autograd sees them: ``_torch_functions.py`` fills it."""
+
+
+def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spikes as their words are now: only backward insists on those of the time of its forward."""
+    alias = torch.ops.aten.alias
+    return tuple(alias(x) if isinstance(x, SpikeTensor) else x for x in args)
+
+
+def _is_view_of_spikes(x: Tensor) -> bool:
+    return x._is_view() and isinstance(x._base, SpikeTensor)
+
+
 def _rebuild(
     words: Tensor, features: tuple[int, ...], dtype: torch.dtype, transposed: bool, grad: bool
 ) -> SpikeTensor:
-    return SpikeTensor(words, features, dtype, transposed).requires_grad_(grad)  # type: ignore[return-value]
+    # A file may be read onto another device, which has no packed spikes.
+    spikes = SpikeTensor(words.cpu(), features, dtype, transposed)
+    return spikes.requires_grad_(grad)  # type: ignore[return-value]
 
 
 def _collate(batch: list[SpikeTensor], *, collate_fn_map: Any = None) -> Tensor:

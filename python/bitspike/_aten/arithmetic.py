@@ -11,7 +11,7 @@ from torch import Tensor
 from bitspike.ops import matmul
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_traced
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import SpikeTensor, wrapped
 
 from .views import front, plain_rows
 
@@ -27,7 +27,7 @@ def _count(x: SpikeTensor, axes: list[int]) -> Any:
             counts = counts.sum(axis)
     if counts is None:
         return NotImplemented
-    counts = counts.view(*counts.shape[:-1], *x.features)
+    counts = counts.view((*counts.shape[:-1], *x.features))
     inner = [axis - x.dim() for axis in axes if axis >= x.rows]
     return counts.sum(inner) if inner else counts
 
@@ -57,7 +57,7 @@ def mean(
     if dtype not in (None, x.dtype):
         return NotImplemented
     # The sum is not rounded to half precision before it is divided.
-    wide = SpikeTensor(x.words, x.features, torch.float32, x.is_transposed)
+    wide = wrapped(x.words, x.features, torch.float32, x.is_transposed)
     sums = total(wide, axes, keepdim)
     if sums is NotImplemented:
         return NotImplemented

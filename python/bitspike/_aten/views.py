@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import SpikeTensor, wrapped
 
 aten = torch.ops.aten
 
@@ -29,7 +29,7 @@ def plain_rows(x: Any) -> bool:
 
 def _same_bits(x: SpikeTensor, words: Tensor | None = None) -> SpikeTensor:
     words = x.words if words is None else words
-    return SpikeTensor(words, x.features, x.dtype, x.is_transposed)
+    return wrapped(words, x.features, x.dtype, x.is_transposed)
 
 
 def alias(x: SpikeTensor) -> SpikeTensor:
@@ -47,7 +47,7 @@ def to_copy(x: SpikeTensor, *, dtype: Any = None, device: Any = None, **kwargs: 
         return NotImplemented
     if dtype not in (None, torch.float32, torch.bfloat16, torch.float16):
         return NotImplemented
-    return SpikeTensor(x.words.clone(), x.features, dtype or x.dtype, x.is_transposed)
+    return wrapped(x.words.clone(), x.features, dtype or x.dtype, x.is_transposed)
 
 
 def view(x: SpikeTensor, size: list[int]) -> Any:
@@ -72,7 +72,7 @@ def view(x: SpikeTensor, size: list[int]) -> Any:
 def t(x: SpikeTensor) -> Any:
     if x.dim() != 2 or len(x.features) != 1:
         return NotImplemented
-    return SpikeTensor(x.words, x.features, x.dtype, not x.is_transposed)
+    return wrapped(x.words, x.features, x.dtype, not x.is_transposed)
 
 
 def transpose(x: SpikeTensor, first: int, second: int) -> Any:
@@ -128,9 +128,10 @@ def leading(function: Any) -> Callable[..., Any]:
         if x.is_transposed or axis >= x.rows:
             return NotImplemented
         result = function(x.words, axis, *args, **kwargs)
+        features, dtype = x.features, x.dtype
         if isinstance(result, Tensor):
-            return x.like(result)
-        return [x.like(words) for words in result]
+            return wrapped(result, features, dtype, False)
+        return [wrapped(words, features, dtype, False) for words in result]
 
     return handler
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import SpikeTensor, of_words
 
 from ._data import floating, rows_and_features
 
@@ -117,4 +117,4 @@ def _rate_packed(
         words = torch.cat([words.new_zeros(silent, *words.shape[1:]), words])
     else:
         words[:silent] = 0
-    return SpikeTensor(words, features)
+    return of_words(words, features)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import of_words
 
 from ._data import rows_and_features
 
@@ -29,7 +29,7 @@ def single_spikes(
         batch, neurons = rows.numel(), features.numel()
         sample, neuron = fires.reshape(batch, neurons).nonzero(as_tuple=True)
         words = ops.from_events(steps[fires], sample, neuron, (num_steps, batch, neurons))
-        return SpikeTensor(words.reshape(num_steps, *rows, words.shape[-1]), features)
+        return of_words(words.reshape(num_steps, *rows, words.shape[-1]), features)
     on, off = (torch.tensor(float(x), dtype=dtype, device=steps.device) for x in targets)
     index = torch.where(fires, steps, 0).unsqueeze(0)
     silence = off.repeat(num_steps, *steps.shape)

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from bitspike.ops import sequence
 from bitspike.ops._dispatch import is_traced
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import of_words
 
 from .dense import dense
 
@@ -46,7 +46,7 @@ class Layer(torch.autograd.Function):
         else:
             spikes, *others = sequence.forward(*kind, *layout, current, numbers, initial)
         if packed:
-            spikes = SpikeTensor(spikes, sequence.features(current.shape))
+            spikes = of_words(spikes, sequence.features(current.shape))
         return (spikes, *others)
 
     @staticmethod

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from bitspike.ops import recurrent, sequence
 from bitspike.ops._dispatch import is_traced
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import of_words
 
 from .dense import dense
 
@@ -52,7 +52,7 @@ class Recurrent(torch.autograd.Function):
         ctx.save_for_backward(current, *feedback, spikes, *tensors)
         if not ctx.sequence:
             return tuple(results)
-        return (SpikeTensor(results[0], sequence.features(current.shape)), *results[1:])
+        return (of_words(results[0], sequence.features(current.shape)), *results[1:])
 
     @staticmethod
     @once_differentiable

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 from torch.autograd.function import once_differentiable
 
 from bitspike.ops import matmul, pooling, spikes
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spike_tensor import of_words
 
 from .dense import dense
 
@@ -20,7 +20,7 @@ class Pack(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, floats: Tensor, words: Tensor, features: int) -> Tensor:
-        return SpikeTensor(words, floats.shape[floats.dim() - features :])
+        return of_words(words, floats.shape[floats.dim() - features :])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
@@ -35,7 +35,7 @@ class MaxPool(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.sizes = sizes
         words = x.words  # type: ignore[attr-defined]
-        return SpikeTensor(pooling.max_pool(words, sizes), pooling.pooled(sizes), x.dtype)
+        return of_words(pooling.max_pool(words, sizes), Size(pooling.pooled(sizes)), x.dtype)
 
     @staticmethod
     @once_differentiable
@@ -44,7 +44,7 @@ class MaxPool(torch.autograd.Function):
         upstream = dense(grad)
         if upstream is None:
             return None, None
-        return pooling.max_pool_gradient(x.words, ctx.sizes, upstream).to(x.dtype), None
+        return pooling.max_pool_gradient(x.saved_words(), ctx.sizes, upstream).to(x.dtype), None
 
 
 class Counts(torch.autograd.Function):
@@ -59,7 +59,7 @@ class Counts(torch.autograd.Function):
         counts = spikes.count_axis(x.words, 0, x.neurons)
         steps, *rows = x.words.shape[:-1]
         ctx.steps = steps
-        return counts.view(*rows, *x.features)
+        return counts.view((*rows, *x.features))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -93,10 +93,10 @@ class Linear(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
-        return matmul.product(_rows(x), x.shape[-1], weight.t(), bias).view(
+        return matmul.product(_rows(x.words), x.shape[-1], weight.t(), bias).view(
             *x.shape[:-1], weight.shape[0]
         )
 
@@ -104,6 +104,7 @@ class Linear(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad
+        words = x.saved_words() if need_weight else x.words
         to_x = grad @ weight if need_x else None
         grad = grad.reshape(math.prod(x.shape[:-1]), weight.shape[0])
         if torch.is_grad_enabled():
@@ -112,9 +113,8 @@ class Linear(torch.autograd.Function):
             return to_x, to_weight, grad.sum(0) if ctx.biased else None
         if not need_weight:
             return to_x, None, grad.sum(0) if need_bias else None
-        return to_x, *matmul.linear_gradient(_rows(x), x.shape[-1], grad, need_bias)
+        return to_x, *matmul.linear_gradient(_rows(words), x.shape[-1], grad, need_bias)
 
 
-def _rows(x: Any) -> Tensor:
-    words: Tensor = x.words
+def _rows(words: Tensor) -> Tensor:
     return words.reshape(math.prod(words.shape[:-1]), words.shape[-1])
