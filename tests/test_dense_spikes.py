@@ -3,10 +3,14 @@
 import copy
 import io
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
 
 import bitspike as snn
 from bitspike import DenseSpikes, SpikeTensor
@@ -130,12 +134,88 @@ def test_it_is_an_ordinary_tensor():
     x[0] = 1
     x[1:3] *= 0
     assert x.numpy().sum() == x.sum().item() and x[0].tolist() == [1.0] * 6
-    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
-        assert type(other) is DenseSpikes and torch.equal(other, x)
+
+
+@pytest.mark.parametrize("trip", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
+def test_copies_are_spikes(trip):
+    x = random(5, 6)
+    assert type(trip(x)) is DenseSpikes and torch.equal(trip(x), x)
+    assert (trip(x).data_ptr() == x.data_ptr()) == (trip is copy.copy)
+
+
+def saved(x):
     file = io.BytesIO()
     torch.save(x, file)
     file.seek(0)
-    assert torch.equal(torch.load(file), x)
+    return torch.load(file)
+
+
+@pytest.mark.parametrize("trip", [saved, lambda x: pickle.loads(pickle.dumps(x))])
+def test_files_hold_ordinary_tensors(trip):
+    x = random(5, 6)
+    arrived = trip(x)
+    assert type(arrived) is torch.Tensor and torch.equal(arrived, x)
+    assert trip(x.detach().requires_grad_()).requires_grad
+
+
+def test_files_keep_what_shares_memory():
+    x = random(5, 6)
+    whole, row = saved([x, x[1]])
+    whole[1] = 7
+    assert torch.equal(row, torch.full((6,), 7.0))
+
+
+def test_files_open_where_bitspike_is_not_installed(tmp_path):
+    spikes, membrane = snn.Leaky(beta=0.9)(torch.tensor([[0.5, 1.5]]))
+    torch.save([spikes, membrane], tmp_path / "record.pt")
+    program = (
+        "import sys; sys.modules['bitspike'] = None; import torch\n"
+        f"print(torch.load({str(tmp_path / 'record.pt')!r})[0])"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert out.stdout.strip() == "tensor([[0., 1.]])", out.stderr
+
+
+def test_old_files_that_hold_the_type_still_open():
+    x = random(5, 6)
+    func, args = x.plain().__reduce_ex__(2)
+    old = torch._tensor._rebuild_from_type_v2(func, DenseSpikes, args, None)
+    assert type(old) is DenseSpikes and torch.equal(old, x)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_workers_of_a_loader_send_spikes():
+    loader = DataLoader([random(4) for _ in range(4)], batch_size=2, num_workers=1, collate_fn=list)
+    assert all(type(x) is DenseSpikes for batch in loader for x in batch)
+
+
+def test_parameters_are_copied_and_saved():
+    module = nn.ParameterList([nn.Parameter(random(3, 4))])
+    module[0].grad = torch.ones(3, 4)
+    for other in (copy.deepcopy(module), AveragedModel(module).module):
+        (parameter,) = other.parameters()
+        assert isinstance(parameter, nn.Parameter) and parameter.is_leaf
+        assert parameter.requires_grad and parameter is not module[0]
+        assert torch.equal(parameter, module[0]) and torch.equal(parameter.grad, module[0].grad)
+    loaded = saved(module.state_dict())["0"]
+    assert torch.equal(loaded, module[0])
+    again = pickle.loads(pickle.dumps(module))
+    assert isinstance(again[0], nn.Parameter) and torch.equal(again[0], module[0])
+
+
+def test_only_leaves_can_be_copied_deeply():
+    with pytest.raises(RuntimeError, match="leaves"):
+        copy.deepcopy(random(3).requires_grad_()[:2])
+
+
+def test_a_number_is_formatted_as_one():
+    spikes, _ = snn.Leaky(beta=0.9)(torch.tensor([[0.5, 1.5]]))
+    assert f"{spikes[0, 1]:.1f} {spikes[0, 0]}" == "1.0 0.0"
+    assert " ".join(f"{x:.0f}" for x in spikes[0]) == "0 1"
+    assert "{:.2f}".format(spikes.select(1, 1).squeeze()) == "1.00"  # noqa: UP032
+    assert f"{spikes}" == "tensor([[0., 1.]])"
+    with pytest.raises(TypeError, match="unsupported format string"):
+        f"{spikes:.1f}"
 
 
 def test_neurons_and_encoders_return_it():
