@@ -36,6 +36,10 @@ test: format-check rust-test lint stub-test python-test ## Run every check: Rust
 bench: $(STAMPS)/bench $(STAMPS)/wheel ## Compare with other libraries, write benches/record
 	$(BIN)/python benches/python $(BENCH)
 
+.PHONY: fuzz
+fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and dense spikes: FUZZ="operations seed"
+	$(BIN)/python tests/spike_tensor/fuzz.py $(FUZZ)
+
 .PHONY: docs
 docs: $(STAMPS)/docs $(STAMPS)/wheel ## Build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
