@@ -59,14 +59,14 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     handler = _TABLE.get(func)
     if handler is not None:
-        if _is_view(func):
-            with _views_share_versions():
-                result = handler(*args, **kwargs)
+        if func in _WORD_VIEWS:
+            result = _sharing_versions(handler, args, kwargs)
         else:
             result = handler(*args, **kwargs)
         if result is not NotImplemented:
             return result
-    with _pending_is_seen():
+    # What an operation computes inside may be a pending conjugation or negation.
+    with _SwitchedOn("Conjugate", "Negative", "ZeroTensor"):
         if _is_composite(func):
             # They arrive whole in inference mode and on tensors made there.
             if torch.compiler.is_compiling():
@@ -80,32 +80,36 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return func(*args, **kwargs)
 
 
-def _views_share_versions() -> Any:
-    """Lets views of words count writes together with those: they hold the same bits.
-
-    On its way to ``__torch_dispatch__``, torch switches that off.
-    """
-    excluded = torch._C._dispatch_tls_local_exclude_set()
-    excluded = excluded.remove(torch._C.DispatchKey.ADInplaceOrView)
-    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), excluded)
-
-
-def _pending_is_seen() -> Any:
-    """Lets operations see pending conjugations and negations of what they compute.
-
-    On its way to ``__torch_dispatch__``, torch switches the keys off that resolve them.
-    """
-    excluded = torch._C._dispatch_tls_local_exclude_set()
-    for key in _PENDING:
-        excluded = excluded.remove(key)
-    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), excluded)
+def _sharing_versions(
+    handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """What a handler makes of words, so that views count writes together with what they view."""
+    was_off = torch._C._dispatch_tls_is_dispatch_key_excluded(_TRACKING)
+    torch._C._dispatch_tls_set_dispatch_key_excluded(_TRACKING, False)
+    try:
+        return handler(*args, **kwargs)
+    finally:
+        torch._C._dispatch_tls_set_dispatch_key_excluded(_TRACKING, was_off)
 
 
-_PENDING = (
-    torch._C.DispatchKey.Conjugate,
-    torch._C.DispatchKey.Negative,
-    torch._C.DispatchKey.ZeroTensor,
-)
+_TRACKING = torch._C.DispatchKey.ADInplaceOrView
+
+
+class _SwitchedOn:
+    """Dispatch keys that torch switches off on its way to ``__torch_dispatch__``."""
+
+    def __init__(self, *names: str) -> None:
+        self.keys = [getattr(torch._C.DispatchKey, name) for name in names]
+
+    def __enter__(self) -> None:
+        is_off = torch._C._dispatch_tls_is_dispatch_key_excluded
+        self.off = [key for key in self.keys if is_off(key)]
+        for key in self.off:
+            torch._C._dispatch_tls_set_dispatch_key_excluded(key, False)
+
+    def __exit__(self, *_: object) -> None:
+        for key in self.off:
+            torch._C._dispatch_tls_set_dispatch_key_excluded(key, True)
 
 
 @functools.cache
@@ -162,3 +166,6 @@ _TABLE: dict[Any, Callable[..., Any]] = {
     aten.avg_pool2d.default: pooling.avg_pool2d,
     aten.avg_pool2d_backward.default: pooling.avg_pool2d_backward,
 }
+
+_WORD_VIEWS = frozenset(f for f, run in _TABLE.items() if run is not views.alias and _is_view(f))
+"""Operations whose words are views of others."""
