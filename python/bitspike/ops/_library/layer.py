@@ -10,7 +10,7 @@ from torch import Tensor
 from bitspike.ops import sequence
 from bitspike.ops._function.layer import gradients
 
-from ._operator import LAYER, TENSORS, operator
+from ._operator import LAYER, TENSORS, Shapes, operator
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
@@ -70,10 +70,30 @@ def _backward_fake(
     return [current.new_empty(shape) for shape in shapes]
 
 
+def _forward_shapes(*arguments: Any) -> Shapes:
+    *_, sequence_, _, _, current, constants, initial = arguments
+    if len(constants) < 2:
+        raise ValueError("constants must end with the threshold and the graded factor")
+    step = current.shape[1:] if sequence_ else current.shape
+    return [("initial", x, step) for x in initial]
+
+
+def _backward_shapes(*arguments: Any) -> Shapes:
+    sequence_, _, _, _, current, constants, initial = arguments[5:12]
+    grad_spikes, grad_states, grad_last = arguments[12:]
+    yield from _forward_shapes(sequence_, None, None, current, constants, initial)
+    yield "grad_spikes", grad_spikes, current.shape
+    for x in grad_states:
+        yield "grad_states", x, current.shape
+    for x in grad_last:
+        yield "grad_last", x, current.shape[1:] if sequence_ else current.shape
+
+
 operator(
     f"sequence_forward({LAYER}, bool sequence, bool packed, bool states, {TENSORS}) -> Tensor[]",
     sequence.forward.kernel,  # type: ignore[attr-defined]
     _forward_fake,
+    _forward_shapes,
     (_save, _gradient),
 )
 operator(
@@ -82,4 +102,5 @@ operator(
     "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
     sequence.backward.kernel,  # type: ignore[attr-defined]
     _backward_fake,
+    _backward_shapes,
 )

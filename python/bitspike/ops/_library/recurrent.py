@@ -12,7 +12,7 @@ from torch.utils.flop_counter import register_flop_formula
 from bitspike.ops import recurrent, sequence
 from bitspike.ops._function.recurrent import gradients
 
-from ._operator import LAYER, TENSORS, operator
+from ._operator import LAYER, TENSORS, Shapes, operator
 
 _FEEDBACK = "Tensor first, Tensor? weight, Tensor? bias, Tensor? one_to_one"
 
@@ -87,10 +87,40 @@ def _backward_fake(
     ]
 
 
+def _forward_shapes(*arguments: Any) -> Shapes:
+    *_, sequence_, _, current, constants, initial, first, weight, bias, _ = arguments
+    if not constants:
+        raise ValueError("constants must end with the threshold")
+    step = current.shape[1:] if sequence_ else current.shape
+    yield "first", first, step
+    for x in initial:
+        yield "initial", x, step
+    if weight is not None:
+        yield "weight", weight, (step[-1], step[-1])
+    yield "bias", bias, step[-1:]
+
+
+def _backward_shapes(*arguments: Any) -> Shapes:
+    sequence_, _, _, _, current, constants, initial, first = arguments[5:13]
+    spikes, grad_spikes, grad_states, grad_last_spikes, grad_last = arguments[16:]
+    yield from _forward_shapes(sequence_, None, *arguments[9:16])
+    if sequence_:
+        if spikes is None:
+            raise ValueError("spikes must be those of the sequence, not None")
+        yield "spikes", spikes, sequence.Geometry(current.shape, True, constants).packed()
+    yield "grad_spikes", grad_spikes, current.shape
+    for x in grad_states:
+        yield "grad_states", x, current.shape
+    yield "grad_last_spikes", grad_last_spikes, first.shape
+    for x in grad_last:
+        yield "grad_last", x, first.shape
+
+
 operator(
     f"recurrent_forward({LAYER}, bool sequence, bool states, {TENSORS}, {_FEEDBACK}) -> Tensor[]",
     recurrent.forward.kernel,  # type: ignore[attr-defined]
     _forward_fake,
+    _forward_shapes,
     (_save, _gradient),
 )
 operator(
@@ -100,6 +130,7 @@ operator(
     "Tensor?[] grad_last) -> Tensor[]",
     recurrent.backward.kernel,  # type: ignore[attr-defined]
     _backward_fake,
+    _backward_shapes,
 )
 
 
