@@ -8,7 +8,15 @@ import re
 import bitspike
 
 # Files beside the public modules: `bitspike` itself has what is public of them.
-INTERNAL = {"arguments", "dense_gradient", "dense_spikes", "ops", "spike_tensor", "unroll"}
+INTERNAL = {
+    "arguments",
+    "dense_gradient",
+    "dense_spikes",
+    "ops",
+    "spike_tensor",
+    "unpacked_view",
+    "unroll",
+}
 
 
 def exports(module):

@@ -179,6 +179,7 @@ def test_interrupts_are_delivered():
         LARGE_KERNEL.format(steps=2_000)
         + """
 import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     deadline = time.perf_counter() + 30
@@ -197,42 +198,36 @@ assert spikes.shape == (10, 32, 2000)
 @unix
 @pytest.mark.parametrize("backward", [False, True])
 def test_an_interrupt_ends_a_long_kernel(backward):
-    """A call of ten seconds and more, on one thread; its states stay what they were."""
+    """One call of many seconds, on one thread; the states of the module stay what they were."""
     assert_succeeds(
-        LARGE_KERNEL.format(steps=20_000)
+        LARGE_KERNEL.format(steps=200_000)
         + f"""
 import os, signal
-x = torch.rand(1, 1, 2000).expand(600_000, 32, 2000)
-backward = {backward}
-if backward:
-    # The gradient of the last membrane: the sequence is run through forward and back.
-    x = x[:200_000].requires_grad_()
-    _, mem = snn.Leaky(beta=0.9, multi_step=True, output=True)(x[:4])
+signal.signal(signal.SIGINT, signal.default_int_handler)
 lif.reset_mem()
 lif(torch.rand(3, 32, 2000))
 before = lif.mem.clone()
+run = lambda: lif(x)
+if {backward}:
+    learned = snn.Leaky(beta=0.9, learn_beta=True, multi_step=True, init_hidden=True)
+    total = learned(x[:20_000]).sum()
+    run = total.backward
 sent = []
 
 def interrupt():
     sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
-threading.Timer(1.0, interrupt).start()
+threading.Timer(0.7, interrupt).start()
 try:
-    if backward:
-        spikes = snn.Leaky(beta=0.9, multi_step=True, init_hidden=True)(x)
-        while True:
-            spikes.sum().backward(retain_graph=True)
-    else:
-        lif(x)
+    run()
 except KeyboardInterrupt:
     late = time.perf_counter() - sent[0]
 else:
     raise SystemExit("no KeyboardInterrupt")
-assert late < 1.0, late
+assert late < 1.0, late  # 0.1 on a quiet machine
 assert lif.mem.equal(before)
 assert lif(torch.rand(3, 32, 2000)).shape == (3, 32, 2000)
-print(late)
 """,
         timeout=120,
     )

@@ -65,6 +65,7 @@ from bitspike.ops import _library as _library
 from bitspike.ops._buffer import empty_cache as empty_cache
 from bitspike.rescue import rescue as rescue
 from bitspike.spike_tensor import SpikeTensor as SpikeTensor
+from bitspike.unpacked_view import UnpackedView as UnpackedView
 from bitspike.unroll import unroll as unroll
 
 __version__: str = _native.describe()["version"]
