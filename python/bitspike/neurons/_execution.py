@@ -12,7 +12,7 @@ from bitspike._linear import packed
 from bitspike._reference_path import leave_kernels
 from bitspike.dense_spikes import DenseSpikes, of_spikes
 from bitspike.ops import _dispatch
-from bitspike.ops._function import Layer
+from bitspike.ops._function import run_layer
 from bitspike.spike_tensor import SpikeTensor
 
 from ._firing import Firing
@@ -138,7 +138,7 @@ class Execution(Firing):
         states: bool,
     ) -> Run:
         bits = sequence and self._spikes_are_bits()
-        spikes, *results = Layer.apply(
+        spikes, *results = run_layer(
             (self.NAME, self._reset_mechanism, not self.reset_delay),
             (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
             (sequence, bits, states),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bitspike._reference_path import leave_kernels
 from bitspike.ops import _dispatch
-from bitspike.ops._function import Layer
+from bitspike.ops._function import run_layer
 from bitspike.scan import linear_scan
 
 from ._constants import Constants
@@ -43,7 +43,7 @@ def _layer(
     """A native layer without reset, from a membrane of 0: spikes, membranes if wanted, the last."""
     packed = packed and neuron._spikes_are_bits()
     constants = [x.float() for x in (decay, neuron.threshold, neuron.graded_spikes_factor)]
-    spikes, *membranes = Layer.apply(
+    spikes, *membranes = run_layer(
         ("leaky", "none", False),
         (neuron.spike_grad.NAME, neuron.spike_grad.parameters),  # type: ignore[attr-defined]
         (True, packed, states),

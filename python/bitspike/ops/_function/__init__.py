@@ -3,6 +3,7 @@
 from .firing import fire as fire
 from .firing import lend as lend
 from .layer import Layer as Layer
+from .layer import run_layer as run_layer
 from .recurrent import Recurrent as Recurrent
 from .rounding import StateQuant as StateQuant
 from .scan import Scan as Scan

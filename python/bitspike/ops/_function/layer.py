@@ -38,18 +38,14 @@ class Layer(torch.autograd.Function):
         current: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        ctx.kind, ctx.surrogate, (ctx.sequence, packed, ctx.states) = kind, surrogate, layout
+        ctx.kind, ctx.surrogate, (ctx.sequence, _, ctx.states) = kind, surrogate, layout
         ctx.constants = constants
         ctx.set_materialize_grads(False)
-        numbers, initial = list(tensors[:constants]), list(tensors[constants:])
-        saved, held = current, numbers
+        saved, held = current, list(tensors[:constants])
         if any(ctx.needs_input_grad) and not is_traced(current):
-            saved, held = private(ctx.sequence, current, numbers, constants - 2)
-        ctx.save_for_backward(saved, *held, *initial)
-        spikes, *others = sequence.forward(*kind, *surrogate, *layout, current, numbers, initial)
-        if packed:
-            spikes = of_words(spikes, sequence.features(current.shape))
-        return (spikes, *others)
+            saved, held = private(ctx.sequence, current, held, constants - 2)
+        ctx.save_for_backward(saved, *held, *tensors[constants:])
+        return _run(kind, surrogate, layout, constants, current, *tensors)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -76,6 +72,39 @@ class Layer(torch.autograd.Function):
     def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
         layout = (ctx.sequence, ctx.states)
         return partial(Layer.specification, ctx.kind, ctx.surrogate, layout, ctx.constants)
+
+
+def run_layer(
+    kind: tuple[str, str, bool],
+    surrogate: tuple[str, list[float]],
+    layout: tuple[bool, bool, bool],
+    constants: int,
+    *tensors: Tensor,
+) -> tuple[Tensor, ...]:
+    """What `Layer` returns. Where nothing asks for a gradient, autograd is not asked to look on."""
+    if torch.is_grad_enabled():
+        for x in tensors:
+            if x.requires_grad:
+                results: tuple[Tensor, ...] = Layer.apply(
+                    kind, surrogate, layout, constants, *tensors
+                )
+                return results
+    return _run(kind, surrogate, layout, constants, *tensors)
+
+
+def _run(
+    kind: tuple[str, str, bool],
+    surrogate: tuple[str, list[float]],
+    layout: tuple[bool, bool, bool],
+    constants: int,
+    current: Tensor,
+    *tensors: Tensor,
+) -> tuple[Tensor, ...]:
+    numbers, initial = list(tensors[:constants]), list(tensors[constants:])
+    spikes, *others = sequence.forward(*kind, *surrogate, *layout, current, numbers, initial)
+    if layout[1]:
+        spikes = of_words(spikes, sequence.features(current.shape))
+    return (spikes, *others)
 
 
 def gradients(
