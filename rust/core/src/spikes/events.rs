@@ -7,6 +7,9 @@ use crate::Error;
 use crate::parallel::{pieces, progress};
 use crate::simd::Isa;
 
+/// Rows between two places where a call can be interrupted.
+const ROWS: usize = 64;
+
 /// The spikes of a `[T, B, N]` sequence from their steps `t`, samples `b` and neurons `n`, in any
 /// order; an event given twice is one spike.
 ///
@@ -93,7 +96,9 @@ pub fn to_events(
                     *n = i64::from(neuron);
                 }
                 event += found;
-                progress(row_len * STEPS + found);
+                if row % ROWS == ROWS - 1 {
+                    progress(ROWS * row_len * STEPS);
+                }
             }
         },
     );

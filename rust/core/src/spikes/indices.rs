@@ -122,7 +122,6 @@ pub fn to_indices(
                         *slot = index + base;
                     }
                     filled += count;
-                    progress(row_len * STEPS + count);
                 }
             },
         );

@@ -2,7 +2,7 @@
 
 use super::layout::{self, WORD_BITS, rows_per_block};
 use crate::Error;
-use crate::parallel::{self, pieces};
+use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -193,6 +193,18 @@ pub fn pack<T: Element>(
     Ok(others.into_inner())
 }
 
+/// Words of a long row that are converted between two places where the call can be interrupted. What
+/// a thread takes of shorter rows is not longer.
+const PIECE: usize = 4096;
+
+/// Says [`progress`] after a piece of so many words.
+#[inline(always)]
+fn after(words: usize) {
+    if words == PIECE {
+        progress(PIECE * WORD_BITS / PER_STEP);
+    }
+}
+
 struct PackRows<'a, T> {
     numbers: &'a [T],
     neurons: usize,
@@ -209,12 +221,13 @@ impl<T: Element> Kernel for PackRows<'_, T> {
         for (numbers, words) in rows.zip(self.words.chunks_exact_mut(layout::words(self.neurons))) {
             // Whole words apart, so that their loops have a constant length.
             let (whole, rest) = numbers.as_chunks::<WORD_BITS>();
-            for piece in pieces(whole.len(), WORD_BITS / PER_STEP) {
-                for (numbers, word) in whole[piece.clone()].iter().zip(&mut words[piece]) {
+            for (numbers, words) in whole.chunks(PIECE).zip(words.chunks_mut(PIECE)) {
+                for (numbers, word) in numbers.iter().zip(words) {
                     let (bits, found) = T::pack_word(simd, numbers);
                     *word = bits;
                     others += found;
                 }
+                after(numbers.len());
             }
             if let Some(word) = words.get_mut(whole.len()) {
                 let (bits, found) = T::pack_word(simd, rest);
@@ -283,10 +296,11 @@ impl<T: Element> Kernel for UnpackRows<'_, T> {
         let rows = self.words.chunks_exact(layout::words(self.neurons));
         for (words, numbers) in rows.zip(self.numbers.chunks_exact_mut(self.neurons)) {
             let (whole, rest) = numbers.as_chunks_mut::<WORD_BITS>();
-            for piece in pieces(whole.len(), WORD_BITS / PER_STEP) {
-                for (numbers, &word) in whole[piece.clone()].iter_mut().zip(&words[piece]) {
+            for (numbers, words) in whole.chunks_mut(PIECE).zip(words.chunks(PIECE)) {
+                for (numbers, &word) in numbers.iter_mut().zip(words) {
                     T::unpack_word(simd, word, numbers);
                 }
+                after(numbers.len());
             }
             if let Some(&word) = words.get(whole.len()) {
                 T::unpack_word(simd, word, rest);

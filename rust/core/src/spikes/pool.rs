@@ -7,6 +7,9 @@ use crate::Error;
 use crate::parallel::{self, progress};
 use crate::simd::Isa;
 
+/// Lines of windows between two places where a call can be interrupted.
+const LINES: usize = 64;
+
 /// Windows on the feature maps `[planes, height, width]` of a row of neurons, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -62,7 +65,9 @@ impl Pool {
             for y in 0..pooled[0] {
                 let line = (plane * self.height + y * self.stride[0]) * self.width;
                 let first = (plane * pooled[0] + y) * pooled[1];
-                progress(pooled[1] * self.window[0]);
+                if y % LINES == LINES - 1 {
+                    progress(LINES * pooled[1] * self.window[0]);
+                }
                 for x in (0..pooled[1]).step_by(most) {
                     visit(Segment {
                         first: first + x,

@@ -105,7 +105,6 @@ impl Kernel for DrawRows<'_> {
             for (word, probabilities) in words.iter_mut().zip(probabilities.chunks(WORD_BITS)) {
                 let uniforms = self.uniforms.take(probabilities.len());
                 *word = below(simd, uniforms, probabilities);
-                progress(WORD_BITS * STEPS);
             }
         }
     }
@@ -184,6 +183,7 @@ impl Uniforms {
         self.filled += AHEAD;
         draw(self.key, self.next_block, room);
         self.next_block = self.next_block.wrapping_add((AHEAD / BLOCK) as u64);
+        progress(AHEAD * STEPS);
     }
 }
 

@@ -4,6 +4,9 @@ use super::layout::{self, WORD_BITS, rows_per_block, tail_mask};
 use crate::Error;
 use crate::parallel::{self, progress};
 
+/// Parts of a row between two places where a call can be interrupted.
+const PARTS: usize = 256;
+
 /// Cuts each of `rows` rows of `parts · neurons` spikes into `parts` rows of `neurons`, each with
 /// padding of its own.
 ///
@@ -44,7 +47,9 @@ pub fn cut_rows(
                     *word = bits_at(row, part * neurons + i * WORD_BITS);
                 }
                 words[short_words - 1] &= tail_mask(neurons);
-                progress(neurons);
+                if part % PARTS == PARTS - 1 {
+                    progress(PARTS * neurons);
+                }
             }
         }
     });

@@ -10,6 +10,8 @@ use crate::simd::{Columns, Isa};
 /// Neurons whose gradients one thread writes at a time: those of a hundred steps stay in its
 /// cache until the times have been looked up.
 const BLOCK: usize = 2 * 1024;
+/// Steps between two places where a call can be interrupted.
+const STEPS: usize = 64;
 /// So many gradients are written in the time of an elementary step of [`parallel::GRAIN`].
 const PER_STEP: usize = 2;
 
@@ -140,7 +142,9 @@ pub fn spike_times_gradient(
     parallel::for_each(items, work, |(band, mut to_spikes)| {
         for step in 0..steps {
             to_spikes.row(step).fill(0.0);
-            progress(band.len() / PER_STEP);
+            if step % STEPS == STEPS - 1 {
+                progress(STEPS * band.len() / PER_STEP);
+            }
         }
         for (times, grad) in times.chunks_exact(neurons).zip(grad.chunks_exact(neurons)) {
             let of_band = times[band.clone()].iter().zip(&grad[band.clone()]);
