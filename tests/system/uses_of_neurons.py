@@ -109,6 +109,10 @@ def uses_of(kind):
             f"{name}, a step",
             without,
         )
+    if "run_sequence" in vars(kind):
+        run = kind.run_sequence
+        named = f"{named}|x"
+        yield Use(run, "input_", x, lambda x: run(made, x), named, random, name, without)
     rest = fresh(made)
     rest(x)
     given = [getattr(rest, state).clone() for state in states]

@@ -64,6 +64,7 @@ class TimeDropout(HiddenState):
 
     def run_sequence(self, x: Tensor) -> Tensor:
         """A whole sequence ``[T, B, *]`` under the kept mask, whatever ``multi_step`` says."""
+        x = as_tensor(x, "x")
         if x.dim() == 0:
             raise ValueError("x must be a sequence [T, B, *], not a number")
         return self._drop(x, x.shape[1:])
