@@ -41,7 +41,7 @@ def as_tensor(
         TypeError: if it is no tensor and cannot become one, or is complex, sparse, quantised or
             nested, or has no values to bring to the device.
     """
-    if type(x) is Tensor and device is dtype is None and _is_ordinary(x):
+    if type(x) is Tensor and device is None and dtype is None and _is_ordinary(x):
         return x
     if not isinstance(x, Tensor):
         try:

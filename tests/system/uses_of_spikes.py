@@ -13,6 +13,7 @@ PLANES = SpikeTensor.from_dense((torch.arange(2 * 3 * 64) * 7 % 11 < 4).float().
 WEIGHT = ((torch.arange(5 * 70) * 7 % 25 - 8) / 8).view(5, 70)
 BIAS = torch.tensor([0.25, -0.5, 1.0, 0.0, 2.0])
 FILTER = ((torch.arange(2 * 3 * 9) * 7 % 25 - 8) / 8).view(2, 3, 3, 3)
+NEURON = snn.Leaky(beta=0.5)
 EVENTS = torch.tensor([0, 2, 1])
 # What torch multiplies with float32, and what its products and sums are for others.
 COMPLEX = ("complex", "conjugated")
@@ -82,6 +83,6 @@ OPERATIONS = {
     "flatten": lambda: PLANES.flatten(1),
     "greater": lambda: PACKED > 0.5,
     "cumsum": lambda: PACKED.cumsum(0),
-    "DenseSpikes": lambda: snn.Leaky(beta=torch.tensor(0.5))(SPIKES[0])[0].mean(),
+    "DenseSpikes": lambda: NEURON(SPIKES[0], SPIKES[0])[0].mean(),
 }
 """Operations on packed spikes alone."""
