@@ -115,7 +115,7 @@ def _scan(
     if reason is not None:
         for name, t in (("decay", decay), ("key", key), ("initial", initial)):
             # torch takes numbers without axes from the CPU to other devices.
-            if t is not None and t.device != x.device and (t.dim() or t.is_meta or x.is_meta):
+            if t is not None and t.device != x.device and (t.dim() or t.is_meta):
                 raise ValueError(f"{name} is on {t.device}, but the input on {x.device}")
         leave_kernels("linear_scan" if key is None else "outer_scan", reason, x, others)
         return _loop(x, decay, key, initial, rectified)

@@ -135,14 +135,14 @@ class Execution(Firing):
     ) -> None:
         """Names what torch would find on another device than the input.
 
-        It takes numbers without axes from the CPU to other devices, but not to meta tensors.
+        It takes numbers without axes from the CPU to other devices, but none from meta tensors.
 
         Raises:
             ValueError: for a parameter or a state there.
         """
         names = (*self.PARAMETERS, "threshold", "graded_spikes_factor", *self.STATES)
         for name, x in zip(names, (*constants, *initial), strict=True):
-            if x.device != current.device and (x.dim() or x.is_meta or current.is_meta):
+            if x.device != current.device and (x.dim() or x.is_meta):
                 raise ValueError(f"{name} is on {x.device}, but input_ on {current.device}")
 
     def _run_native(
