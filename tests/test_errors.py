@@ -47,7 +47,7 @@ def test_states_of_another_shape(shape):
 
 def test_complex_input():
     for neuron in (whole(), snn.Leaky(beta=0.9)):
-        with pytest.raises(TypeError, match="input_ must be real"):
+        with pytest.raises(TypeError, match="input_ must be a dense tensor of real numbers"):
             neuron(torch.rand(3, 2, 5, dtype=torch.complex64))
 
 

@@ -41,6 +41,8 @@ def as_tensor(
         TypeError: if it is no tensor and cannot become one, or is complex, sparse, quantised or
             nested, or has no values to bring to the device.
     """
+    if type(x) is Tensor and device is None and dtype is None and _is_ordinary(x):
+        return x
     if not isinstance(x, Tensor):
         try:
             x = torch.as_tensor(x, device=device, dtype=dtype)
@@ -62,6 +64,17 @@ def as_tensor(
         if device is not None and tensor.device != device:
             tensor = with_values(tensor, name).to(device)
         return tensor if dtype is None else tensor.to(dtype)
+
+
+def _is_ordinary(x: Tensor) -> bool:
+    """Whether there is nothing to look for in a tensor, as in nearly all."""
+    return (
+        x.dtype is torch.float32
+        and x.layout is torch.strided
+        and not x.is_nested
+        and not torch.compiler.is_compiling()
+        and not x.is_inference()
+    )
 
 
 def as_tensor_like(x: Any, name: str, other: Tensor) -> Tensor:

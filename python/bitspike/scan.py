@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from bitspike._reference_path import leave_kernels
+from bitspike.arguments import as_tensor
 from bitspike.dense_spikes import DenseSpikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Scan
@@ -42,6 +43,7 @@ def linear_scan(
         >>> linear_scan(torch.tensor([1.0, 0.0, -2.0]), torch.tensor(0.5), rectified=True)
         tensor([1.0000, 0.5000, 0.0000])
     """
+    x, decay = as_tensor(x, "x"), as_tensor(decay, "decay")
     if x.dim() == 0:
         raise ValueError("x must be a sequence [T, *], not a number")
     if decay.dim() == x.dim():
@@ -49,7 +51,7 @@ def linear_scan(
     else:
         _expand("decay", decay, x.shape[1:])
     if initial is not None:
-        initial = _expand("initial", initial, x.shape[1:])
+        initial = _expand("initial", as_tensor(initial, "initial"), x.shape[1:])
     return _scan(x, decay, None, initial, rectified)
 
 
@@ -78,6 +80,7 @@ def outer_scan(value: Tensor, key: Tensor, decay: Tensor) -> Tensor:
         tensor([[1.0000, 2.0000],
                 [0.5000, 5.0000]])
     """
+    value, key, decay = as_tensor(value, "value"), as_tensor(key, "key"), as_tensor(decay, "decay")
     if value.dim() != 3:
         raise ValueError(f"value must be [T, B, D], not {tuple(value.shape)}")
     for name, x in (("key", key), ("decay", decay)):
@@ -110,6 +113,10 @@ def _scan(
     others = [t for t in (decay, key, initial) if t is not None]
     reason = _dispatch.refusal(x, others)
     if reason is not None:
+        for name, t in (("decay", decay), ("key", key), ("initial", initial)):
+            # torch takes numbers without axes from the CPU to other devices.
+            if t is not None and t.device != x.device and (t.dim() or t.is_meta):
+                raise ValueError(f"{name} is on {t.device}, but the input on {x.device}")
         leave_kernels("linear_scan" if key is None else "outer_scan", reason, x, others)
         return _loop(x, decay, key, initial, rectified)
     out: Tensor = Scan.apply(

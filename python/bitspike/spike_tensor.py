@@ -13,7 +13,7 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 from bitspike._in_place import OutOfPlace, out_of_place, refuse_writes
 from bitspike._memory import NoMemory
 from bitspike._words import expect_padded, version
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, with_values
 from bitspike.dense_gradient import DenseGradient, expect_dense_gradient
 from bitspike.ops import spikes as ops
 from bitspike.ops._dispatch import is_others_turn, is_traced
@@ -100,7 +100,8 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         if not 0 <= features <= dense.dim():
             raise ValueError(f"features is {features}, but dense has {dense.dim()} axes")
         shape = dense.shape[dense.dim() - features :]
-        source = dense.dense() if isinstance(dense, SpikeTensor) else dense.detach()
+        numbers = dense.dense() if isinstance(dense, SpikeTensor) else dense.detach()
+        source = with_values(numbers, "dense")
         # A row more in front keeps the words of a lone row of neurons two-dimensional.
         words, others = ops.pack(source.cpu(), features)
         if others:
@@ -127,7 +128,10 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         """
         if len(shape) != 3 or min(shape) < 0:
             raise ValueError(f"shape must be three sizes (T, B, N), not {tuple(shape)}")
-        columns = [torch.as_tensor(x) for x in (t, b, n)]
+        columns = [
+            with_values(as_tensor(x, name, _CPU), name)
+            for name, x in (("t", t), ("b", b), ("n", n))
+        ]
         for name, x in zip("tbn", columns, strict=True):
             inexact = x.numel() and (x.is_floating_point() or x.is_complex())
             if x.dim() != 1 or inexact or x.shape != columns[0].shape:

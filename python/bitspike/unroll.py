@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
 from bitspike.ops._dispatch import has_hooks
 
 
@@ -42,6 +43,7 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
         >>> snn.unroll(net, torch.rand(25, 4, 3)).shape
         torch.Size([25, 4, 2])
     """
+    x = as_tensor(x, "x")
     if x.dim() < 2:
         raise ValueError(f"x must be a sequence [T, B, *], not {tuple(x.shape)}")
     modules = list(_flat(net))

@@ -62,13 +62,17 @@ def test_events_outside_the_shape_are_refused(events, name):
         (([0, 1], [0], [0]), "b"),
         (([0], [0], [0, 1]), "n"),
         (([0.0], [0], [0]), "t"),
-        (([0], [1j], [0]), "b"),
         (([0], [0], 0), "n"),
     ],
 )
 def test_events_are_integers_of_one_length(events, name):
     with pytest.raises(ValueError, match=f"{name} must hold one integer per event"):
         SpikeTensor.from_events(*events, (3, 2, 70))
+
+
+def test_complex_events_are_refused():
+    with pytest.raises(TypeError, match="b must be a dense tensor of real numbers"):
+        SpikeTensor.from_events([0], [1j], [0], (2, 2, 2))
 
 
 @pytest.mark.parametrize("shape", [(1, 9), (1, 1, 1, 9), (1, -1, 9)])

@@ -104,7 +104,7 @@ def test_negative_zero_is_zero():
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int8, torch.complex64], ids=str)
 def test_dtypes_without_packed_form_are_refused(dtype):
-    with pytest.raises(TypeError, match="no packed form|dense must be .* of real numbers"):
+    with pytest.raises(TypeError, match="no packed form|dense must be"):
         SpikeTensor.from_dense(torch.ones(2, 3, dtype=dtype))
 
 

@@ -6,7 +6,10 @@ import pytest
 import torch
 from kinds import default
 from torch.utils._pytree import tree_leaves
+from uses_of_neurons import CURRENT, KINDS_OF_NEURONS, SCALES, WITH_WEIGHTS, arguments_of, neuron
+from uses_of_spikes import OPERATIONS
 
+import bitspike as snn
 from bitspike import decode, spikegen, spikeplot, surrogate, tasks
 from bitspike.functional import quant
 
@@ -32,6 +35,7 @@ CALLS = {
     "mnist_5k": lambda: of_task(tasks.mnist_5k(limit=20)),
     "japanese_vowels": lambda: of_task(tasks.japanese_vowels()),
     "mnist1d": lambda: of_task(tasks.mnist1d(20)),
+    **OPERATIONS,
 }
 DEFAULTS = [{"dtype": torch.float64}, {"dtype": torch.bfloat16}, {"device": "meta"}]
 
@@ -45,8 +49,41 @@ def test_defaults_change_nothing(call, defaults):
     with default(**defaults):
         got = tree_leaves(call())
     assert len(got) == len(wanted) > 0
-    for a, b in zip(got, wanted, strict=True):
+    for a, b in zip(map(torch.as_tensor, got), map(torch.as_tensor, wanted), strict=True):
         assert a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+
+
+def sequence_of(kind):
+    x = CURRENT * SCALES.get(kind.__name__, 1)
+    return x.view(3, 2, 1, 1, 3) if kind is snn.SConv2dLSTM else x
+
+
+@pytest.mark.parametrize("kind", [x for x in KINDS_OF_NEURONS if x.__name__ not in WITH_WEIGHTS])
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-4), (torch.bfloat16, 0.1)])
+@pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
+def test_neurons_made_under_another_default_dtype_have_the_same_equation(kind, dtype, tolerance):
+    x, layers = sequence_of(kind), [neuron(kind)]
+    with default(dtype=dtype):
+        layers.append(neuron(kind))
+    results = []
+    for layer in layers:
+        torch.manual_seed(0)
+        layer.multi_step = True
+        results.append([y.detach() * 1 for y in tree_leaves(layer(x))][-1].float())
+    torch.testing.assert_close(*results, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_NEURONS)
+def test_neurons_are_made_on_the_default_device(kind):
+    with default(device="meta"):
+        made = kind(**{name: on_meta(x) for name, x in arguments_of(kind).items()})
+        made.multi_step = True
+        results = tree_leaves(made(sequence_of(kind).to("meta")))
+    assert all(x.is_meta for x in [*made.parameters(), *made.buffers(), *results])
+
+
+def on_meta(x):
+    return x.to("meta") if isinstance(x, torch.Tensor) else x
 
 
 @pytest.mark.parametrize("kind", [*surrogate.ALL, surrogate.StochasticSpikeOperator])

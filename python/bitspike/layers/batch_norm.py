@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
+
 
 class BatchNormTT(nn.ModuleList):
     """Batch normalisation through time (Kim & Panda 2020): a normalisation per step.
@@ -27,6 +29,7 @@ class BatchNormTT(nn.ModuleList):
         Raises:
             ValueError: if there are more steps than entries.
         """
+        x = as_tensor(x, "x")
         if x.dim() < 3 or x.shape[0] > len(self):
             raise ValueError(
                 f"x must be [T, B, C, *] with T up to time_steps={len(self)}, not {tuple(x.shape)}"
@@ -181,6 +184,7 @@ class tdBN(_OverTime):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises a sequence."""
+        x = as_tensor(x, "x")
         y = self._normalised(x)
         scale = self.alpha * self.threshold
         if self.weight is None or self.bias is None:
@@ -239,6 +243,7 @@ class TEBN(_OverTime):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises a sequence."""
+        x = as_tensor(x, "x")
         steps = x.shape[0] if x.dim() else 0
         if steps > self.time_steps:
             raise ValueError(f"x has {steps} steps, but time_steps={self.time_steps}")

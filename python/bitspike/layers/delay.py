@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
 from bitspike.neurons import _checkpoint as checkpoint
 from bitspike.neurons._constants import may_be_read
 from bitspike.neurons._hidden import HiddenState, savable
@@ -82,14 +83,14 @@ class SynapticDelay(HiddenState):
         if not sigma > 0:
             raise ValueError(f"sigma must be positive, not {sigma}")
         # A copy: learned delays must not change the caller's tensor.
-        values = torch.as_tensor(delay, dtype=torch.get_default_dtype()).detach().clone()
+        values = as_tensor(delay, "delay", dtype=torch.get_default_dtype()).detach().clone()
         sizes = [()] if channels is None else [(), (1,), (channels,)]
         if values.shape not in sizes:
             raise ValueError(
                 f"delay has shape {tuple(values.shape)}, but channels={channels} needs a number"
                 + ("" if channels is None else f" or [{channels}]")
             )
-        if not bool(((values >= 0) & (values <= max_delay)).all()):
+        if may_be_read(values) and not bool(((values >= 0) & (values <= max_delay)).all()):
             raise ValueError(f"delay must lie in [0, max_delay={max_delay}], not {delay}")
         super().__init__()
         self.max_delay = max_delay
@@ -106,12 +107,14 @@ class SynapticDelay(HiddenState):
 
     def forward(self, x: Tensor) -> Tensor:
         """One step, or a sequence if ``step_mode`` is False."""
+        x = as_tensor(x, "x")
         if self.step_mode:
             return self._delayed(x.unsqueeze(0)).squeeze(0)
         return self._delayed(x)
 
     def run_sequence(self, x: Tensor) -> Tensor:
         """A whole sequence ``[T, B, *]``, whatever ``step_mode`` says."""
+        x = as_tensor(x, "x")
         return self._delayed(x)
 
     def _delayed(self, x: Tensor) -> Tensor:

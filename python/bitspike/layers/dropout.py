@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor
 from bitspike.neurons import _checkpoint as checkpoint
 from bitspike.neurons._hidden import HiddenState, savable
 
@@ -55,6 +56,7 @@ class TimeDropout(HiddenState):
 
     def forward(self, x: Tensor) -> Tensor:
         """One step, or a sequence if ``multi_step``."""
+        x = as_tensor(x, "x")
         if not self.multi_step:
             return self._drop(x, x.shape)
         self.reset_mem()
@@ -62,6 +64,7 @@ class TimeDropout(HiddenState):
 
     def run_sequence(self, x: Tensor) -> Tensor:
         """A whole sequence ``[T, B, *]`` under the kept mask, whatever ``multi_step`` says."""
+        x = as_tensor(x, "x")
         if x.dim() == 0:
             raise ValueError("x must be a sequence [T, B, *], not a number")
         return self._drop(x, x.shape[1:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
+
 
 class GradedSpikes(nn.Module):
     r"""Scales the spikes of each neuron by a learnable weight (snnTorch's layer).
@@ -44,6 +46,7 @@ class GradedSpikes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes times weights."""
+        x = as_tensor(x, "x")
         if x.dim() and x.shape[-1] == self.size:
             return x * self.weights.view(self.size)
         if self.size == 1:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import surrogate
+from bitspike.arguments import as_tensor
+from bitspike.spike_tensor import SpikeTensor
 
 from ._overridden import overridden_by, overridden_by_class
 
@@ -33,7 +35,7 @@ class Constants(nn.Module):
 
     def _constant(self, name: str, value: float | Tensor, learn: bool) -> None:
         """Registers a number of the equation, as a parameter if it is learned."""
-        tensor = number(value)
+        tensor = number(value, name)
         if not tensor.is_floating_point():
             tensor = tensor.to(torch.get_default_dtype())
         if learn:
@@ -73,14 +75,16 @@ class Constants(nn.Module):
         return None
 
 
-def number(value: float | Tensor) -> Tensor:
+def number(value: float | Tensor, name: str) -> Tensor:
     """A number of an equation, in torch's default dtype if it has no axes.
 
     A NumPy scalar is float64 whether or not its user thought of it. In PyTorch an operand without
     axes follows the tensor that it meets, so it counts what a number of Python's counts. One that
     is learned elsewhere stays the tensor that it is.
     """
-    tensor = torch.as_tensor(value)
+    tensor = as_tensor(value, name)
+    if isinstance(tensor, SpikeTensor):
+        tensor = tensor.dense()
     learned = tensor.requires_grad or isinstance(tensor, nn.Parameter)
     if tensor.dim() == 0 and tensor.is_floating_point() and not learned:
         return tensor.to(torch.get_default_dtype())

@@ -63,6 +63,7 @@ class Execution(Firing):
         if reason is None:
             result = self._run_native(current, constants, initial, sequence, states)
         else:
+            self._expect_one_device(current, initial)
             leave_kernels(type(self).__name__, reason, current, constants)
             result = self._run_reference(current, initial, sequence, states)
         if self.order == "fire_first":
@@ -128,6 +129,19 @@ class Execution(Firing):
                     f"membrane of one step, {tuple(shape)}"
                 )
         return values
+
+    def _expect_one_device(self, current: Tensor, initial: list[Tensor]) -> None:
+        """Names what torch would find on another device than the input.
+
+        It takes numbers without axes from the CPU to other devices, but none from meta tensors.
+
+        Raises:
+            ValueError: for a parameter or a state there.
+        """
+        states = zip(self.STATES, initial, strict=True)
+        for name, x in (*self.named_parameters(), *self.named_buffers(), *states):
+            if x.device != current.device and (x.dim() or x.is_meta):
+                raise ValueError(f"{name} is on {x.device}, but input_ on {current.device}")
 
     def _run_native(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor
 from bitspike.dense_spikes import DenseSpikes
 from bitspike.spike_tensor import SpikeTensor
 
@@ -152,27 +153,34 @@ class SpikingNeuron(Execution):
         elif isinstance(current, DenseSpikes):
             # A current is a number like any other.
             current = current.as_subclass(Tensor)
-        if current.layout is not torch.strided or current.is_quantized:
-            raise TypeError(
-                f"input_ must be a dense tensor of numbers, not {current.dtype} of {current.layout}"
-            )
-        if current.is_complex():
-            raise TypeError(f"input_ must be real, not {current.dtype}")
-        if not current.is_floating_point():
-            current = current.to(torch.get_default_dtype())
+        ordinary = current.dtype is torch.float32 and current.layout is torch.strided
+        inference = not torch.compiler.is_compiling() and current.is_inference()
+        if not ordinary or current.is_nested or inference:
+            current = as_tensor(current, "input_")
+            if not current.is_floating_point():
+                current = current.to(torch.get_default_dtype())
         if sequence and current.dim() == 0:
             raise ValueError("input_ must be a sequence [T, B, *], not a number")
         return current
 
-    def _given(self, name: str, state: Any) -> Any:
+    def _given(self, name: str, state: Any, current: Tensor) -> Any:
         """A state that was given, which its owner may overwrite with the next one.
 
         Nobody does that with what the neuron itself has returned, nor with what is no tensor.
         """
-        copied = torch.is_grad_enabled() and not torch.compiler.is_compiling()
-        if copied and isinstance(state, Tensor) and state is not getattr(self, name):
-            return state.clone()
-        return state
+        if state is getattr(self, name) or not isinstance(state, Tensor):
+            return state
+        if not (state.is_floating_point() or state.is_complex() or state.is_quantized):
+            # Or else what it meets would be cut to whole numbers: the weights of a connection.
+            state = state.to(torch.promote_types(current.dtype, torch.float32))
+        if torch.compiler.is_compiling():
+            return state
+        if isinstance(state, SpikeTensor):
+            return state * 1
+        state = as_tensor(state, name)
+        if state.device != current.device:
+            raise ValueError(f"{name} is on {state.device}, but input_ on {current.device}")
+        return state.clone() if torch.is_grad_enabled() else state
 
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         """A state that nobody has given or kept."""
@@ -189,7 +197,7 @@ class SpikingNeuron(Execution):
         shapes = zip(self.STATES, given, self._kept(), self.state_shapes(step), strict=True)
         for i, (name, state, kept, shape) in enumerate(shapes):
             if state is not None:
-                state = self._given(name, state)
+                state = self._given(name, state, current)
             elif reuse and is_alive(kept):
                 state = kept
             if state is not None and not isinstance(state, Tensor):

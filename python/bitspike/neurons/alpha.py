@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ._constants import number
+from ._constants import may_be_read, number
 from ._lif import LIF
 from ._neuron import Result
 
@@ -106,8 +106,9 @@ class Alpha(LIF):
             output,
             **switches,
         )
-        self._constant("alpha", number(alpha).detach().clamp(0, 1), learn_alpha)
-        if bool((self.alpha <= self.beta).any()):
+        self._constant("alpha", number(alpha, "alpha").detach().clamp(0, 1), learn_alpha)
+        known = may_be_read(self.alpha) and may_be_read(self.beta)
+        if known and bool((self.alpha <= self.beta).any()):
             raise ValueError(
                 f"alpha must be above beta, and at most 1; they are {alpha} and {beta}"
             )

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
 from bitspike.scan import outer_scan
 
 from ._neuron import SpikingNeuron
@@ -103,6 +104,7 @@ class AssociativeLeaky(SpikingNeuron):
 
     def forward(self, x: Tensor) -> Tensor:
         """A whole sequence."""
+        x = as_tensor(x, "x")
         if x.dim() != 3 or x.shape[2] != self.to_v.in_features:
             features = self.to_v.in_features
             raise ValueError(f"x must be [T, B, {features}], not {tuple(x.shape)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ._constants import number
@@ -58,8 +59,11 @@ class DeltaLeaky(Leaky):
 
     def __init__(self, delta_threshold: float | Tensor = 1.0, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        is_tensor = isinstance(delta_threshold, Tensor)
-        self.delta_threshold = number(delta_threshold) if is_tensor else delta_threshold
+        if isinstance(delta_threshold, Tensor):
+            delta_threshold = number(delta_threshold, "delta_threshold")
+            if not delta_threshold.is_floating_point():
+                delta_threshold = delta_threshold.to(torch.get_default_dtype())
+        self.delta_threshold = delta_threshold
         # What it is called with has no effect: there is nothing to delay, and states are returned.
         self.reset_delay = self.output = True
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ._constants import may_be_read, number
 from ._lif import LIF
 from ._neuron import Result
 
@@ -69,7 +70,8 @@ class EscapeLeaky(LIF):
         **options: Unpack[Options],
     ) -> None:
         for name, value in (("width", width), ("rate", rate)):
-            if not bool((torch.as_tensor(value) > 0).all()):
+            x = number(value, name)
+            if may_be_read(x) and not bool((x > 0).all()):
                 raise ValueError(f"{name} must be above 0, not {value}")
         for name in ("spike_grad", "inhibition", "order", "fire_at", "spike_range"):
             if name in options:

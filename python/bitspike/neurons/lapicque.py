@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ._constants import number
+from ._constants import may_be_read, number
 from ._lif import LIF
 from ._neuron import Result
 
@@ -102,14 +102,16 @@ class Lapicque(LIF):
         exact_decay: bool = False,
         **switches: Unpack[Switches],
     ) -> None:
-        has_beta, has_r, has_c = (_is_given(x) for x in (beta, R, C))
+        has_beta, has_r, has_c = (
+            _is_given(x, name) for name, x in (("beta", beta), ("R", R), ("C", C))
+        )
         if not has_beta and not (has_r and has_c):
             raise ValueError("beta, or both R and C, must be given, and none of them may be 0")
         if has_beta and has_r and has_c:
             raise ValueError("beta follows from R and C: give two of the three")
         if learn_beta and not has_beta:
             raise ValueError("learn_beta=True needs beta, which here follows from R and C")
-        time_step = number(time_step)
+        time_step = number(time_step, "time_step")
         if not has_beta:
             beta = torch.exp(torch.ones(1) * (-time_step / (R * C)))
         super().__init__(
@@ -130,11 +132,11 @@ class Lapicque(LIF):
         self.register_buffer("time_step", time_step)
         self._follows_beta = ("R" if has_c else "C") if learn_beta else None
         if has_beta:
-            known = number(C if has_c else R if has_r else 1)
+            known = number(C, "C") if has_c else number(R if has_r else 1, "R")
             other = self._other(known).detach()
             R, C = (other, known) if has_c else (known, other)
-        self.register_buffer("R", number(R))
-        self.register_buffer("C", number(C))
+        self.register_buffer("R", number(R, "R"))
+        self.register_buffer("C", number(C, "C"))
 
     def _other(self, known: Tensor) -> Tensor:
         """Of ``R`` and ``C`` the one that ``beta`` and the other imply."""
@@ -185,5 +187,8 @@ class Lapicque(LIF):
         super()._save_to_state_dict(*args, **kwargs)
 
 
-def _is_given(x: float | Tensor) -> bool:
-    return bool((torch.as_tensor(x) != 0).all())
+def _is_given(x: float | Tensor, name: str) -> bool:
+    if not isinstance(x, Tensor):
+        return bool((torch.as_tensor(x, device="cpu") != 0).all())
+    x = number(x, name)
+    return not may_be_read(x) or bool((x != 0).all())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bitspike import surrogate
+from bitspike.arguments import as_tensor
 from bitspike.scan import linear_scan
 
 from ._constants import Constants, number
@@ -110,8 +111,8 @@ class LeakyParallel(Constants):
         if beta is None:
             self.register_buffer("beta", None)
         else:
-            values = number(beta)
-            if not isinstance(beta, Tensor):
+            values = number(beta, "beta")
+            if not values.dim() and not isinstance(beta, Tensor):
                 values = values.reshape(1)
             if values.numel() != 1 and values.shape != (self.hidden_size,):
                 raise ValueError(
@@ -138,6 +139,7 @@ class LeakyParallel(Constants):
 
     def forward(self, input_: Tensor) -> Tensor:
         """A whole sequence."""
+        input_ = as_tensor(input_, "input_")
         features = self.rnn.input_size
         if input_.dim() not in (2, 3) or input_.shape[-1] != features:
             raise ValueError(

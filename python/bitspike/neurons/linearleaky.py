@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
+
 from .stateleaky import StateLeaky
 
 
@@ -86,6 +88,7 @@ class LinearLeaky(StateLeaky):
 
     def forward(self, input_: Tensor) -> Any:
         """A whole sequence."""
+        input_ = as_tensor(input_, "input_")
         features = self.linear.in_features
         if input_.dim() != 3 or input_.shape[2] != features:
             raise ValueError(f"input_ must be [T, B, {features}], not {tuple(input_.shape)}")

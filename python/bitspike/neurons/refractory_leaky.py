@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ._constants import may_be_read
 from ._lif import LIF
 from ._neuron import Result
 
@@ -103,9 +104,11 @@ class RefractoryLeaky(LIF):
         self._constant("v_rest", v_rest, learn_v_rest)
         self._constant("v_reset", v_reset, learn_v_reset)
         self._constant("refractory", refractory, False)
-        if bool(((self.refractory < 0) | (self.refractory != self.refractory.round())).any()):
+        steps = self.refractory
+        if may_be_read(steps) and bool(((steps < 0) | (steps != steps.round())).any()):
             raise ValueError(f"refractory must be a number of steps, not {refractory}")
-        if bool((self.v_reset > self.threshold).any()):
+        known = may_be_read(self.v_reset) and may_be_read(self.threshold)
+        if known and bool((self.v_reset > self.threshold).any()):
             raise ValueError(
                 f"v_reset must not be above threshold; it is {v_reset}, and the threshold "
                 f"{self.threshold}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor
+
 from ._neuron import Result, SpikingNeuron
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class SRM0(SpikingNeuron):
             ("response", response, learn_response),
             ("after_spike", after_spike, learn_after_spike),
         ):
-            kernel = torch.as_tensor(kernel)
+            kernel = as_tensor(kernel, name)
             if not kernel.dim() or not len(kernel):
                 raise ValueError(f"{name} must be a kernel [K, *], not {tuple(kernel.shape)}")
             self._constant(name, kernel, learn)

@@ -1,0 +1,75 @@
+"""Calls of the layers between neurons, of scans, and of networks that are unrolled."""
+
+import copy
+
+import torch
+from kinds import Use
+from torch import nn
+
+import bitspike as snn
+from bitspike.scan import linear_scan, outer_scan
+
+T, B, C = 3, 2, 4
+CURRENT = ((torch.arange(T * B * C) * 7 % 11) / 8 - 0.25).view(T, B, C)
+DECAY = torch.tensor([0.5, 0.25, 0.75, 1.0])
+VARYING = CURRENT.abs() / 2
+
+
+def layer(made, random=False, without=()):
+    """Uses of a layer: of its input, in each of its methods."""
+    kind = type(made)
+    for method in (kind.forward, getattr(kind, "run_sequence", None)):
+        if method is not None:
+            yield Use(
+                method,
+                "x",
+                CURRENT,
+                lambda x, method=method: method(copy.copy(made), x),
+                "x|on the expected device",
+                random,
+                kind.__name__,
+                without,
+            )
+
+
+def delayed(delay):
+    return snn.SynapticDelay(3, delay, channels=C, step_mode=False)(CURRENT)
+
+
+# Statistics and weights are of float32, and torch takes them with nothing else.
+NORMALISED = ("bool", "int8", "uint8", "uint16", "int64", "float64", "vmap")
+WEIGHTS, NEURON = nn.Linear(C, C), snn.Leaky(beta=0.5, init_hidden=True)
+FIRST = ("bool", "int8", "uint8", "uint16", "int64", "float64", "bfloat16", "float16")
+
+LAYERS = [
+    *layer(snn.BatchNormTT1d(C, T).eval(), without=NORMALISED),
+    *layer(snn.tdBN(C).eval(), without=NORMALISED),
+    *layer(snn.TEBN(C, T).eval(), without=NORMALISED),
+    *layer(snn.SynapticDelay(3, 1.5, step_mode=False)),
+    *layer(snn.GradedSpikes(C)),
+    *layer(snn.TimeDropout(0.5, multi_step=True), random=True),
+    Use(
+        snn.SynapticDelay.__init__,
+        "delay",
+        DECAY * 2,
+        delayed,
+        "delay|on the expected device",
+        # Delays are of the default dtype and device.
+        without=("default float64", "default bfloat16", "default device", "vmap", "func.grad"),
+    ),
+    Use(linear_scan, "x", CURRENT, lambda x: linear_scan(x, DECAY), "x|the input"),
+    Use(linear_scan, "decay", DECAY, lambda x: linear_scan(CURRENT, x)),
+    Use(linear_scan, "decay", VARYING, lambda x: linear_scan(CURRENT, x), says="of each step"),
+    Use(linear_scan, "initial", CURRENT[0], lambda x: linear_scan(CURRENT, DECAY, x)),
+    Use(outer_scan, "value", CURRENT, lambda x: outer_scan(x, VARYING, VARYING), "value|the input"),
+    Use(outer_scan, "key", VARYING, lambda x: outer_scan(CURRENT, x, VARYING)),
+    Use(outer_scan, "decay", VARYING, lambda x: outer_scan(CURRENT, VARYING, x)),
+    Use(
+        snn.unroll,
+        "x",
+        CURRENT,
+        lambda x: snn.unroll(nn.Sequential(WEIGHTS, copy.copy(NEURON)), x),
+        "x|on the expected device",
+        without=FIRST,
+    ),
+]
