@@ -18,6 +18,7 @@
 )]
 
 use crate::dlpack::{CAPSULE, CPU, Describe, DlTensor, ExchangeApi, MAJOR};
+use crate::layout::{Layout, sizes};
 use crate::tensor::{Dtype, Plain, Tensor, class};
 use bitspike::parallel::{Executor, Interrupted};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -30,15 +31,6 @@ use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
-
-/// How a tensor lies in memory.
-struct Layout<'a> {
-    address: usize,
-    on_cpu: bool,
-    dtype: Option<Dtype>,
-    shape: &'a [i64],
-    strides: &'a [i64],
-}
 
 /// torch's function that describes a tensor.
 fn describe(py: Python<'_>) -> PyResult<Describe> {
@@ -99,35 +91,6 @@ impl<'a> Layout<'a> {
         };
         let layout = Self::of(tensor)?.filter(fits);
         layout.ok_or_else(|| tensor.refused(what, T::DTYPE))
-    }
-
-    fn size(&self) -> usize {
-        self.shape.iter().map(|&size| size as usize).product()
-    }
-
-    /// Whether the elements lie in row-major order without gaps.
-    fn is_in_order(&self) -> bool {
-        let mut next = 1;
-        self.shape.contains(&0)
-            || self
-                .shape
-                .iter()
-                .zip(self.strides)
-                .rev()
-                .all(|(&size, &stride)| {
-                    let fits = size == 1 || stride == next;
-                    next *= size;
-                    fits
-                })
-    }
-
-    /// How many elements there are from the first to the furthest.
-    fn reach(&self) -> usize {
-        let last = |(&size, &stride): (&i64, &i64)| ((size - 1) * stride) as usize;
-        match self.shape.contains(&0) {
-            true => 0,
-            false => 1 + self.shape.iter().zip(self.strides).map(last).sum::<usize>(),
-        }
     }
 }
 
@@ -212,10 +175,6 @@ impl<'py, T: Plain> Memory<'py, T> {
         };
         Ok((memory, order(&layout)))
     }
-}
-
-fn sizes(numbers: &[i64]) -> Vec<usize> {
-    numbers.iter().map(|&x| x as usize).collect()
 }
 
 impl<T: Plain> Deref for Memory<'_, T> {

@@ -11,6 +11,7 @@ mod buffer;
 mod call;
 mod config;
 mod dlpack;
+mod layout;
 mod matmul;
 mod recurrent;
 mod scan;
