@@ -168,12 +168,13 @@ class SpikingNeuron(Execution):
 
         Nobody does that with what the neuron itself has returned, nor with what is no tensor.
         """
-        if state is getattr(self, name) or not isinstance(state, Tensor):
+        compiled = torch.compiler.is_compiling()  # whose Dynamo warns of a kept state with a graph
+        if not isinstance(state, Tensor) or not compiled and state is getattr(self, name):
             return state
         if not (state.is_floating_point() or state.is_complex() or state.is_quantized):
             # Or else what it meets would be cut to whole numbers: the weights of a connection.
             state = state.to(torch.promote_types(current.dtype, torch.float32))
-        if torch.compiler.is_compiling():
+        if compiled:
             return state
         if isinstance(state, SpikeTensor):
             return state * 1
