@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from bitspike._linear import linear
 from bitspike._pooling import max_pool2d
+from bitspike.ops._dispatch import is_watched
 from bitspike.spike_tensor import TORCH_FUNCTIONS, SpikeTensor, wrapped
 from bitspike.unpacked_view import UnpackedView
 
@@ -21,9 +22,8 @@ def _is_observed(x: SpikeTensor) -> bool:
     """
     return (
         x.requires_grad
-        or torch._C._len_torch_dispatch_stack() > 0
+        or is_watched()
         or torch._C._functorch.peek_interpreter_stack() is not None
-        or torch._C._get_tracing_state() is not None
         or torch.is_inference_mode_enabled()
     )
 

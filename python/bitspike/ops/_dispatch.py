@@ -131,6 +131,8 @@ def is_jit_traced() -> bool:
 
 def is_transformed() -> bool:
     """Whether a transform of torch.func, or forward-mode differentiation, looks at what runs."""
+    if torch.compiler.is_compiling():
+        return False
     return (
         torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
     )
@@ -140,7 +142,7 @@ def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
     """Why these tensors cannot run natively, or None if they can."""
     if is_exporting() or is_jit_traced():
         return "a model under torch.export or torch.jit.trace must consist of torch operators"
-    if not torch.compiler.is_compiling() and is_transformed():
+    if is_transformed():
         return "a transform of torch.func, or forward-mode differentiation, is looking on"
     for x in (current, *constants):
         if not x.is_cpu or x.dtype not in NATIVE_DTYPES:

@@ -74,16 +74,12 @@ class DualLend(Lend):
 
 def fire(x: Tensor, gradient: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
     """The firing step: `Fire`."""
-    kind = DualFire if _is_transformed() else Fire
+    kind = DualFire if is_transformed() else Fire
     spikes: Tensor = kind.apply(x, gradient)
     return spikes
 
 
 def lend(x: Tensor, smooth: Tensor) -> Tensor:
     """The first tensor, with the gradient of the second: `Lend`."""
-    result: Tensor = (DualLend if _is_transformed() else Lend).apply(x, smooth)
+    result: Tensor = (DualLend if is_transformed() else Lend).apply(x, smooth)
     return result
-
-
-def _is_transformed() -> bool:
-    return not torch.compiler.is_compiling() and is_transformed()

@@ -21,6 +21,8 @@ from .saving import private, saved_tensors
 class Layer(torch.autograd.Function):
     """A whole layer: ``(spikes, states…, last states…)``, as `sequence.forward` returns them.
 
+    `run_layer` calls it where something asks for a gradient.
+
     It has no ``setup_context``, which would cost more per call than the kernel of a small step;
     transforms of ``torch.func``, which ask for one, take the reference path.
     """
@@ -42,7 +44,7 @@ class Layer(torch.autograd.Function):
         ctx.constants = constants
         ctx.set_materialize_grads(False)
         saved, held = current, list(tensors[:constants])
-        if any(ctx.needs_input_grad) and not is_traced(current):
+        if not is_traced(current):
             saved, held = private(ctx.sequence, current, held, constants - 2)
         ctx.save_for_backward(saved, *held, *tensors[constants:])
         return _run(kind, surrogate, layout, constants, current, *tensors)
