@@ -69,9 +69,9 @@ def packed_if_faster(x: Tensor, weight: Any) -> Tensor:
         return x
     if torch._C._functorch.is_functorch_wrapped_tensor(x):
         return x
-    if matmul.prefers_dense(0.0, rows, outputs):
+    if matmul.prefers_dense(None, rows, inputs, outputs):
         return x
     words, others = ops.pack(x.detach(), 1)
-    if others or matmul.prefers_dense(ops.count(words) / x.numel(), rows, outputs):
+    if others or matmul.prefers_dense(words, rows, inputs, outputs):
         return x
     return _with_gradient(x, words)

@@ -33,13 +33,14 @@ __all__ = [
 ]
 
 _PoolSizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
+_Constant = Tensor | float
 _Scan = tuple[
     tuple[int, int, int],
     int,
     bool,
     bool,
     bool,
-    Tensor,
+    _Constant,
     Tensor | None,
     Tensor | None,
     Tensor | None,
@@ -51,12 +52,12 @@ _Layer = tuple[
     tuple[int, int, int],
     tuple[bool, bool],
     Tensor,
-    Sequence[Tensor],
-    Tensor,
-    Tensor,
+    Sequence[_Constant],
+    _Constant,
+    _Constant,
     Sequence[Tensor],
 ]
-_Feedback = tuple[tuple[Tensor, Tensor | None] | None, Tensor | None, Tensor | None]
+_Feedback = tuple[tuple[Tensor, Tensor | None] | None, _Constant | None, Tensor | None]
 
 def describe() -> dict[str, Any]: ...
 def force_isa(name: str | None) -> str: ...
@@ -114,7 +115,7 @@ def product(
 def weight_gradient(
     spikes: Tensor, inputs: int, grad: Tensor, out: Tensor, bias: Tensor | None
 ) -> None: ...
-def prefers_dense(density: float, rows: int, outputs: int) -> bool: ...
+def prefers_dense(spikes: Tensor | None, rows: int, inputs: int, outputs: int) -> bool: ...
 def pack(numbers: Tensor, rows: int, neurons: int, words: Tensor) -> int: ...
 def unpack(words: Tensor, rows: int, neurons: int, numbers: Tensor) -> None: ...
 def count(words: Tensor) -> int: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from bitspike._linear import packed
 from bitspike._reference_path import leave_kernels
 from bitspike.dense_spikes import DenseSpikes, of_spikes
 from bitspike.ops import _dispatch
-from bitspike.ops._function import run_layer
+from bitspike.ops._function import Call, Kind, run_layer
 from bitspike.spike_tensor import SpikeTensor
 
 from ._firing import Firing
@@ -120,10 +120,10 @@ class Execution(Firing):
         Raises:
             ValueError: if one does not broadcast against a membrane of this shape.
         """
-        names = (*self.PARAMETERS, "threshold", "graded_spikes_factor")
         values = self._parts()
-        for name, value in zip(names, values, strict=True):
+        for i, value in enumerate(values):
             if value.numel() != 1 and not broadcasts(value.shape, shape):
+                name = (*self.PARAMETERS, "threshold", "graded_spikes_factor")[i]
                 raise ValueError(
                     f"{name} has shape {tuple(value.shape)}, which does not broadcast against the "
                     f"membrane of one step, {tuple(shape)}"
@@ -143,6 +143,12 @@ class Execution(Firing):
             if x.device != current.device and (x.dim() or x.is_meta):
                 raise ValueError(f"{name} is on {x.device}, but input_ on {current.device}")
 
+    def _kind(self) -> Kind:
+        """What the kernel computes."""
+        surrogate: Any = self.spike_grad
+        reset = self._reset_mechanism, not self.reset_delay
+        return Kind(self.NAME, *reset, surrogate.NAME, surrogate.parameters)
+
     def _run_native(
         self,
         current: Tensor,
@@ -151,19 +157,19 @@ class Execution(Firing):
         sequence: bool,
         states: bool,
     ) -> Run:
-        bits = sequence and self._spikes_are_bits()
+        spikes_type: type[Tensor] = Tensor
+        if self._spikes_are_bits():
+            if sequence:
+                spikes_type = SpikeTensor
+            elif current.dtype is torch.float32 and not _dispatch.is_watched():
+                spikes_type = DenseSpikes
         spikes, *results = run_layer(
-            (self.NAME, self._reset_mechanism, not self.reset_delay),
-            (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
-            (sequence, bits, states),
-            len(constants),
-            *floats([current, *constants, *initial]),
+            Call(self._kind(), sequence, states, len(constants), spikes_type),
+            floats([current, *constants, *initial]),
         )
         count = len(initial)
-        if spikes.dtype != current.dtype:
+        if current.dtype is not torch.float32:
             spikes = spikes.to(current.dtype)
-        elif not bits and self._spikes_are_bits() and not _dispatch.is_watched():
-            spikes = of_spikes(spikes)
         return spikes, tuple(results[:-count]), tuple(results[-count:])
 
     def _run_reference(

@@ -70,4 +70,4 @@ class LIF(SpikingNeuron):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The parameters of the equation, of which decays are clamped to ``[0, 1]``."""
-        return tuple(getattr(self, name).clamp(0, 1) for name in self.PARAMETERS)
+        return tuple([getattr(self, name).clamp(0, 1) for name in self.PARAMETERS])

@@ -179,7 +179,7 @@ class SpikingNeuron(Execution):
         if isinstance(state, SpikeTensor):
             return state * 1
         state = as_tensor(state, name)
-        if state.device != current.device:
+        if not (state.is_cpu and current.is_cpu) and state.device != current.device:
             raise ValueError(f"{name} is on {state.device}, but input_ on {current.device}")
         return state.clone() if torch.is_grad_enabled() else state
 

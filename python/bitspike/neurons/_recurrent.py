@@ -10,7 +10,8 @@ from torch.func import functional_call
 
 from bitspike._linear import packed
 from bitspike.dense_spikes import of_spikes
-from bitspike.ops import _dispatch, _function
+from bitspike.ops import _dispatch
+from bitspike.ops._function import Call, run_recurrent
 
 from ._execution import Run, floats
 from ._lif import LIF
@@ -190,20 +191,16 @@ class Recurrent(LIF):
     ) -> Run:
         spk, *others = initial
         # In a single step nothing comes back but what was there before.
-        feedback: list[Tensor | None] | None = [None, None, _NONE]
+        feedback: list[Tensor | None] = [None, None, _NONE]
         if sequence:
-            feedback = self._fused(current)
-            if feedback is None or not len(current):
+            fused = self._fused(current)
+            if fused is None or not len(current):
                 return self._step_by_step(current, constants, initial, states)
-        results = _function.Recurrent.apply(
-            (self.NAME, self._reset_mechanism, not self.reset_delay),
-            (self.spike_grad.NAME, self.spike_grad.parameters),  # type: ignore[attr-defined]
-            (sequence, states),
-            len(constants) - 1,
-            current.float(),
-            self._feedback(spk).float(),
-            *feedback,  # type: ignore[misc]
-            *floats([*constants[:-1], *others]),
+            feedback = fused
+        numbers = floats([current, self._feedback(spk), *constants[:-1], *others])
+        results = run_recurrent(
+            Call(self._kind(), sequence, states, len(constants) - 1),
+            [*numbers[:2], *feedback, *numbers[2:]],
         )
         last = results[-len(initial) :]
         spikes = results[0].to(current.dtype)

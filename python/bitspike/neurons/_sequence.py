@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from bitspike._reference_path import leave_kernels
 from bitspike.ops import _dispatch
-from bitspike.ops._function import run_layer
+from bitspike.ops._function import Call, Kind, run_layer
 from bitspike.scan import linear_scan
+from bitspike.spike_tensor import SpikeTensor
 
 from ._constants import Constants
 
@@ -43,14 +46,12 @@ def _layer(
     """A native layer without reset, from a membrane of 0: spikes, membranes if wanted, the last."""
     packed = packed and neuron._spikes_are_bits()
     constants = [x.float() for x in (decay, neuron.threshold, neuron.graded_spikes_factor)]
+    surrogate: Any = neuron.spike_grad
+    kind = Kind("leaky", "none", False, surrogate.NAME, surrogate.parameters)
+    initial = torch.zeros(current.shape[1:], dtype=torch.float32, device=current.device)
     spikes, *membranes = run_layer(
-        ("leaky", "none", False),
-        (neuron.spike_grad.NAME, neuron.spike_grad.parameters),  # type: ignore[attr-defined]
-        (True, packed, states),
-        len(constants),
-        current.float(),
-        *constants,
-        torch.zeros(current.shape[1:], dtype=torch.float32, device=current.device),
+        Call(kind, True, states, len(constants), SpikeTensor if packed else Tensor),
+        [current.float(), *constants, initial],
     )
     return spikes.to(current.dtype), *membranes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ NATIVE_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 _PLAIN = (Tensor, torch.nn.Parameter)
 _Result = TypeVar("_Result")
+_Covariant = TypeVar("_Covariant", covariant=True)
 
 
 def is_watched() -> bool:
@@ -35,7 +36,15 @@ def is_traced(x: Tensor) -> bool:
     return is_watched() or type(x) not in _PLAIN
 
 
-def routed(position: int) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
+class Routed(Protocol[_Covariant]):
+    """A native call that may go through an operator, and its kernel, which does not."""
+
+    kernel: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> _Covariant: ...
+
+
+def routed(position: int) -> Callable[[Callable[..., _Result]], Routed[_Result]]:
     """Makes a native call go through the operator of its name where it must: see `is_traced`.
 
     The operator's kernel is the call itself, as its attribute ``kernel``.
@@ -44,7 +53,7 @@ def routed(position: int) -> Callable[[Callable[..., _Result]], Callable[..., _R
         position: Of the argument, a tensor, that tells.
     """
 
-    def decorate(kernel: Callable[..., _Result]) -> Callable[..., _Result]:
+    def decorate(kernel: Callable[..., _Result]) -> Routed[_Result]:
         folder = kernel.__module__.rpartition(".")[2]
         name = kernel.__name__
         operator = f"{folder}_{name}" if name in ("forward", "backward") else name
@@ -58,8 +67,9 @@ def routed(position: int) -> Callable[[Callable[..., _Result]], Callable[..., _R
             with torch._C._DisableFuncTorch():  # which would wrap the memory of results
                 return kernel(*arguments)
 
-        call.kernel = kernel  # type: ignore[attr-defined]
-        return call
+        result = cast("Routed[_Result]", call)
+        result.kernel = kernel
+        return result
 
     return decorate
 

@@ -16,15 +16,9 @@ _BLOCK = 1 << 20
 """Elements that are unpacked at a time for a dense product: they stay in the cache."""
 
 
-def prefers_dense(density: float, rows: int, outputs: int) -> bool:
-    """Whether torch's product of the same numbers is faster."""
-    return _native.prefers_dense(density, rows, outputs)
-
-
-def _is_dense(words: Tensor, neurons: int, outputs: int) -> bool:
-    rows = words.shape[0]
-    total = rows * neurons
-    return prefers_dense(spikes.count(words) / total if total else 0.0, rows, outputs)
+def prefers_dense(words: Tensor | None, rows: int, neurons: int, outputs: int) -> bool:
+    """Whether torch's product of the same numbers is faster, or of silent rows for None."""
+    return _native.prefers_dense(words, rows, neurons, outputs)
 
 
 @routed(0)
@@ -32,7 +26,7 @@ def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -
     """``spikes @ weights + bias`` for words ``[R, words]`` and float32 weights ``[neurons, N]``."""
     rows, outputs = words.shape[0], weights.shape[1]
     out = _buffer.empty((rows, outputs))
-    if _is_dense(words, neurons, outputs):
+    if prefers_dense(words, rows, neurons, outputs):
         with _pool.serial_if_forked():
             for block, target in _blocks(words, neurons, out):
                 torch.mm(block, weights, out=target)
@@ -62,7 +56,7 @@ def _linear_gradient(
     outputs = grad.shape[1]
     weight = _buffer.empty((outputs, neurons))
     bias = _buffer.empty((outputs,)) if biased else None
-    if _is_dense(words, neurons, outputs):
+    if prefers_dense(words, words.shape[0], neurons, outputs):
         with _pool.serial_if_forked():
             weight.zero_()
             for block, rows in _blocks(words, neurons, grad):

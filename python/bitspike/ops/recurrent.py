@@ -8,6 +8,7 @@ it makes of the spikes before the first step, shaped like one step.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,11 +17,9 @@ from bitspike import _native
 
 from . import _buffer, matmul
 from ._dispatch import routed
-from .sequence import Layer
+from .sequence import Constant, Layer, like_constant
 
-_ONE = torch.ones((), dtype=torch.float32, device=_buffer.CPU)
-
-_Feedback = tuple[tuple[Tensor, Tensor | None] | None, Tensor | None, Tensor]
+_Feedback = tuple[tuple[Tensor, Tensor | None] | None, Constant | None, Tensor]
 
 
 class _RecurrentLayer:
@@ -31,14 +30,14 @@ class _RecurrentLayer:
         kind: tuple[str, str, bool],
         sequence: bool,
         current: Tensor,
-        constants: list[Tensor],
+        constants: Sequence[Constant],
         initial: list[Tensor],
         first: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
         one_to_one: Tensor | None,
     ) -> None:
-        self.neurons = Layer(*kind, sequence, current, [*constants, _ONE], initial)
+        self.neurons = Layer(*kind, sequence, current, [*constants, 1.0], initial)
         self.geometry = self.neurons.geometry
         self.one_to_one = None if one_to_one is None else self.geometry.spread(one_to_one)
         self.feedback: _Feedback = (
@@ -125,7 +124,7 @@ def backward(
     need_constants: bool,
     need_weight: bool,
     current: Tensor,
-    constants: list[Tensor],
+    constants: Sequence[Constant],
     initial: list[Tensor],
     first: Tensor,
     weight: Tensor | None,
@@ -186,10 +185,10 @@ def backward(
     to_one_to_one = None
     learned = None
     if need_constants:
-        to_constants = [_buffer.empty_like(x) for x in neurons.constants[:-1]]
+        to_constants = [like_constant(x) for x in neurons.constants[:-1]]
         *parameters, threshold = to_constants
         if layer.one_to_one is not None:
-            to_one_to_one = _buffer.empty_like(layer.one_to_one)
+            to_one_to_one = like_constant(layer.one_to_one)
         learned = (parameters, threshold, to_one_to_one)
     _native.recurrent_backward(
         neurons.arguments,

@@ -16,7 +16,7 @@ from bitspike import _native
 
 from . import _buffer
 from ._dispatch import routed
-from .sequence import Geometry
+from .sequence import Constant, Geometry, like_constant
 
 
 def output_shape(x: Tensor, key: Tensor | None) -> Size:
@@ -39,7 +39,7 @@ class _Scan:
         # The rows of an outer product share a decay as the neurons of a sample do.
         self.geometry = geometry = Geometry(shape if key is None else key.shape, True, [])
         self.varies = decay.dim() > len(geometry.step)
-        self.decay = decay.contiguous() if self.varies else geometry.spread(decay)
+        self.decay: Constant = decay.contiguous() if self.varies else geometry.spread(decay)
         self.arguments = (
             (geometry.steps, geometry.samples, geometry.neurons),
             1 if key is None else shape[2],
@@ -111,7 +111,7 @@ def backward(
     to_input, _, to_key, to_initial = (
         _buffer.empty(shape) if wanted else None for shape, wanted in zip(shapes, need, strict=True)
     )
-    to_decay = _buffer.empty(scan.decay.shape) if need[1] else None
+    to_decay = like_constant(scan.decay) if need[1] else None
     _native.scan_backward(scan.arguments, outputs, grad, to_input, to_key, to_decay, to_initial)
     if to_decay is not None and not scan.varies:
         to_decay = scan.geometry.gather(to_decay, decay)

@@ -1,10 +1,13 @@
 """A layer of neurons over a sequence, or over one step: allocation and the native calls.
 
 A current is ``[T, B, *features]`` or ``[T, *features]`` if it is a sequence, else one step of any
-shape. Parameters, the threshold and the graded factor broadcast against one step.
+shape. Parameters, the threshold and the graded factor broadcast against one step; one value may
+also be a number.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
@@ -15,6 +18,9 @@ from . import _buffer
 from ._dispatch import routed
 from .spikes import words
 
+Constant = Tensor | float
+"""A number of the equation, or one for each neuron."""
+
 
 def features(current: Size) -> Size:
     """The axes of a sequence ``[T, B, *features]`` or ``[T, *features]`` that are neurons."""
@@ -24,12 +30,12 @@ def features(current: Size) -> Size:
 class Geometry:
     """Which axes of a current are time, samples and neurons."""
 
-    def __init__(self, current: Size, sequence: bool, constants: list[Tensor]) -> None:
+    def __init__(self, current: Size, sequence: bool, constants: Sequence[Constant]) -> None:
         """Reads the axes off the shape of the current."""
         self.step = current[1:] if sequence else current
         self.steps = current[0] if sequence else 1
         # Without parameters of their own, the neurons of a single step are one long row: no tails.
-        own = sequence or any(x.numel() != 1 for x in constants)
+        own = sequence or any(isinstance(x, Tensor) and x.numel() != 1 for x in constants)
         self.batched = len(self.step) > 1 and own
         self.samples = self.step[0] if self.batched else 1
         self.features = self.step[1:] if self.batched else self.step
@@ -40,10 +46,12 @@ class Geometry:
         rows = (self.steps, self.samples) if self.batched else (self.steps,)
         return (*rows, words(self.neurons))
 
-    def spread(self, x: Tensor) -> Tensor:
-        """A constant in a layout that the native module reads: one value, ``[N]`` or ``[B, N]``."""
-        if x.numel() == 1:
+    def spread(self, x: Constant) -> Constant:
+        """A constant in a layout that the native module reads: a number, ``[N]`` or ``[B, N]``."""
+        if isinstance(x, float):
             return x
+        if x.numel() == 1:
+            return x.item()
         if not self.batched:
             return x.expand(self.step).contiguous()
         if x.dim() == len(self.step):
@@ -53,13 +61,20 @@ class Geometry:
         return x.expand(self.features).contiguous()
 
     @staticmethod
-    def gather(grad: Tensor, x: Tensor) -> Tensor:
+    def gather(grad: Tensor, x: Constant) -> Tensor:
         """The gradient of a constant, from that of its spread form."""
+        if isinstance(x, float):
+            return grad
         if x.numel() == 1:
             return grad.reshape(x.shape)
         # What it repeats over features, a channel say, the native module has not summed.
         axes = (1,) * (x.dim() - grad.dim())
         return grad.reshape(*axes, *grad.shape).sum_to_size(x.shape)
+
+
+def like_constant(x: Constant) -> Tensor:
+    """Memory for the gradient of a constant, in its spread form."""
+    return _buffer.empty(()) if isinstance(x, float) else _buffer.empty_like(x)
 
 
 class Layer:
@@ -72,7 +87,7 @@ class Layer:
         immediate: bool,
         sequence: bool,
         current: Tensor,
-        constants: list[Tensor],
+        constants: Sequence[Constant],
         initial: list[Tensor],
     ) -> None:
         """Describes the layer of a call to :func:`forward`."""
@@ -154,7 +169,7 @@ def backward(
     need_initial: bool,
     need_constants: bool,
     current: Tensor,
-    constants: list[Tensor],
+    constants: Sequence[Constant],
     initial: list[Tensor],
     grad_spikes: Tensor | None,
     grad_states: list[Tensor | None],
@@ -189,7 +204,7 @@ def backward(
     to_constants: list[Tensor] = []
     learned = None
     if need_constants:
-        to_constants = [_buffer.empty_like(x) for x in layer.constants]
+        to_constants = [like_constant(x) for x in layer.constants]
         *parameters, threshold, graded_factor = to_constants
         learned = (parameters, threshold, graded_factor)
     _native.sequence_backward(

@@ -4,7 +4,7 @@ use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
 use crate::tensor::Tensor;
 use bitspike::matmul::{self, Matrix};
-use bitspike::simd::Isa;
+use bitspike::spikes::count;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -81,9 +81,20 @@ pub(crate) fn weight_gradient(
     })
 }
 
-/// Whether a dense product of the same numbers would be faster.
+/// Whether a dense product of `rows` spike trains would be faster, or of silent ones for None.
 #[pyfunction]
-pub(crate) fn prefers_dense(density: f64, rows: usize, outputs: usize) -> PyResult<bool> {
-    let isa = Isa::active().map_err(to_python)?;
-    Ok(matmul::prefers_dense(isa, density, rows, outputs))
+pub(crate) fn prefers_dense(
+    py: Python<'_>,
+    spikes: Option<Tensor<'_>>,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+) -> PyResult<bool> {
+    let spikes = spikes.map(|x| Memory::of(&x, "spikes")).transpose()?;
+    let spikes = spikes.as_deref().unwrap_or_default();
+    run(py, spikes.len(), move |isa| {
+        let elements = rows.saturating_mul(inputs).max(1);
+        let density = count(isa, spikes) as f64 / elements as f64;
+        Ok(matmul::prefers_dense(isa, density, rows, outputs))
+    })
 }

@@ -5,7 +5,7 @@ use crate::call::{run, to_python};
 use crate::matmul::MatrixMemory;
 use crate::sequence::{LayerArguments, LayerViews, Learned, slices, written};
 use crate::tensor::Tensor;
-use crate::view::View;
+use crate::view::{Constant, View};
 use bitspike::recurrent::{
     Connection, Gradients, Layer, OutputGradients, Outputs, backward, forward,
 };
@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 #[derive(Debug, FromPyObject)]
 pub(crate) struct FeedbackArguments<'py>(
     Option<(Tensor<'py>, Option<Tensor<'py>>)>,
-    Option<Tensor<'py>>,
+    Option<Constant<'py>>,
     Option<Tensor<'py>>,
 );
 

@@ -3,7 +3,7 @@
 use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::tensor::Tensor;
-use crate::view::{Axes, View};
+use crate::view::{Axes, Constant, View};
 use bitspike::sequence::Shape;
 use bitspike::sequence::scan::{Gradients, Scan, backward, forward};
 use pyo3::prelude::*;
@@ -19,7 +19,7 @@ pub(crate) struct ScanArguments<'py>(
     bool,
     bool,
     bool,
-    Tensor<'py>,
+    Constant<'py>,
     Option<Tensor<'py>>,
     Option<Tensor<'py>>,
     Option<Tensor<'py>>,
@@ -64,9 +64,11 @@ impl<'py> ScanArguments<'py> {
             shape,
             group: *group,
             rectified: *rectified,
-            decay: match varies {
-                true => View::shaped(Some(decay), sequence, true, "decay")?,
-                false => View::constant(decay, sequence.shape, "decay")?,
+            decay: match decay {
+                Constant::Values(decay) if *varies => {
+                    View::shaped(Some(decay), sequence, true, "decay")?
+                }
+                _ => View::constant(decay, sequence.shape, "decay")?,
             },
             input,
             key: key
@@ -74,7 +76,7 @@ impl<'py> ScanArguments<'py> {
                 .map(|key| View::shaped(Some(key), sequence, true, "key"))
                 .transpose()?,
             initial: match initial {
-                Some(initial) => View::constant(initial, shape, "initial")?,
+                Some(initial) => View::values(initial, shape, "initial")?,
                 None => View::shaped(None, sequence, false, "initial")?,
             },
             outputs: Axes { shape, ..sequence },

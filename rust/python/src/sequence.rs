@@ -3,7 +3,7 @@
 use crate::buffer::Written;
 use crate::call::{run, to_python};
 use crate::tensor::Tensor;
-use crate::view::{Axes, View};
+use crate::view::{Axes, Constant, View};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
 use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, Shape, backward, forward};
@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 /// A layer as Python describes it: neuron, reset mechanism, whether the reset is immediate,
 /// `(T, B, N)`, whether the current has an axis of time and one of samples, current, parameters,
-/// threshold, graded factor, initial states. Constants are one value, `[N]` or `[B, N]`.
+/// threshold, graded factor, initial states.
 #[derive(Debug, FromPyObject)]
 pub(crate) struct LayerArguments<'py>(
     String,
@@ -20,9 +20,9 @@ pub(crate) struct LayerArguments<'py>(
     (usize, usize, usize),
     (bool, bool),
     Tensor<'py>,
-    Vec<Tensor<'py>>,
-    Tensor<'py>,
-    Tensor<'py>,
+    Vec<Constant<'py>>,
+    Constant<'py>,
+    Constant<'py>,
     Vec<Tensor<'py>>,
 );
 
@@ -63,7 +63,7 @@ impl<'py> LayerArguments<'py> {
             shape,
             batched: *batched,
         };
-        let constant = |x: &Tensor<'py>, what| View::constant(x, shape, what);
+        let constant = |x: &Constant<'py>, what| View::constant(x, shape, what);
         Ok(LayerViews {
             neuron: NeuronKind::parse(neuron).map_err(to_python)?,
             reset: Reset {
@@ -119,9 +119,9 @@ impl<'py> LayerViews<'py> {
         View::shaped(tensor.as_ref(), self.axes, false, what)
     }
 
-    /// A view of a constant: one value, `[N]` or `[B, N]`.
-    pub(crate) fn constant(&self, tensor: &Tensor<'py>, what: &str) -> PyResult<View<'py>> {
-        View::constant(tensor, self.axes.shape, what)
+    /// A view of a constant.
+    pub(crate) fn constant(&self, constant: &Constant<'py>, what: &str) -> PyResult<View<'py>> {
+        View::constant(constant, self.axes.shape, what)
     }
 
     /// Gradients of the states of all steps.

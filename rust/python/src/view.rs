@@ -3,8 +3,10 @@
 use crate::buffer::{Memory, Order};
 use crate::tensor::Tensor;
 use bitspike::sequence::{Shape, Strided};
+use pyo3::Borrowed;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyFloat;
 
 /// What the axes of a layer's tensors are: `[T, B, *features]`, or without `T` or `B`.
 #[derive(Clone, Copy, Debug)]
@@ -36,24 +38,54 @@ impl Axes {
     }
 }
 
-/// A view `[T, B, N]` of a tensor, which it keeps alive; 0 everywhere without one.
+/// A number that is the same at all steps, or one for each neuron, or one for each of a sample.
+#[derive(Debug)]
+pub(crate) enum Constant<'py> {
+    /// A number of Python's.
+    Value(f32),
+    /// One value, `[N]` or `[B, N]`.
+    Values(Tensor<'py>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Constant<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        // A tensor of one element can become a number of Python's too, whatever its dtype.
+        match object.cast::<PyFloat>() {
+            Ok(number) => number.extract().map(Self::Value),
+            Err(_) => object.extract().map(Self::Values),
+        }
+    }
+}
+
+/// What a view reads.
+#[derive(Debug)]
+enum Source<'py> {
+    Value(f32),
+    Memory(Memory<'py, f32>),
+}
+
+/// A view `[T, B, N]` of a tensor, which it keeps alive, or of one value everywhere.
 #[derive(Debug)]
 pub(crate) struct View<'py> {
-    memory: Option<Memory<'py, f32>>,
+    source: Source<'py>,
     time: usize,
     sample: usize,
     per_neuron: bool,
 }
 
 impl<'py> View<'py> {
-    const ZERO: Self = Self {
-        memory: None,
-        time: 0,
-        sample: 0,
-        per_neuron: false,
-    };
+    const fn value(value: f32) -> Self {
+        Self {
+            source: Source::Value(value),
+            time: 0,
+            sample: 0,
+            per_neuron: false,
+        }
+    }
 
-    /// A tensor shaped like a sequence, if it `has_time`, or like one step of it.
+    /// A tensor shaped like a sequence, if it `has_time`, or like one step of it; 0 without one.
     ///
     /// Strides of time and sample are free, so that an expanded gradient is read in place. Features
     /// must lie side by side or all share one value; where they do not, the tensor is copied.
@@ -67,7 +99,7 @@ impl<'py> View<'py> {
         what: &str,
     ) -> PyResult<Self> {
         let Some(tensor) = tensor else {
-            return Ok(Self::ZERO);
+            return Ok(Self::value(0.0));
         };
         let (memory, order) = Memory::laid(tensor, what)?;
         let (sizes, strides) = match order {
@@ -81,7 +113,7 @@ impl<'py> View<'py> {
                 let sizes = [if has_time { steps } else { 1 }, samples, neurons];
                 expect_length(memory.len(), &[&sizes], what)?;
                 return Ok(Self {
-                    memory: Some(memory),
+                    source: Source::Memory(memory),
                     time: if has_time { samples * neurons } else { 0 },
                     sample: neurons,
                     per_neuron: true,
@@ -101,18 +133,29 @@ impl<'py> View<'py> {
             _ => 0,
         };
         Ok(Self {
-            memory: Some(memory),
+            source: Source::Memory(memory),
             time: next(has_time),
             sample: next(axes.batched),
             per_neuron,
         })
     }
 
+    /// What is the same at all steps.
+    ///
+    /// # Errors
+    /// As `Memory::of`.
+    pub(crate) fn constant(constant: &Constant<'py>, shape: Shape, what: &str) -> PyResult<Self> {
+        match constant {
+            Constant::Value(value) => Ok(Self::value(*value)),
+            Constant::Values(tensor) => Self::values(tensor, shape, what),
+        }
+    }
+
     /// A tensor that is the same at all steps: one value, `[N]` or `[B, N]`.
     ///
     /// # Errors
     /// As `Memory::of`.
-    pub(crate) fn constant(tensor: &Tensor<'py>, shape: Shape, what: &str) -> PyResult<Self> {
+    pub(crate) fn values(tensor: &Tensor<'py>, shape: Shape, what: &str) -> PyResult<Self> {
         let memory = Memory::of(tensor, what)?;
         let Shape {
             samples, neurons, ..
@@ -122,7 +165,7 @@ impl<'py> View<'py> {
             time: 0,
             sample: if memory.len() > neurons { neurons } else { 0 },
             per_neuron: memory.len() != 1,
-            memory: Some(memory),
+            source: Source::Memory(memory),
         })
     }
 
@@ -132,7 +175,7 @@ impl<'py> View<'py> {
     /// As `Memory::of`.
     pub(crate) fn column(tensor: &Tensor<'py>, rows: usize, what: &str) -> PyResult<Self> {
         Ok(Self {
-            memory: Some(Memory::of(tensor, what)?),
+            source: Source::Memory(Memory::of(tensor, what)?),
             time: rows,
             sample: 1,
             per_neuron: false,
@@ -141,9 +184,9 @@ impl<'py> View<'py> {
 
     /// The view as kernels read it.
     pub(crate) fn strided(&self) -> Strided<'_> {
-        match &self.memory {
-            None => Strided::constant(&0.0),
-            Some(memory) => Strided {
+        match &self.source {
+            Source::Value(value) => Strided::constant(value),
+            Source::Memory(memory) => Strided {
                 data: memory,
                 time: self.time,
                 sample: self.sample,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,17 +11,16 @@ from torch import Tensor
 
 from bitspike.ops import sequence
 from bitspike.ops._dispatch import is_traced
-from bitspike.spike_tensor import of_words
+from bitspike.spike_tensor import SpikeTensor, of_words
 
 from . import derivable
+from .call import Call, Tensors, needed, returned, run
 from .dense import dense
-from .saving import private, saved_tensors
+from .saving import as_tensors, private, save, saved
 
 
 class Layer(torch.autograd.Function):
     """A whole layer: ``(spikes, states…, last states…)``, as `sequence.forward` returns them.
-
-    `run_layer` calls it where something asks for a gradient.
 
     It has no ``setup_context``, which would cost more per call than the kernel of a small step;
     transforms of ``torch.func``, which ask for one, take the reference path.
@@ -32,112 +31,99 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        kind: tuple[str, str, bool],
-        surrogate: tuple[str, list[float]],
-        layout: tuple[bool, bool, bool],
-        constants: int,
-        current: Tensor,
-        *tensors: Tensor,
+        ctx: Any, call: Call, asks: list[bool], hidden: Tensors | None, *shown: Tensor
     ) -> tuple[Tensor, ...]:
-        ctx.kind, ctx.surrogate, (ctx.sequence, _, ctx.states) = kind, surrogate, layout
-        ctx.constants = constants
+        tensors: Any = shown if hidden is None else hidden
+        ctx.call, ctx.asks = call, asks
         ctx.set_materialize_grads(False)
-        saved, held = current, list(tensors[:constants])
-        if not is_traced(current):
-            saved, held = private(ctx.sequence, current, held, constants - 2)
-        ctx.save_for_backward(saved, *held, *tensors[constants:])
-        return _run(kind, surrogate, layout, constants, current, *tensors)
+        if hidden is None:
+            save(ctx, tensors)
+            return _compute(call, tensors)
+        current, *others = tensors
+        constants, initial = others[: call.constants], others[call.constants :]
+        kept, *constants = private(call, current, constants, -2)
+        save(ctx, (kept, *constants, *initial))
+        return _compute(call, (current, *constants, *initial), sequence.forward.kernel)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = saved_tensors(ctx)
-        traced = is_traced(saved[0])
-        needed = ctx.needs_input_grad[4:]
-        if not traced and derivable.is_wanted(grads):
-            return *[None] * 4, *derivable.gradients(Layer._in_torch(ctx), saved, needed, grads)
+        call, values, need = ctx.call, saved(ctx), needed(ctx)
+        traced = is_traced(values[0])
+        again = not traced and derivable.is_wanted(grads)
+        if traced or again:
+            values = as_tensors(values)
+        if again:
+            in_torch = partial(Layer.specification, call)
+            return returned(ctx, need, derivable.gradients(in_torch, values, need, grads))
+        constants, initial = need[1 : 1 + call.constants], need[1 + call.constants :]
         to_current, to_constants, to_initial = gradients(
-            ctx,
-            saved,
-            (*ctx.kind, *ctx.surrogate),
-            (needed[0], any(needed[1 + ctx.constants :]), any(needed[1 : 1 + ctx.constants])),
+            call,
+            values,
+            (need[0], any(initial), any(constants)),
             # While tracing, torch does not know yet of which type a gradient will be.
             grads if traced else map(dense, grads),
         )
-        ordered = (to_current, *to_constants, *to_initial)
-        return (
-            *[None] * 4,
-            *(x if need else None for x, need in zip(ordered, needed, strict=True)),
-        )
-
-    @staticmethod
-    def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
-        layout = (ctx.sequence, ctx.states)
-        return partial(Layer.specification, ctx.kind, ctx.surrogate, layout, ctx.constants)
+        return returned(ctx, need, (to_current, *to_constants, *to_initial))
 
 
-def run_layer(
-    kind: tuple[str, str, bool],
-    surrogate: tuple[str, list[float]],
-    layout: tuple[bool, bool, bool],
-    constants: int,
-    *tensors: Tensor,
+def run_layer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Runs a layer: its spikes, the states of all steps if wanted, and the states after the last.
+
+    Args:
+        call: What runs.
+        tensors: Current, constants and initial states, all float32.
+    """
+    return run(Layer, _compute, call, tensors)
+
+
+def _compute(
+    call: Call, tensors: Any, forward: Callable[..., list[Tensor]] = sequence.forward
 ) -> tuple[Tensor, ...]:
-    """What `Layer` returns. Where nothing asks for a gradient, autograd is not asked to look on."""
-    if torch.is_grad_enabled():
-        for x in tensors:
-            if x.requires_grad:
-                results: tuple[Tensor, ...] = Layer.apply(
-                    kind, surrogate, layout, constants, *tensors
-                )
-                return results
-    return _run(kind, surrogate, layout, constants, *tensors)
-
-
-def _run(
-    kind: tuple[str, str, bool],
-    surrogate: tuple[str, list[float]],
-    layout: tuple[bool, bool, bool],
-    constants: int,
-    current: Tensor,
-    *tensors: Tensor,
-) -> tuple[Tensor, ...]:
-    numbers, initial = list(tensors[:constants]), list(tensors[constants:])
-    spikes, *others = sequence.forward(*kind, *surrogate, *layout, current, numbers, initial)
-    if layout[1]:
+    current, *others = tensors
+    spikes, *states = forward(
+        *call.kind,
+        call.sequence,
+        call.spikes is SpikeTensor,
+        call.states,
+        current,
+        others[: call.constants],
+        others[call.constants :],
+    )
+    if call.spikes is SpikeTensor:
         spikes = of_words(spikes, sequence.features(current.shape))
-    return (spikes, *others)
+    elif call.spikes is not Tensor:
+        # No view, which autograd would forbid to write to.
+        spikes = Tensor._make_subclass(call.spikes, spikes)
+    return (spikes, *states)
 
 
 def gradients(
-    ctx: Any,
-    saved: tuple[Tensor, ...],
-    kind: tuple[Any, ...],
+    call: Call,
+    values: Sequence[Any],
     need: tuple[bool, bool, bool],
     grads: Iterable[Tensor | None],
 ) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
     """Gradients of the current, the constants and the initial states of a layer, or None.
 
     Args:
-        ctx: Says how forward was called.
-        saved: What it saved, which may be asked for but once.
-        kind: Neuron, mechanism, whether it is immediate, the surrogate and its parameters.
+        call: What ran.
+        values: What it saved: current, constants and initial states.
         need: Whether gradients of the current, of initial states and of constants are wanted.
         grads: Of what forward returned.
     """
-    current, *tensors = saved
-    constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
-    spikes, *others = grads
+    current, *others = values
+    constants, initial = others[: call.constants], others[call.constants :]
+    spikes, *to_states = grads
     count = len(initial)
     to_current, *results = sequence.backward(
-        *kind,
-        ctx.sequence,
+        *call.kind,
+        call.sequence,
         *need,
         current,
         constants,
         initial,
         spikes,
-        others[:count] if ctx.states else [None] * count,
-        others[-count:],
+        to_states[:count] if call.states else [None] * count,
+        to_states[-count:],
     )
     return to_current, results[count:], results[:count]

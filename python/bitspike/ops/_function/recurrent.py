@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,8 +14,9 @@ from bitspike.ops._dispatch import is_traced
 from bitspike.spike_tensor import of_words
 
 from . import derivable
+from .call import Call, Tensors, needed, returned, run
 from .dense import dense
-from .saving import private, saved_tensors
+from .saving import as_tensors, private, save, saved
 
 
 class Recurrent(torch.autograd.Function):
@@ -30,74 +31,79 @@ class Recurrent(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        kind: tuple[str, str, bool],
-        surrogate: tuple[str, list[float]],
-        layout: tuple[bool, bool],
-        constants: int,
-        current: Tensor,
-        first: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        one_to_one: Tensor | None,
-        *tensors: Tensor,
+        ctx: Any, call: Call, asks: list[bool], hidden: Tensors | None, *shown: Tensor
     ) -> tuple[Tensor, ...]:
-        ctx.kind, ctx.surrogate, (ctx.sequence, ctx.states) = kind, surrogate, layout
-        ctx.constants = constants
+        tensors: Any = shown if hidden is None else hidden
+        ctx.call, ctx.asks = call, asks
         ctx.set_materialize_grads(False)
-        numbers, initial = list(tensors[:constants]), list(tensors[constants:])
-        feedback: tuple[Any, ...] = (first, weight, bias, one_to_one)
-        results = recurrent.forward(
-            *kind, *surrogate, *layout, current, numbers, initial, *feedback
-        )
-        spikes = results[0] if ctx.sequence else None
-        saved, held = current, numbers
-        if any(ctx.needs_input_grad) and not is_traced(current):
-            saved, held = private(ctx.sequence, current, numbers, constants - 1)
-        ctx.save_for_backward(saved, *feedback, spikes, *held, *initial)
-        if not ctx.sequence:
-            return tuple(results)
-        return (of_words(results[0], sequence.features(current.shape)), *results[1:])
+        results = _compute(call, tensors)
+        spikes = results[0].words if call.sequence else None  # type: ignore[attr-defined]
+        current, *feedback = tensors[:5]
+        constants, initial = tensors[5 : 5 + call.constants], tensors[5 + call.constants :]
+        if not is_traced(current):
+            current, *constants = private(call, current, constants, -1)
+        save(ctx, (current, *feedback, spikes, *constants, *initial))
+        return results
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved = saved_tensors(ctx)
-        traced = is_traced(saved[0])
-        wanted = ctx.needs_input_grad[4:]
-        if not traced and derivable.is_wanted(grads):
-            inputs = (*saved[:5], *saved[6:])
-            return *[None] * 4, *derivable.gradients(
-                Recurrent._in_torch(ctx), inputs, wanted, grads
-            )
-        _, _, need_weight, need_bias, need_one, *needed = wanted
-        ordered = gradients(
-            ctx,
-            saved,
-            (*ctx.kind, *ctx.surrogate),
+        call, values, need = ctx.call, saved(ctx), needed(ctx)
+        traced = is_traced(values[0])
+        again = not traced and derivable.is_wanted(grads)
+        if traced or again:
+            values = as_tensors(values)
+        if again:
+            in_torch = partial(Recurrent.specification, call)
+            inputs = (*values[:5], *values[6:])
+            return returned(ctx, need, derivable.gradients(in_torch, inputs, need, grads))
+        _, _, need_weight, need_bias, need_one, *others = need
+        to_current, to_constants, to_initial, to_feedback = gradients(
+            call,
+            values,
             (
-                any(needed[ctx.constants :]),
-                need_one or any(needed[: ctx.constants]),
+                any(others[call.constants :]),
+                need_one or any(others[: call.constants]),
                 need_weight or need_bias,
             ),
             # While tracing, torch does not know yet of which type a gradient will be.
             grads if traced else map(dense, grads),
         )
-        flat = (ordered[0], *ordered[3], *ordered[1], *ordered[2])
-        return (
-            *[None] * 4,
-            *(x if need else None for x, need in zip(flat, wanted, strict=True)),
-        )
+        return returned(ctx, need, (to_current, *to_feedback, *to_constants, *to_initial))
 
-    @staticmethod
-    def _in_torch(ctx: Any) -> Callable[..., tuple[Tensor, ...]]:
-        layout = (ctx.sequence, ctx.states)
-        return partial(Recurrent.specification, ctx.kind, ctx.surrogate, layout, ctx.constants)
+
+def run_recurrent(call: Call, tensors: Tensors) -> tuple[Tensor, ...]:
+    """Runs a layer: its spikes and states, as `recurrent.forward` returns them.
+
+    Args:
+        call: What runs.
+        tensors: The current, what makes the feedback (see `recurrent.forward`), constants and
+            initial states.
+    """
+    return run(Recurrent, _compute, call, tensors)
+
+
+def _compute(call: Call, tensors: Any) -> tuple[Tensor, ...]:
+    current, first, weight, bias, one_to_one, *others = tensors
+    results = recurrent.forward(
+        *call.kind,
+        call.sequence,
+        call.states,
+        current,
+        others[: call.constants],
+        others[call.constants :],
+        first,
+        weight,
+        bias,
+        one_to_one,
+    )
+    if not call.sequence:
+        return tuple(results)
+    return (of_words(results[0], sequence.features(current.shape)), *results[1:])
 
 
 def gradients(
-    ctx: Any,
-    saved: tuple[Tensor, ...],
-    kind: tuple[Any, ...],
+    call: Call,
+    values: Sequence[Any],
     need: tuple[bool, bool, bool],
     grads: Iterable[Tensor | None],
 ) -> tuple[Tensor, list[Tensor | None], list[Tensor | None], tuple[Tensor | None, ...]]:
@@ -106,21 +112,20 @@ def gradients(
     The last are those of what comes back in the first step, of weight, bias and one-to-one weight.
 
     Args:
-        ctx: Says how forward was called.
-        saved: What it saved, which may be asked for but once.
-        kind: Neuron, mechanism, whether it is immediate, the surrogate and its parameters.
+        call: What ran.
+        values: What it saved.
         need: Whether gradients of initial states, of constants and of weights are wanted.
         grads: Of what forward returned.
     """
-    current, first, weight, bias, one_to_one, spikes, *tensors = saved
-    constants, initial = tensors[: ctx.constants], tensors[ctx.constants :]
+    current, first, weight, bias, one_to_one, spikes, *tensors = values
+    constants, initial = tensors[: call.constants], tensors[call.constants :]
     others = list(grads)
     count = len(initial)
-    to_spikes = others.pop(0) if ctx.sequence else None
+    to_spikes = others.pop(0) if call.sequence else None
     to_current: Any  # which is always wanted
     to_current, *to_feedback = recurrent.backward(
-        *kind,
-        ctx.sequence,
+        *call.kind,
+        call.sequence,
         *need,
         current,
         constants,
@@ -128,10 +133,10 @@ def gradients(
         *(first, weight, bias, one_to_one),
         spikes,
         to_spikes,
-        others[:count] if ctx.sequence and ctx.states else [None] * count,
+        others[:count] if call.sequence and call.states else [None] * count,
         others[-count - 1],
         others[-count:],
     )
-    to_first = to_current[0] if ctx.sequence else to_current
+    to_first = to_current[0] if call.sequence else to_current
     results = to_feedback[3:]
     return to_current, results[count:], results[:count], (to_first, *to_feedback[:3])

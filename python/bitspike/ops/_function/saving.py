@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .call import Call
+
 
 def private(
-    sequence: bool, current: Tensor, constants: list[Tensor], threshold: int
-) -> tuple[Tensor, list[Tensor]]:
+    call: Call, current: Tensor, constants: Sequence[Tensor], threshold: int
+) -> list[Tensor | float]:
     """A step's current and the constants, but copies of what their owners may change in place.
 
     torch saves neither the current of a step nor its threshold, so that a program may go on with
     their memory. The current of a whole sequence is too large for a copy; what is learned changes
-    once gradients are there.
+    once gradients are there. A constant of one element is copied as a number, which costs least.
 
     Args:
-        sequence: Whether ``current`` is a whole sequence.
+        call: What runs.
         current: The input.
         constants: The numbers of the equation.
-        threshold: Which of them is the threshold.
+        threshold: Which of them is the threshold, counted from the end.
     """
-    if not constants[threshold].requires_grad:
-        constants = constants.copy()
-        constants[threshold] = constants[threshold].clone()
-    if sequence:
-        return current, constants
-    # The copy knows its origin, for the gradient's gradient.
-    torch._C._set_grad_enabled(True)
-    try:
-        return current.clone(), constants
-    finally:
-        torch._C._set_grad_enabled(False)
+    held: list[Tensor | float] = [current]
+    if not call.sequence:
+        # The copy knows its origin, for the gradient's gradient.
+        torch._C._set_grad_enabled(True)
+        try:
+            held[0] = current.clone()
+        finally:
+            torch._C._set_grad_enabled(False)
+    held += [x.item() if x.numel() == 1 and not x.requires_grad else x for x in constants]
+    if isinstance(held[threshold], Tensor) and not constants[threshold].requires_grad:
+        held[threshold] = constants[threshold].clone()
+    return held
 
 
-def saved_tensors(ctx: Any) -> tuple[Tensor, ...]:
-    """What a call has saved.
+def save(ctx: Any, values: Sequence[Tensor | float | None]) -> None:
+    """Saves tensors and numbers for the backward pass, where `saved` returns them."""
+    ctx.numbers = [x if isinstance(x, float) else None for x in values]
+    ctx.save_for_backward(*[None if isinstance(x, float) else x for x in values])
+
+
+def saved(ctx: Any) -> list[Any]:
+    """What a call has saved, which may be asked for but once: tensors, and numbers for constants.
 
     Raises:
         RuntimeError: if some of it was changed in place since.
     """
     try:
-        tensors: tuple[Tensor, ...] = ctx.saved_tensors
+        values = ctx.saved_tensors
     except RuntimeError as error:
         if "modified by an inplace operation" not in str(error):
             raise
@@ -51,4 +61,12 @@ def saved_tensors(ctx: Any) -> tuple[Tensor, ...]:
             "the input of a whole sequence, or a parameter, was changed in place before backward, "
             "which computes the states of a neuron anew from them: give it a clone() instead"
         ) from error
-    return tensors
+    return [x if number is None else number for x, number in zip(values, ctx.numbers, strict=True)]
+
+
+def as_tensors(values: Iterable[Any]) -> list[Tensor | None]:
+    """The same, for what takes no numbers."""
+    return [
+        torch.tensor(x, dtype=torch.float32, device="cpu") if isinstance(x, float) else x
+        for x in values
+    ]

@@ -8,20 +8,21 @@ import torch
 from torch import Tensor
 
 from bitspike.ops import sequence
+from bitspike.ops._function.call import Call, Kind
 from bitspike.ops._function.layer import gradients
 
 from ._operator import LAYER, TENSORS, Shapes, operator
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    *ctx.kind, ctx.sequence, _, ctx.states, current, constants, initial = inputs
-    ctx.constants = len(constants)
+    *kind, sequence_, _, states, current, constants, initial = inputs
+    ctx.call = Call(Kind(*kind), sequence_, states, len(constants))
     ctx.save_for_backward(current, *constants, *initial)
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
     needed = (True, True, True)
-    return (*[None] * 8, *gradients(ctx, ctx.saved_tensors, ctx.kind, needed, grads))
+    return (*[None] * 8, *gradients(ctx.call, ctx.saved_tensors, needed, grads))
 
 
 def _forward_fake(
@@ -91,7 +92,7 @@ def _backward_shapes(*arguments: Any) -> Shapes:
 
 operator(
     f"sequence_forward({LAYER}, bool sequence, bool packed, bool states, {TENSORS}) -> Tensor[]",
-    sequence.forward.kernel,  # type: ignore[attr-defined]
+    sequence.forward.kernel,
     _forward_fake,
     _forward_shapes,
     (_save, _gradient),
@@ -100,7 +101,7 @@ operator(
     f"sequence_backward({LAYER}, bool sequence, "
     f"bool need_current, bool need_initial, bool need_constants, {TENSORS}, "
     "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
-    sequence.backward.kernel,  # type: ignore[attr-defined]
+    sequence.backward.kernel,
     _backward_fake,
     _backward_shapes,
 )

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from bitspike.ops import recurrent, sequence
+from bitspike.ops._function.call import Call, Kind
 from bitspike.ops._function.recurrent import gradients
 
 from ._operator import LAYER, TENSORS, Shapes, operator
@@ -18,17 +19,17 @@ _FEEDBACK = "Tensor first, Tensor? weight, Tensor? bias, Tensor? one_to_one"
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    *ctx.kind, ctx.sequence, ctx.states, current, constants, initial = inputs[:10]
+    *kind, sequence_, states, current, constants, initial = inputs[:10]
     feedback = inputs[10:]
-    ctx.constants = len(constants)
-    spikes = output[0] if ctx.sequence else None
+    ctx.call = Call(Kind(*kind), sequence_, states, len(constants))
+    spikes = output[0] if sequence_ else None
     ctx.save_for_backward(current, *feedback, spikes, *constants, *initial)
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
     needed = (True, True, True)
     saved = ctx.saved_tensors
-    *results, feedback = gradients(ctx, saved, ctx.kind, needed, grads)
+    *results, feedback = gradients(ctx.call, saved, needed, grads)
     given = (x is not None for x in saved[1:5])
     return (
         *[None] * 7,
@@ -118,7 +119,7 @@ def _backward_shapes(*arguments: Any) -> Shapes:
 
 operator(
     f"recurrent_forward({LAYER}, bool sequence, bool states, {TENSORS}, {_FEEDBACK}) -> Tensor[]",
-    recurrent.forward.kernel,  # type: ignore[attr-defined]
+    recurrent.forward.kernel,
     _forward_fake,
     _forward_shapes,
     (_save, _gradient),
@@ -128,7 +129,7 @@ operator(
     f"bool need_initial, bool need_constants, bool need_weight, {TENSORS}, {_FEEDBACK}, "
     "Tensor? spikes, Tensor? grad_spikes, Tensor?[] grad_states, Tensor? grad_last_spikes, "
     "Tensor?[] grad_last) -> Tensor[]",
-    recurrent.backward.kernel,  # type: ignore[attr-defined]
+    recurrent.backward.kernel,
     _backward_fake,
     _backward_shapes,
 )

@@ -70,7 +70,7 @@ def _backward_shapes(
 
 operator(
     "scan_forward(Tensor x, Tensor decay, Tensor? key, Tensor? initial, bool rectified) -> Tensor",
-    scan.forward.kernel,  # type: ignore[attr-defined]
+    scan.forward.kernel,
     lambda x, decay, key, initial, rectified: x.new_empty(scan.output_shape(x, key)),
     _forward_shapes,
     (_save, _gradient),
@@ -78,7 +78,7 @@ operator(
 operator(
     "scan_backward(Tensor outputs, Tensor? x, Tensor decay, Tensor? key, Tensor? initial, "
     "bool rectified, bool[] need, Tensor grad) -> Tensor[]",
-    scan.backward.kernel,  # type: ignore[attr-defined]
+    scan.backward.kernel,
     _backward_fake,
     _backward_shapes,
 )

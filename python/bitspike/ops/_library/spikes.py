@@ -66,27 +66,27 @@ def _count_axis_shapes(words: Tensor, axis: int, neurons: int) -> Shapes:
 
 operator(
     "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",
-    matmul.product.kernel,  # type: ignore[attr-defined]
+    matmul.product.kernel,
     lambda words, neurons, weights, bias: weights.new_empty(words.shape[0], weights.shape[1]),
     _product_shapes,
     (_save_product, _product_gradient),
 )
 operator(
     "weight_gradient(Tensor words, SymInt neurons, Tensor grad) -> Tensor",
-    matmul.weight_gradient.kernel,  # type: ignore[attr-defined]
+    matmul.weight_gradient.kernel,
     lambda words, neurons, grad: grad.new_empty(grad.shape[1], neurons),
     _weight_gradient_shapes,
     (_save_weight_gradient, _weight_gradient_gradient),
 )
 operator(
     "unpack(Tensor words, SymInt neurons, ScalarType dtype) -> Tensor",
-    spikes.unpack.kernel,  # type: ignore[attr-defined]
+    spikes.unpack.kernel,
     lambda words, neurons, dtype: words.new_empty((*words.shape[:-1], neurons), dtype=dtype),
     _unpack_shapes,
 )
 operator(
     "count_axis(Tensor words, int axis, SymInt neurons) -> Tensor",
-    spikes.count_axis.kernel,  # type: ignore[attr-defined]
+    spikes.count_axis.kernel,
     lambda words, axis, neurons: words.new_empty(
         (*words.shape[:axis], *words.shape[axis + 1 : -1], neurons), dtype=torch.float32
     ),
