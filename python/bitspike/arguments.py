@@ -6,6 +6,7 @@ list works everywhere, and everything else ends in an error that names the argum
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -80,6 +81,24 @@ def _is_ordinary(x: Tensor) -> bool:
 def as_tensor_like(x: Any, name: str, other: Tensor) -> Tensor:
     """An argument in the dtype and on the device of another one; see `as_tensor`."""
     return as_tensor(x, name, other.device, other.dtype)
+
+
+def expect_one_device(x: Tensor, name: str, others: Iterable[tuple[str, Tensor | None]]) -> None:
+    """Names what is on another device than an argument, which torch does not.
+
+    torch takes numbers without axes from the CPU to other devices.
+
+    Args:
+        x: The argument.
+        name: Its name.
+        others: What it meets, by name.
+
+    Raises:
+        ValueError: for the first of the others that is elsewhere.
+    """
+    for other, y in others:
+        if y is not None and y.device != x.device and (y.dim() or not y.is_cpu):
+            raise ValueError(f"{other} is on {y.device}, but {name} on {x.device}")
 
 
 def _fault(x: Tensor) -> str | None:

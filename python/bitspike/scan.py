@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bitspike._reference_path import leave_kernels
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device
 from bitspike.dense_spikes import DenseSpikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Scan
@@ -113,10 +113,7 @@ def _scan(
     others = [t for t in (decay, key, initial) if t is not None]
     reason = _dispatch.refusal(x, others)
     if reason is not None:
-        for name, t in (("decay", decay), ("key", key), ("initial", initial)):
-            # torch takes numbers without axes from the CPU to other devices.
-            if t is not None and t.device != x.device and (t.dim() or t.is_meta):
-                raise ValueError(f"{name} is on {t.device}, but the input on {x.device}")
+        expect_one_device(x, "the input", (("decay", decay), ("key", key), ("initial", initial)))
         leave_kernels("linear_scan" if key is None else "outer_scan", reason, x, others)
         return _loop(x, decay, key, initial, rectified)
     out: Tensor = Scan.apply(

@@ -50,6 +50,7 @@ def test_steps_with_hidden_state(case):
     x, _ = case.inputs(4, 3, 7)
     for step in x.cuda():
         spikes = neuron(step)
+        spikes = spikes[0] if isinstance(spikes, tuple) else spikes
     assert spikes.is_cuda and type(spikes) is torch.Tensor
     assert all(getattr(neuron, name).is_cuda for name in neuron.STATES)
     assert not any(getattr(neuron.cpu(), name).is_cuda for name in neuron.STATES)

@@ -44,6 +44,10 @@ class Use:
         return " ".join(filter(None, (self.of.__qualname__, self.parameter, self.says)))
 
 
+OF_A_MODEL = r"x\b|on the same device"
+"""What errors of a function say that runs a model: torch names the device of its weights."""
+
+
 def itself(x: Tensor) -> Tensor:
     return x
 
@@ -317,7 +321,7 @@ def parameter(x: Tensor) -> Tensor:
     return torch.nn.Parameter(x, requires_grad=x.is_floating_point())
 
 
-ON_CUDA = Kind(Tensor.cuda)
+ON_CUDA = Kind(Tensor.cuda, same_draws=False)
 
 KINDS = {
     "negative": Kind(negative),

@@ -38,6 +38,7 @@ def test_unusual_tensors(use):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("use", USES, ids=str)
+@pytest.mark.filterwarnings("ignore")
 def test_tensors_on_another_device(use):
     assert outcome(use, ON_CUDA) is None
 

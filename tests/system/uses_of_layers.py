@@ -25,7 +25,7 @@ def layer(made, random=False, without=()):
                 "x",
                 CURRENT,
                 lambda x, method=method: method(copy.copy(made), x),
-                "x|on the expected device",
+                "x|on the (expected|same) device",
                 random,
                 kind.__name__,
                 without,
@@ -69,7 +69,7 @@ LAYERS = [
         "x",
         CURRENT,
         lambda x: snn.unroll(nn.Sequential(WEIGHTS, copy.copy(NEURON)), x),
-        "x|on the expected device",
+        "x|on the (expected|same) device",
         without=FIRST,
     ),
 ]

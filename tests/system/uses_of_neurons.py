@@ -143,7 +143,7 @@ WITHOUT = {
     "SLSTM": ("vmap",),  # for which torch's cell has no rule
     "EscapeLeaky": ("backwards",),  # whose numbers torch draws in the order of memory
 }
-OF_TORCH = "on the expected device|out of meta|on meta tensors|size of tensor"
+OF_TORCH = "on the (expected|same) device|out of meta|on meta tensors|size of tensor"
 """What torch says of a module whose weights or parameters do not fit each other."""
 MADE = ("default float64", "default bfloat16", "default device", "vmap", "func.grad", "fake")
 """Where a module that is made there has other numbers, or none: `test_defaults` has these."""

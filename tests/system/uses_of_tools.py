@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import torch
-from kinds import Use
+from kinds import OF_A_MODEL, Use
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -131,10 +131,10 @@ TOOLS = [
         surrogate.Scheduled(surrogate.ATan(), alpha=surrogate.schedule.Linear(1.0, 2.0, steps=3)),
     ),
     Use(surrogate.Learnable.forward, "x", POTENTIALS, surrogate.Learnable(surrogate.ATan())),
-    Use(snn.diagnose, "x", SPIKES, diagnosed, without=(*DTYPES, "func.grad")),
+    Use(snn.diagnose, "x", SPIKES, diagnosed, OF_A_MODEL, without=(*DTYPES, "func.grad")),
     # What is the same at all steps costs nothing but the first time.
-    Use(snn.energy, "x", SPIKES, spent, without=(*DTYPES, "func.grad", "expanded")),
-    Use(snn.rescue, "x", SPIKES, rescued, without=(*DTYPES, *RUNS)),
+    Use(snn.energy, "x", SPIKES, spent, OF_A_MODEL, without=(*DTYPES, "func.grad", "expanded")),
+    Use(snn.rescue, "x", SPIKES, rescued, OF_A_MODEL, without=(*DTYPES, *RUNS)),
     *training(backprop.TBPTT),
     *training(backprop.BPTT),
     *training(backprop.RTRL),

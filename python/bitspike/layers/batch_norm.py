@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device
 
 
 class BatchNormTT(nn.ModuleList):
@@ -36,6 +36,7 @@ class BatchNormTT(nn.ModuleList):
             )
         if x.shape[0] == 0:
             return torch.zeros_like(x)
+        expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
         return torch.stack([norm(step) for norm, step in zip(self, x.unbind(0), strict=False)])
 
     def run_sequence(self, x: Tensor) -> Tensor:
@@ -126,6 +127,7 @@ class _OverTime(nn.Module):
             raise ValueError(
                 f"x must be a sequence [T, B, {self.num_features}, *], not {tuple(x.shape)}"
             )
+        expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
         flat: Tensor = x.flatten(0, 1)
         normalised: Tensor = self.norm(flat.flatten(2) if flat.dim() > 2 else flat)
         return normalised.view(x.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device
 from bitspike.neurons import _checkpoint as checkpoint
 from bitspike.neurons._constants import may_be_read
 from bitspike.neurons._hidden import HiddenState, savable
@@ -124,6 +124,7 @@ class SynapticDelay(HiddenState):
             raise ValueError(f"x must be {step} at each step, not {tuple(x.shape[1:])}")
         if not x.is_floating_point():
             x = x.to(torch.get_default_dtype())
+        expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
         checkpoint.note(self, self.step_mode)
         steps, known = x.shape[0], savable(*self._kept())
         silence = (self.max_delay, *x.shape[1:])

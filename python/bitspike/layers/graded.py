@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device
 
 
 class GradedSpikes(nn.Module):
@@ -47,6 +47,7 @@ class GradedSpikes(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Spikes times weights."""
         x = as_tensor(x, "x")
+        expect_one_device(x, "x", self.named_parameters())
         if x.dim() and x.shape[-1] == self.size:
             return x * self.weights.view(self.size)
         if self.size == 1:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bitspike._linear import packed
 from bitspike._reference_path import leave_kernels
+from bitspike.arguments import expect_one_device
 from bitspike.dense_spikes import DenseSpikes, of_spikes
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Call, Kind, run_layer
@@ -58,7 +59,11 @@ class Execution(Firing):
             Spikes, the states of all steps if they are wanted, and the states after the last step.
         """
         step = current.shape[1:] if sequence else current.shape
-        constants = self._constants(self.state_shapes(step)[-1])
+        try:
+            constants = self._constants(self.state_shapes(step)[-1])
+        except RuntimeError:
+            self._expect_one_device(current, initial)
+            raise
         reason = self._refusal(current, constants)
         if reason is None:
             result = self._run_native(current, constants, initial, sequence, states)
@@ -133,15 +138,12 @@ class Execution(Firing):
     def _expect_one_device(self, current: Tensor, initial: list[Tensor]) -> None:
         """Names what torch would find on another device than the input.
 
-        It takes numbers without axes from the CPU to other devices, but none from meta tensors.
-
         Raises:
             ValueError: for a parameter or a state there.
         """
         states = zip(self.STATES, initial, strict=True)
-        for name, x in (*self.named_parameters(), *self.named_buffers(), *states):
-            if x.device != current.device and (x.dim() or x.is_meta):
-                raise ValueError(f"{name} is on {x.device}, but input_ on {current.device}")
+        numbers = (*self.named_parameters(), *self.named_buffers(), *states)
+        expect_one_device(current, "input_", numbers)
 
     def _kind(self) -> Kind:
         """What the kernel computes."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bitspike._reference_path import leave_kernels
+from bitspike.arguments import expect_one_device
 from bitspike.ops import _dispatch
 from bitspike.ops._function import Call, Kind, run_layer
 from bitspike.scan import linear_scan
@@ -21,6 +22,7 @@ def fire(neuron: Constants, membrane: Tensor, packed: bool = True) -> Tensor:
     constants = [neuron.threshold, neuron.graded_spikes_factor]
     reason = _refusal(neuron, membrane, constants)
     if reason is not None:
+        _expect_one_device(membrane, None, *constants)
         # In which dtype the membrane was computed was told there.
         surprises = constants if membrane.dtype in _dispatch.NATIVE_DTYPES else []
         leave_kernels(type(neuron).__name__, reason, membrane, surprises)
@@ -34,10 +36,16 @@ def integrate_and_fire(neuron: Constants, current: Tensor, decay: Tensor) -> tup
     """Spikes and membrane ``[T, B, *]`` of a leaky integrator without reset."""
     constants = [decay, neuron.threshold, neuron.graded_spikes_factor]
     if _refusal(neuron, current, constants) is not None:
+        _expect_one_device(current, *constants)
         membrane = linear_scan(current, decay)
         return fire(neuron, membrane).to(current.dtype), membrane
     spikes, membrane, _ = _layer(neuron, current, decay, packed=True, states=True)
     return spikes, membrane
+
+
+def _expect_one_device(current: Tensor, *constants: Tensor | None) -> None:
+    names = ("beta", "threshold", "graded_spikes_factor")
+    expect_one_device(current, "input_", zip(names, constants, strict=True))
 
 
 def _layer(
