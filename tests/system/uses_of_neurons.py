@@ -129,7 +129,8 @@ def uses_of(kind):
         def call(y, parameter=parameter):
             return neuron(kind, **sequences(kind), **{parameter: y})(x)
 
-        named = rf"{parameter}\b|is on meta|{OF_TORCH}|against the membrane"
+        # PLIF keeps w, the logit of beta.
+        named = rf"{parameter}\b|is on meta|w is on|{OF_TORCH}|against the membrane"
         yield Use(kind.__init__, parameter, value, call, named, random, name, (*without, *MADE))
 
 
