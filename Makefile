@@ -87,12 +87,12 @@ lint: $(STAMPS)/lint $(STAMPS)/wheel ## Ruff and mypy
 
 .PHONY: stub-test
 stub-test: $(STAMPS)/lint $(STAMPS)/wheel
-	$(BIN)/python -m mypy.stubtest bitspike._native
+	$(BIN)/python -m mypy.stubtest bitspike.ops._native
 
 .PHONY: python-test
 python-test: $(STAMPS)/test $(STAMPS)/data $(STAMPS)/wheel ## Pytest, then its ISA tests on each ISA of this CPU
 	$(PYTEST)
-	@set -e; for isa in $$($(BIN)/python -c 'from bitspike import _native; print(*_native.describe()["isas"])'); do \
+	@set -e; for isa in $$($(BIN)/python -c 'from bitspike.ops import _native; print(*_native.describe()["isas"])'); do \
 		echo "BITSPIKE_ISA=$$isa pytest -m isa"; \
 		BITSPIKE_ISA=$$isa $(PYTEST) -m isa; \
 	done

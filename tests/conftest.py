@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from bitspike import _native, _reference_path
-from bitspike.ops import _buffer
+from bitspike import _reference_path
+from bitspike.ops import _buffer, _native
 
 # How long an example takes depends on the machine, and says nothing about it being right.
 settings.register_profile("untimed", deadline=None)

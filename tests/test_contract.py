@@ -8,7 +8,8 @@ import torch
 from program import assert_succeeds, run_program
 
 import bitspike as snn
-from bitspike import _native, neurons, surrogate
+from bitspike import neurons, surrogate
+from bitspike.ops import _native
 
 ABOUT = _native.describe()
 

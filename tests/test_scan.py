@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
-from bitspike import _native, scan
+from bitspike import scan
+from bitspike.ops import _native
 from bitspike.scan import linear_scan, outer_scan
 
 pytestmark = [

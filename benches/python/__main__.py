@@ -16,7 +16,7 @@ import coding
 import gate
 import neurons
 import recurrent
-from bitspike import _native
+from bitspike.ops import _native
 from jax_peer import jax_scan
 from network import epoch_times
 from peers import bitspike, dense_products, immediate_reset, snntorch_loop, spikingjelly

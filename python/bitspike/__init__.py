@@ -3,7 +3,6 @@
 ``import bitspike as snn`` in place of ``import snntorch as snn``.
 """
 
-from bitspike import _native as _native
 from bitspike import _torch_functions as _torch_functions
 from bitspike import backprop as backprop
 from bitspike import decode as decode
@@ -62,6 +61,7 @@ from bitspike.neurons import SpikingNeuron as SpikingNeuron
 from bitspike.neurons import StateLeaky as StateLeaky
 from bitspike.neurons import Synaptic as Synaptic
 from bitspike.ops import _library as _library
+from bitspike.ops import _native as _native
 from bitspike.ops._buffer import empty_cache as empty_cache
 from bitspike.rescue import rescue as rescue
 from bitspike.spike_tensor import SpikeTensor as SpikeTensor

@@ -6,8 +6,7 @@ import os
 
 import torch
 
-from bitspike import _native
-from bitspike.ops import _pool
+from bitspike.ops import _native, _pool
 
 
 def show_config() -> str:

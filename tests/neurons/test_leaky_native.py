@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
-from bitspike import _native
+from bitspike.ops import _native
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

@@ -9,7 +9,8 @@ from compare import dense, same_bits
 from replay import run, specification
 
 import bitspike as snn
-from bitspike import _native, neurons, surrogate
+from bitspike import neurons, surrogate
+from bitspike.ops import _native
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

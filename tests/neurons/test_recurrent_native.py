@@ -10,7 +10,8 @@ from replay import run, specification
 from test_native import assert_same
 
 import bitspike as snn
-from bitspike import _native, surrogate
+from bitspike import surrogate
+from bitspike.ops import _native
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
-from bitspike import _native, surrogate
+from bitspike import surrogate
+from bitspike.ops import _native
 
 pytestmark = pytest.mark.isa
 

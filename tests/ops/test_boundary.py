@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from program import assert_succeeds
 
 import bitspike as snn
-from bitspike import _native
+from bitspike.ops import _native
 
 SIZES = st.sampled_from([0, 1, 2, 7, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1])
 ONE = torch.ones(())
@@ -253,7 +253,7 @@ def test_wrong_calls():
     """In a process of its own, which may crash without taking the tests along."""
     assert_succeeds(f"""
         import torch
-        from bitspike import _native
+        from bitspike.ops import _native
         p, n, x = torch.zeros(64, dtype=torch.int64), torch.full((64,), -1), torch.zeros(64)
         for call in {WRONG_CALLS}:
             print(call, flush=True)
@@ -270,7 +270,7 @@ def test_wrong_calls():
 def test_no_steps_of_a_huge_layer():
     assert_succeeds("""
         import torch
-        from bitspike import _native
+        from bitspike.ops import _native
         one = torch.zeros(1)
         shape = (0, 1, 2**60), (True, True)
         layer = ("leaky", "subtract", False, *shape, one, [one], one, one, [one])

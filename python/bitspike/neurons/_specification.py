@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike import _native, neurons, surrogate
+from bitspike import neurons, surrogate
+from bitspike.ops import _native
 from bitspike.ops._function import Call, Kind, Layer, Recurrent
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from bitspike import _native
+from . import _native
 
 _LIBRARY = {"win32": "torch_cpu.dll", "darwin": "libtorch_cpu.dylib"}.get(
     sys.platform, "libtorch_cpu.so"

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bitspike import _native
-
-from . import _buffer, _pool, spikes
+from . import _buffer, _native, _pool, spikes
 from ._dispatch import is_traced, routed
 
 _BLOCK = 1 << 20

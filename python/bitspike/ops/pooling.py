@@ -11,9 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from bitspike import _native
-
-from . import _buffer
+from . import _buffer, _native
 from ._dispatch import unrecorded
 from .spikes import WORD, words
 

@@ -13,9 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bitspike import _native
-
-from . import _buffer, matmul
+from . import _buffer, _native, matmul
 from ._dispatch import routed
 from .sequence import Constant, Layer, like_constant
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from torch import Size, Tensor
 
-from bitspike import _native
-
-from . import _buffer
+from . import _buffer, _native
 from ._dispatch import routed
 from .sequence import Constant, Geometry, like_constant
 

@@ -12,9 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Size, Tensor
 
-from bitspike import _native
-
-from . import _buffer
+from . import _buffer, _native
 from ._dispatch import routed
 from .spikes import words
 

@@ -10,9 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from bitspike import _native
-
-from . import _buffer
+from . import _buffer, _native
 from ._dispatch import routed, unrecorded
 
 WORD = 64

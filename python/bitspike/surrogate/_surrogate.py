@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from bitspike import _native
 from bitspike.arguments import as_tensor
+from bitspike.ops import _native
 from bitspike.ops._function import fire
 
 

@@ -1,4 +1,4 @@
-//! `bitspike._native`: the Rust crate `bitspike` as Python sees it.
+//! `bitspike.ops._native`: the Rust crate `bitspike` as Python sees it.
 //!
 //! Only numbers, short strings and tensors cross. Python allocates every tensor that is written and
 //! minds autograd; `buffer.rs` takes a tensor only if it is dense memory of the right dtype on the CPU,
