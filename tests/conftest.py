@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from bitspike import _reference_path
-from bitspike.ops import _buffer, _native
+from bitspike import reference_path
+from bitspike.ops import _native, buffer
 
 # How long an example takes depends on the machine, and says nothing about it being right.
 settings.register_profile("untimed", deadline=None)
@@ -21,7 +21,7 @@ def seed():
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch):
     """What is told once only is told in each test."""
-    monkeypatch.setattr(_reference_path, "_told", set())
+    monkeypatch.setattr(reference_path, "_told", set())
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def poisoned():
             ()
         )  # When first asked for another device, torch notes which functions allocate.
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((_buffer, "empty"), (torch, "empty"), (torch, "empty_like")):
+        for owner, name in ((buffer, "empty"), (torch, "empty"), (torch, "empty_like")):
             patch.setattr(owner, name, _poisoning(getattr(owner, name)))
         yield
 

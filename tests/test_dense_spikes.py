@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 import bitspike as snn
 from bitspike import DenseSpikes, SpikeTensor
-from bitspike.dense_spikes import of_spikes
+from bitspike.spikes.dense import of_spikes
 
 
 @pytest.fixture

@@ -3,24 +3,25 @@
 ``import bitspike as snn`` in place of ``import snntorch as snn``.
 """
 
-from bitspike import _torch_functions as _torch_functions
+from bitspike import analysis as analysis
 from bitspike import backprop as backprop
 from bitspike import decode as decode
 from bitspike import functional as functional
 from bitspike import layers as layers
+from bitspike import monitors as monitors
+from bitspike import moved as moved
 from bitspike import neurons as neurons
+from bitspike import plasticity as plasticity
 from bitspike import scan as scan
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot
+from bitspike import spikes as spikes
 from bitspike import surrogate as surrogate
 from bitspike import tasks as tasks
 from bitspike import utils as utils
-from bitspike._aten import unpacked_operations as unpacked_operations
-from bitspike._config import show_config as show_config
-from bitspike._reference_path import ReferencePathWarning as ReferencePathWarning
-from bitspike.dense_spikes import DenseSpikes as DenseSpikes
-from bitspike.diagnose import diagnose as diagnose
-from bitspike.energy import energy as energy
+from bitspike.analysis import diagnose as diagnose
+from bitspike.analysis import energy as energy
+from bitspike.analysis import rescue as rescue
 from bitspike.layers import TEBN as TEBN
 from bitspike.layers import BatchNormTT1d as BatchNormTT1d
 from bitspike.layers import BatchNormTT2d as BatchNormTT2d
@@ -60,12 +61,14 @@ from bitspike.neurons import SConv2dLSTM as SConv2dLSTM
 from bitspike.neurons import SpikingNeuron as SpikingNeuron
 from bitspike.neurons import StateLeaky as StateLeaky
 from bitspike.neurons import Synaptic as Synaptic
-from bitspike.ops import _library as _library
-from bitspike.ops import _native as _native
-from bitspike.ops._buffer import empty_cache as empty_cache
-from bitspike.rescue import rescue as rescue
-from bitspike.spike_tensor import SpikeTensor as SpikeTensor
-from bitspike.unpacked_view import UnpackedView as UnpackedView
-from bitspike.unroll import unroll as unroll
+from bitspike.ops.buffer import empty_cache as empty_cache
+from bitspike.ops.config import VERSION
+from bitspike.ops.config import show_config as show_config
+from bitspike.reference_path import ReferencePathWarning as ReferencePathWarning
+from bitspike.run.unroll import unroll as unroll
+from bitspike.spikes import DenseSpikes as DenseSpikes
+from bitspike.spikes import SpikeTensor as SpikeTensor
+from bitspike.spikes import UnpackedView as UnpackedView
+from bitspike.spikes.table import unpacked_operations as unpacked_operations
 
-__version__: str = _native.describe()["version"]
+__version__: str = VERSION

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike import utils
 from bitspike.arguments import as_tensor, with_values
 from bitspike.neurons.leaky_integrator import LI
+
+from . import utils
 
 OF_SPIKES = (
     "ce_rate_loss",

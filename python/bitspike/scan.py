@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from bitspike._reference_path import leave_kernels
+from bitspike import derivable
 from bitspike.arguments import as_tensor, expect_one_device
-from bitspike.dense_spikes import DenseSpikes
-from bitspike.ops import _dispatch
-from bitspike.ops._function import Scan
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.ops import route
+from bitspike.ops import scan as ops
+from bitspike.ops.route import is_traced
+from bitspike.reference_path import leave_kernels
+from bitspike.spikes.dense import DenseSpikes
+from bitspike.spikes.tensor import SpikeTensor
+from bitspike.spikes.upstream import plain_gradient
 
 
 def linear_scan(
@@ -111,12 +116,12 @@ def _scan(
     elif isinstance(x, DenseSpikes):
         x = x.as_subclass(Tensor)
     others = [t for t in (decay, key, initial) if t is not None]
-    reason = _dispatch.refusal(x, others)
+    reason = route.refusal(x, others)
     if reason is not None:
         expect_one_device(x, "the input", (("decay", decay), ("key", key), ("initial", initial)))
         leave_kernels("linear_scan" if key is None else "outer_scan", reason, x, others)
         return _loop(x, decay, key, initial, rectified)
-    out: Tensor = Scan.apply(
+    out: Tensor = _Scan.apply(
         x.float(),
         decay.float(),
         None if key is None else key.float(),
@@ -145,3 +150,68 @@ def _loop(
             y = y.relu()
         outputs.append(y)
     return torch.stack(outputs)
+
+
+class _Scan(torch.autograd.Function):
+    """A linear scan, as `ops.forward` runs it. It saves its outputs, and factors of its input."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        decay: Tensor,
+        key: Tensor | None,
+        initial: Tensor | None,
+        rectified: bool,
+    ) -> Tensor:
+        out = ops.forward(x, decay, key, initial, rectified)
+        ctx.rectified = rectified
+        ctx.save_for_backward(out, None if key is None else x, decay, key, initial)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        out, *inputs = ctx.saved_tensors
+        need = [bool(needed) for needed in ctx.needs_input_grad[:4]]
+        native: Any
+        upstream: Tensor | None
+        if not is_traced(out) and out.numel() and derivable.is_wanted([grad]):
+            native, upstream = gradients_in_torch, derivable.plain(grad)
+        else:
+            native, upstream = ops.backward, grad if is_traced(out) else plain_gradient(grad)
+        grads = native(out, *inputs, ctx.rectified, need, upstream)
+        pairs = zip(grads, need, strict=True)
+        return (*(x if needed else None for x, needed in pairs), None)
+
+
+def gradients_in_torch(
+    out: Tensor,
+    x: Tensor | None,
+    decay: Tensor,
+    key: Tensor | None,
+    initial: Tensor | None,
+    rectified: bool,
+    need: list[bool],
+    grad: Tensor,
+) -> list[Tensor | None]:
+    """What `ops.backward` returns, which autograd may differentiate again."""
+    outer = key is not None
+    varies = decay.dim() == out.dim() - outer
+    factor = decay.unsqueeze(2) if outer else decay
+    to_sum = torch.zeros_like(out[0])
+    sums: list[Tensor] = []
+    for t in reversed(range(len(out))):
+        if sums:
+            to_sum = (factor[t + 1] if varies else factor) * to_sum
+        to_sum = to_sum + grad[t]
+        if rectified:
+            to_sum = to_sum * (out[t] > 0)
+        sums.append(to_sum)
+    to_sums = torch.stack(sums[::-1])
+    first = torch.zeros_like(out[0]) if initial is None else initial
+    to_decay = to_sums * torch.cat([first.unsqueeze(0), out[:-1]])
+    to_initial = (factor[0] if varies else factor) * to_sums[0]
+    if key is None or x is None:
+        return [to_sums, to_decay.sum_to_size(decay.shape), None, to_initial]
+    to_x = (to_sums * key.unsqueeze(2)).sum(3)
+    return [to_x, to_decay.sum(2), (to_sums * x.unsqueeze(3)).sum(2), to_initial]

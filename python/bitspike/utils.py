@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from bitspike.neurons._hidden import HiddenState
+from bitspike.state import HiddenState
 
 Dataset = TypeVar("Dataset")
 """Anything with ``data`` and ``targets``: tensors, arrays or lists, one entry per sample."""

@@ -8,7 +8,8 @@ from compare import dense, error, same_bits
 from torch import nn
 
 import bitspike as snn
-from bitspike import dense_spikes, spikegen
+from bitspike import spikegen
+from bitspike.spikes import dense as dense_spikes
 
 PLAIN = dict(bias=True, weight_bit_width=8)
 WRAPPED = PLAIN | dict(input_quant=Int8ActPerTensorFloat, return_quant_tensor=True)

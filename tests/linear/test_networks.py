@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 import bitspike as snn
 from bitspike import SpikeTensor
-from bitspike.ops._function import Pack
+from bitspike.spikes.pack import Pack
 
 
 def random(*shape, density=0.3):

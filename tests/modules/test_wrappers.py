@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 import bitspike as snn
 from bitspike import utils
-from bitspike.ops import _buffer
+from bitspike.ops import buffer
 
 
 def network(**arguments):
@@ -235,16 +235,16 @@ LARGE = (1024, 300)
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_memory_in_use_is_not_handed_out_again(holder):
     snn.empty_cache()
-    x = _buffer.empty(LARGE)
+    x = buffer.empty(LARGE)
     address = x.data_ptr()
     held = HOLDERS[holder](x)
     del x
-    others = [_buffer.empty(LARGE) for _ in range(3)]
+    others = [buffer.empty(LARGE) for _ in range(3)]
     assert address not in [other.data_ptr() for other in others]
     assert len({other.data_ptr() for other in others}) == 3
     del held
     gc.collect()
-    assert _buffer.empty(LARGE).data_ptr() == address
+    assert buffer.empty(LARGE).data_ptr() == address
 
 
 def test_saved_tensors_keep_their_memory():

@@ -18,7 +18,7 @@ from steps import any_step, write
 from torch.nn import functional as F
 
 from bitspike import SpikeTensor
-from bitspike.unpacked_view import UnpackedView
+from bitspike.spikes.unpacked_view import UnpackedView
 
 PROLOGUE = """\
 import copy, operator, pickle, torch

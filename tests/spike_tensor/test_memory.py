@@ -7,7 +7,7 @@ from alike import random, same
 from torch.utils import dlpack
 
 from bitspike import SpikeTensor
-from bitspike.unpacked_view import UnpackedView
+from bitspike.spikes.unpacked_view import UnpackedView
 
 SHAPE = (5, 3, 70)
 

@@ -5,7 +5,8 @@ import torch
 from alike import WEIGHTS, B, N, T, check, leaves, plain, random
 
 import bitspike as snn
-from bitspike import SpikeTensor, _aten
+from bitspike import SpikeTensor
+from bitspike.spikes import table
 
 aten = torch.ops.aten
 
@@ -66,7 +67,7 @@ POOLED = {aten.avg_pool2d.default, aten.avg_pool2d_backward.default}
 
 
 def test_every_operation_of_the_table_is_tested():
-    assert set(_aten._TABLE) == {*PACKED, *REDUCED, *PRODUCTS, *TURNED, *POOLED}
+    assert set(table.OPERATIONS) == {*PACKED, *REDUCED, *PRODUCTS, *TURNED, *POOLED}
 
 
 @pytest.mark.parametrize("function", [*PACKED, *TURNED], ids=str)

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from bitspike import SpikeTensor
-from bitspike.dense_spikes import of_spikes
-from bitspike.unpacked_view import UnpackedView
+from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.unpacked_view import UnpackedView
 
 SHAPE = (3, 4, 70)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 import bitspike as snn
 from bitspike import SpikeTensor, spikegen
-from bitspike._connections import FanOut
+from bitspike.analysis.connections import FanOut
 
 T, B = 6, 3
 ADD, MAC = 0.9e-12, 4.6e-12

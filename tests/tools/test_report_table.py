@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitspike._table import number, percent, si, table
+from bitspike.analysis.table import number, percent, si, table
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_array, as_tensor, with_values
-
-from ._decisions import first_spike, most_spikes
-from ._recordings import checked, labels
+from bitspike.decode.decisions import first_spike, most_spikes
+from bitspike.decode.recordings import checked, labels
 
 
 def accuracy_rate(

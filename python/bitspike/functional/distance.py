@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor, with_values
-from bitspike.spike_tensor import SpikeTensor
-
-from ._recordings import checked, counts, spike_times
+from bitspike.decode.recordings import checked, counts, spike_times
+from bitspike.spikes.tensor import SpikeTensor
 
 
 def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor
-
-from ._recordings import counts, wide
+from bitspike.decode.recordings import counts, wide
 
 
 class l1_rate_sparsity:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from bitspike import checkpoint as checkpoint
 from bitspike.arguments import as_tensor, expect_one_device
-from bitspike.neurons import _checkpoint as checkpoint
-from bitspike.neurons._constants import may_be_read
-from bitspike.neurons._hidden import HiddenState, savable
+from bitspike.neurons.base.constants import may_be_read
+from bitspike.state import HiddenState, savable
 
 
 class SynapticDelay(HiddenState):

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bitspike import checkpoint as checkpoint
 from bitspike.arguments import as_tensor
-from bitspike.neurons import _checkpoint as checkpoint
-from bitspike.neurons._hidden import HiddenState, savable
+from bitspike.state import HiddenState, savable
 
 
 class TimeDropout(HiddenState):

@@ -1,13 +1,14 @@
 """Neurons: one file each, with snnTorch's names and calling conventions."""
 
-from . import _specification as _specification
-from ._inhibition import KWTA as KWTA
-from ._lif import LIF as LIF
-from ._neuron import SpikingNeuron as SpikingNeuron
+from bitspike.neurons.base.inhibition import KWTA as KWTA
+from bitspike.neurons.base.lif import LIF as LIF
+from bitspike.neurons.base.neuron import SpikingNeuron as SpikingNeuron
+
 from .adex import AdEx as AdEx
 from .alif import ALIF as ALIF
 from .alpha import Alpha as Alpha
 from .associativeleaky import AssociativeLeaky as AssociativeLeaky
+from .base import specification as specification
 from .cuba_lif import CuBaLIF as CuBaLIF
 from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .eif import EIF as EIF
@@ -53,3 +54,6 @@ ALL: tuple[type[SpikingNeuron], ...] = (
     RefractoryLeaky,
 )
 """The neuron of each native kernel, whose tests iterate over them; `IF` and `LI` use `Leaky`'s."""
+
+for kind in reversed(ALL):
+    specification.KINDS[kind.NAME] = kind

@@ -8,10 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
+from bitspike.neurons.base.neuron import SpikingNeuron
+from bitspike.neurons.base.never_reset import fire
 from bitspike.scan import outer_scan
-
-from ._neuron import SpikingNeuron
-from ._sequence import fire
 
 
 class AssociativeLeaky(SpikingNeuron):

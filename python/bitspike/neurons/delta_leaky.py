@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._constants import number
-from ._neuron import Result
+from bitspike.neurons.base.constants import number
+from bitspike.neurons.base.neuron import Result
+
 from .leaky import Leaky
 
 Pair = tuple[Tensor | None, Tensor | None]

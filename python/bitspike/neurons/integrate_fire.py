@@ -9,7 +9,7 @@ from .leaky import Leaky
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Options
+    from bitspike.neurons.base.options import Options
 
 
 class IF(Leaky):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ._lif import LIF
-from ._neuron import Result
+from bitspike.neurons.base.lif import LIF
+from bitspike.neurons.base.neuron import Result
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Options
+    from bitspike.neurons.base.options import Options
 
 
 class KLIF(LIF):

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ._lif import LIF
-from ._neuron import Result
+from bitspike.neurons.base.lif import LIF
+from bitspike.neurons.base.neuron import Result
 
 
 class LeakyEquation(LIF):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ._lif import LIF
-from ._neuron import Result
+from bitspike.neurons.base.lif import LIF
+from bitspike.neurons.base.neuron import Result
 
 
 class LI(LIF):

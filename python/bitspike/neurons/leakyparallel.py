@@ -11,10 +11,9 @@ from torch.nn import functional as F
 
 from bitspike import surrogate
 from bitspike.arguments import as_tensor
+from bitspike.neurons.base.constants import Constants, number
+from bitspike.neurons.base.never_reset import fire
 from bitspike.scan import linear_scan
-
-from ._constants import Constants, number
-from ._sequence import fire
 
 
 class LeakyParallel(Constants):

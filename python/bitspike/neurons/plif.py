@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ._constants import may_be_read, number
-from ._neuron import Result, SpikingNeuron
+from bitspike.neurons.base.constants import may_be_read, number
+from bitspike.neurons.base.neuron import Result, SpikingNeuron
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Options
+    from bitspike.neurons.base.options import Options
 
 
 class PLIF(SpikingNeuron):

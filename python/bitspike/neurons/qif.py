@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ._biophysical import Biophysical
-from ._neuron import Result
+from bitspike.neurons.base.biophysical import Biophysical
+from bitspike.neurons.base.neuron import Result
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Firing
+    from bitspike.neurons.base.options import Firing
 
 
 class QIF(Biophysical):

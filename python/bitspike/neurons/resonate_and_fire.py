@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ._neuron import Result, SpikingNeuron
+from bitspike.neurons.base.neuron import Result, SpikingNeuron
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Options
+    from bitspike.neurons.base.options import Options
 
 
 class ResonateAndFire(SpikingNeuron):

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ._neuron import Result
-from ._recurrent import Recurrent
+from bitspike.neurons.base.neuron import Result
+from bitspike.neurons.base.recurrent import Recurrent
+
 from .synaptic import SynapticEquation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Switches
+    from bitspike.neurons.base.options import Switches
 
 
 class RSynaptic(Recurrent, SynapticEquation):  # type: ignore[misc]

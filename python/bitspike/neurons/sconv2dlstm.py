@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ._gated import GatedNeuron, cast
-from ._inhibition import KWTA
-from ._neuron import Result
+from bitspike.neurons.base.gated import GatedNeuron, cast
+from bitspike.neurons.base.inhibition import KWTA
+from bitspike.neurons.base.neuron import Result
 
 
 class SConv2dLSTM(GatedNeuron):

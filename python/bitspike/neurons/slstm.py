@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ._gated import GatedNeuron, cast
-from ._inhibition import KWTA
-from ._neuron import Result
+from bitspike.neurons.base.gated import GatedNeuron, cast
+from bitspike.neurons.base.inhibition import KWTA
+from bitspike.neurons.base.neuron import Result
 
 
 class SLSTM(GatedNeuron):

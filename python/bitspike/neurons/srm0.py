@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor
-
-from ._neuron import Result, SpikingNeuron
+from bitspike.neurons.base.neuron import Result, SpikingNeuron
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Options
+    from bitspike.neurons.base.options import Options
 
 
 class SRM0(SpikingNeuron):

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike.neurons.base.lif import LIF
+from bitspike.neurons.base.never_reset import fire, integrate_and_fire
 from bitspike.scan import linear_scan
-
-from ._lif import LIF
-from ._sequence import fire, integrate_and_fire
 
 
 class StateLeaky(LIF):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ._inhibition import KWTA
-from ._lif import LIF
-from ._neuron import Result
+from bitspike.neurons.base.inhibition import KWTA
+from bitspike.neurons.base.lif import LIF
+from bitspike.neurons.base.neuron import Result
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._options import Switches
+    from bitspike.neurons.base.options import Switches
 
 
 class SynapticEquation(LIF):

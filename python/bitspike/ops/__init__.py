@@ -1,1 +1,3 @@
-"""The boundary to the native module: everything above it is ordinary torch."""
+"""The boundary to the native module: words and floats in and out."""
+
+from . import operators as operators

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from . import _buffer, _native, _pool, spikes
-from ._dispatch import is_traced, routed
+from . import _native, buffer, spikes, threads
+from .route import is_traced, routed
 
 _BLOCK = 1 << 20
 """Elements that are unpacked at a time for a dense product: they stay in the cache."""
@@ -23,9 +23,9 @@ def prefers_dense(words: Tensor | None, rows: int, neurons: int, outputs: int) -
 def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -> Tensor:
     """``spikes @ weights + bias`` for words ``[R, words]`` and float32 weights ``[neurons, N]``."""
     rows, outputs = words.shape[0], weights.shape[1]
-    out = _buffer.empty((rows, outputs))
+    out = buffer.empty((rows, outputs))
     if prefers_dense(words, rows, neurons, outputs):
-        with _pool.serial_if_forked():
+        with threads.serial_if_forked():
             for block, target in _blocks(words, neurons, out):
                 torch.mm(block, weights, out=target)
             return out if bias is None else out.add_(bias)
@@ -52,10 +52,10 @@ def _linear_gradient(
     words: Tensor, neurons: int, grad: Tensor, biased: bool
 ) -> tuple[Tensor, Tensor | None]:
     outputs = grad.shape[1]
-    weight = _buffer.empty((outputs, neurons))
-    bias = _buffer.empty((outputs,)) if biased else None
+    weight = buffer.empty((outputs, neurons))
+    bias = buffer.empty((outputs,)) if biased else None
     if prefers_dense(words, words.shape[0], neurons, outputs):
-        with _pool.serial_if_forked():
+        with threads.serial_if_forked():
             weight.zero_()
             for block, rows in _blocks(words, neurons, grad):
                 torch.addmm(weight, rows.t(), block, out=weight)

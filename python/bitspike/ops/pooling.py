@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from . import _buffer, _native
-from ._dispatch import unrecorded
+from . import _native, buffer
+from .route import unrecorded
 from .spikes import WORD, words
 
 Sizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
@@ -36,7 +36,7 @@ def pooled(sizes: Sizes) -> tuple[int, int, int]:
 def max_pool(packed: Tensor, sizes: Sizes) -> Tensor:
     """The words of the maxima."""
     rows = packed.shape[:-1]
-    out = _buffer.empty((*rows, words(math.prod(pooled(sizes)))), torch.int64)
+    out = buffer.empty((*rows, words(math.prod(pooled(sizes)))), torch.int64)
     _native.max_pool(packed, math.prod(rows), sizes, out)
     return out
 
@@ -45,7 +45,7 @@ def max_pool(packed: Tensor, sizes: Sizes) -> Tensor:
 def sum_pool(packed: Tensor, sizes: Sizes) -> Tensor:
     """How many neurons of each window fire, float32 ``[*rows, C, H', W']``."""
     rows = packed.shape[:-1]
-    out = _buffer.empty((*rows, *pooled(sizes)))
+    out = buffer.empty((*rows, *pooled(sizes)))
     _native.sum_pool(packed, math.prod(rows), sizes, out)
     return out
 
@@ -54,6 +54,6 @@ def sum_pool(packed: Tensor, sizes: Sizes) -> Tensor:
 def max_pool_gradient(packed: Tensor, sizes: Sizes, grad: Tensor) -> Tensor:
     """The gradient of the neurons, float32 ``[*rows, C, H, W]``, for that of the maxima."""
     rows = packed.shape[:-1]
-    out = _buffer.empty((*rows, *sizes[0]))
+    out = buffer.empty((*rows, *sizes[0]))
     _native.max_pool_gradient(packed, math.prod(rows), sizes, grad, out)
     return out

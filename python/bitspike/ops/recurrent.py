@@ -8,13 +8,15 @@ it makes of the spikes before the first step, shaped like one step.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import _buffer, _native, matmul
-from ._dispatch import routed
+from . import _native, buffer, matmul
+from .call import Call
+from .route import routed
 from .sequence import Constant, Layer, like_constant
 
 _Feedback = tuple[tuple[Tensor, Tensor | None] | None, Constant | None, Tensor]
@@ -95,10 +97,10 @@ def forward(
         bias,
         one_to_one,
     )
-    packed = [_buffer.empty(layer.geometry.packed(), torch.int64)] if sequence else []
-    all_steps = [_buffer.empty_like(current) for _ in initial] if sequence and states else []
-    fired = _buffer.empty_like(first)
-    last = [_buffer.empty_like(x) for x in initial]
+    packed = [buffer.empty(layer.geometry.packed(), torch.int64)] if sequence else []
+    all_steps = [buffer.empty_like(current) for _ in initial] if sequence and states else []
+    fired = buffer.empty_like(first)
+    last = [buffer.empty_like(x) for x in initial]
     _native.recurrent_forward(
         layer.neurons.arguments,
         layer.feedback,
@@ -177,8 +179,8 @@ def backward(
         one_to_one,
     )
     geometry, neurons = layer.geometry, layer.neurons
-    to_current = _buffer.empty_like(current)
-    to_initial = [_buffer.empty_like(x) if need_initial else None for x in initial]
+    to_current = buffer.empty_like(current)
+    to_initial = [buffer.empty_like(x) if need_initial else None for x in initial]
     to_constants: list[Tensor] = []
     to_one_to_one = None
     learned = None
@@ -204,8 +206,8 @@ def backward(
     if need_weight and weight is not None:
         if spikes is None:
             # Nothing came back yet.
-            to_weight = _buffer.empty_like(weight).zero_()
-            to_bias = _buffer.empty(weight.shape[:1]).zero_()
+            to_weight = buffer.empty_like(weight).zero_()
+            to_bias = buffer.empty(weight.shape[:1]).zero_()
         else:
             to_weight, to_bias = _weight_gradient(spikes, to_current)
         if bias is None:
@@ -229,3 +231,44 @@ def _weight_gradient(spikes: Tensor, to_current: Tensor) -> tuple[Tensor, Tensor
     rows = math.prod(grad.shape[:-1])
     words = words.reshape(rows, words.shape[-1])
     return matmul.linear_gradient(words, neurons, grad.reshape(rows, neurons), True)
+
+
+def gradients(
+    call: Call,
+    values: Sequence[Any],
+    need: tuple[bool, bool, bool],
+    grads: Iterable[Tensor | None],
+) -> tuple[Tensor, list[Tensor | None], list[Tensor | None], tuple[Tensor | None, ...]]:
+    """Gradients of the current, the constants, the initial states, and what makes the feedback.
+
+    The last are those of what comes back in the first step, of weight, bias and one-to-one weight.
+
+    Args:
+        call: What ran.
+        values: What it saved.
+        need: Whether gradients of initial states, of constants and of weights are wanted.
+        grads: Of what forward returned.
+    """
+    current, first, weight, bias, one_to_one, spikes, *tensors = values
+    constants, initial = tensors[: call.constants], tensors[call.constants :]
+    others = list(grads)
+    count = len(initial)
+    to_spikes = others.pop(0) if call.sequence else None
+    to_current: Any  # which is always wanted
+    to_current, *to_feedback = backward(
+        *call.kind,
+        call.sequence,
+        *need,
+        current,
+        constants,
+        initial,
+        *(first, weight, bias, one_to_one),
+        spikes,
+        to_spikes,
+        others[:count] if call.sequence and call.states else [None] * count,
+        others[-count - 1],
+        others[-count:],
+    )
+    to_first = to_current[0] if call.sequence else to_current
+    results = to_feedback[3:]
+    return to_current, results[count:], results[:count], (to_first, *to_feedback[:3])

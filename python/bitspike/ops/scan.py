@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from torch import Size, Tensor
 
-from . import _buffer, _native
-from ._dispatch import routed
+from . import _native, buffer
+from .route import routed
 from .sequence import Constant, Geometry, like_constant
 
 
@@ -68,7 +68,7 @@ def forward(
         The outputs of all steps.
     """
     shape = output_shape(x, key)
-    out = _buffer.empty(shape)
+    out = buffer.empty(shape)
     if out.numel():
         scan = _Scan(shape, x, decay, key, initial, rectified)
         _native.scan_forward(scan.arguments, out)
@@ -104,10 +104,10 @@ def backward(
     """
     shapes = gradient_shapes(outputs, decay, key, need)
     if not outputs.numel():
-        return [_buffer.empty(shape).zero_() for shape in shapes]
+        return [buffer.empty(shape).zero_() for shape in shapes]
     scan = _Scan(outputs.shape, x, decay, key, initial, rectified)
     to_input, _, to_key, to_initial = (
-        _buffer.empty(shape) if wanted else None for shape, wanted in zip(shapes, need, strict=True)
+        buffer.empty(shape) if wanted else None for shape, wanted in zip(shapes, need, strict=True)
     )
     to_decay = like_constant(scan.decay) if need[1] else None
     _native.scan_backward(scan.arguments, outputs, grad, to_input, to_key, to_decay, to_initial)

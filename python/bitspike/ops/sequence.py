@@ -7,13 +7,15 @@ also be a number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Size, Tensor
 
-from . import _buffer, _native
-from ._dispatch import routed
+from . import _native, buffer
+from .call import Call
+from .route import routed
 from .spikes import words
 
 Constant = Tensor | float
@@ -72,7 +74,7 @@ class Geometry:
 
 def like_constant(x: Constant) -> Tensor:
     """Memory for the gradient of a constant, in its spread form."""
-    return _buffer.empty(()) if isinstance(x, float) else _buffer.empty_like(x)
+    return buffer.empty(()) if isinstance(x, float) else buffer.empty_like(x)
 
 
 class Layer:
@@ -140,11 +142,11 @@ def forward(
     """
     layer = Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
     if packed:
-        spikes = _buffer.empty(layer.geometry.packed(), torch.int64)
+        spikes = buffer.empty(layer.geometry.packed(), torch.int64)
     else:
-        spikes = _buffer.empty_like(current)
-    all_steps = [_buffer.empty_like(current) for _ in initial] if states else []
-    last = [_buffer.empty_like(x) for x in initial]
+        spikes = buffer.empty_like(current)
+    all_steps = [buffer.empty_like(current) for _ in initial] if states else []
+    last = [buffer.empty_like(x) for x in initial]
     _native.sequence_forward(
         layer.arguments,
         spikes if packed else None,
@@ -197,8 +199,8 @@ def backward(
         shape; None for one that is not wanted, of which the operator makes an empty tensor.
     """
     layer = Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
-    to_current = _buffer.empty_like(current) if need_current else None
-    to_initial = [_buffer.empty_like(x) if need_initial else None for x in initial]
+    to_current = buffer.empty_like(current) if need_current else None
+    to_initial = [buffer.empty_like(x) if need_initial else None for x in initial]
     to_constants: list[Tensor] = []
     learned = None
     if need_constants:
@@ -219,3 +221,35 @@ def backward(
     gathered = [layer.geometry.gather(grad, x) for grad, x in pairs]
     unwanted = [None] * len(constants)
     return [to_current, *to_initial, *(gathered if need_constants else unwanted)]
+
+
+def gradients(
+    call: Call,
+    values: Sequence[Any],
+    need: tuple[bool, bool, bool],
+    grads: Iterable[Tensor | None],
+) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
+    """Gradients of the current, the constants and the initial states of a layer, or None.
+
+    Args:
+        call: What ran.
+        values: What it saved: current, constants and initial states.
+        need: Whether gradients of the current, of initial states and of constants are wanted.
+        grads: Of what forward returned.
+    """
+    current, *others = values
+    constants, initial = others[: call.constants], others[call.constants :]
+    spikes, *to_states = grads
+    count = len(initial)
+    to_current, *results = backward(
+        *call.kind,
+        call.sequence,
+        *need,
+        current,
+        constants,
+        initial,
+        spikes,
+        to_states[:count] if call.states else [None] * count,
+        to_states[-count:],
+    )
+    return to_current, results[count:], results[:count]

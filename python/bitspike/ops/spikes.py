@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from . import _buffer, _native
-from ._dispatch import routed, unrecorded
+from . import _native, buffer
+from .route import routed, unrecorded
 
 WORD = 64
 
@@ -33,7 +33,7 @@ def pack(dense: Tensor, features: int) -> tuple[Tensor, int]:
     """
     rows = dense.shape[: dense.dim() - features]
     neurons = math.prod(dense.shape[dense.dim() - features :])
-    out = _buffer.empty((*rows, words(neurons)), torch.int64)
+    out = buffer.empty((*rows, words(neurons)), torch.int64)
     return out, _native.pack(dense, math.prod(rows), neurons, out)
 
 
@@ -41,7 +41,7 @@ def pack(dense: Tensor, features: int) -> tuple[Tensor, int]:
 def unpack(packed: Tensor, neurons: int, dtype: torch.dtype) -> Tensor:
     """The spikes as zeros and ones, ``[*rows, neurons]``."""
     rows = packed.shape[:-1]
-    out = _buffer.empty((*rows, neurons), dtype)
+    out = buffer.empty((*rows, neurons), dtype)
     _native.unpack(packed, math.prod(rows), neurons, out)
     return out
 
@@ -57,7 +57,7 @@ def count_axis(packed: Tensor, axis: int, neurons: int) -> Tensor:
     """How often each neuron fires along one of the axes in front of the neurons, float32."""
     rows = packed.shape[:-1]
     outer, inner = math.prod(rows[:axis]), math.prod(rows[axis + 1 :])
-    out = _buffer.empty((*rows[:axis], *rows[axis + 1 :], neurons))
+    out = buffer.empty((*rows[:axis], *rows[axis + 1 :], neurons))
     _native.count_axis(packed, (outer, rows[axis], inner), neurons, out)
     return out
 
@@ -72,7 +72,7 @@ def spike_times(packed: Tensor, neurons: int, count: int) -> Tensor:
         ``[count, *rows, neurons]``
     """
     steps, *rows = packed.shape[:-1]
-    out = _buffer.empty((count, *rows, neurons))
+    out = buffer.empty((count, *rows, neurons))
     _native.spike_times(packed, (steps, math.prod(rows)), neurons, out)
     return out
 
@@ -84,7 +84,7 @@ def spike_times_gradient(times: Tensor, grad: Tensor, steps: int) -> Tensor:
     The derivative of a time with respect to the spike at that time is -1.
     """
     shape = times.shape[1:]
-    out = _buffer.empty((steps, *shape))
+    out = buffer.empty((steps, *shape))
     _native.spike_times_gradient(times, grad, (steps, shape.numel()), out)
     return out
 
@@ -100,9 +100,9 @@ def bernoulli(
     *rows, neurons = probabilities.shape
     period = math.prod(rows)
     shape = tuple(rows) if steps is None else (steps, *rows)
-    out = _buffer.empty((*shape, words(neurons)), torch.int64)
+    out = buffer.empty((*shape, words(neurons)), torch.int64)
     seed = torch.randint(
-        -(2**63), 2**63 - 1, (), generator=generator, dtype=torch.int64, device=_buffer.CPU
+        -(2**63), 2**63 - 1, (), generator=generator, dtype=torch.int64, device=buffer.CPU
     )
     number = int(seed) % 2**64
     _native.bernoulli(number, 0, probabilities, period, math.prod(shape), neurons, out)
@@ -112,7 +112,7 @@ def bernoulli(
 @unrecorded
 def from_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Words of ``[T, B, N]`` spikes at these int64 coordinates."""
-    out = _buffer.empty((*shape[:2], words(shape[2])), torch.int64)
+    out = buffer.empty((*shape[:2], words(shape[2])), torch.int64)
     _native.from_events(t, b, n, shape, out)
     return out
 
@@ -121,6 +121,6 @@ def from_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) ->
 def to_events(packed: Tensor, neurons: int) -> tuple[Tensor, Tensor, Tensor]:
     """Step, sample and neuron of every spike of ``[T, B, words]``, sorted."""
     events = count(packed)
-    t, b, n = (_buffer.empty((events,), torch.int64) for _ in range(3))
+    t, b, n = (buffer.empty((events,), torch.int64) for _ in range(3))
     _native.to_events(packed, (packed.shape[0], packed.shape[1], neurons), t, b, n)
     return t, b, n

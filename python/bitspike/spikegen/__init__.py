@@ -18,9 +18,6 @@ from ._burst import burst as burst
 from ._delta import delta as delta
 from ._dvs import dvs as dvs
 from ._latency import latency as latency
-from ._one_hot import from_one_hot as from_one_hot
-from ._one_hot import to_one_hot as to_one_hot
-from ._one_hot import to_one_hot_inverse as to_one_hot_inverse
 from ._order import rank_order as rank_order
 from ._order import time_to_first_spike as time_to_first_spike
 from ._phase import phase as phase
@@ -40,3 +37,6 @@ from ._target_rates import target_rate_code as target_rate_code
 from ._target_rates import targets_rate as targets_rate
 from ._targets import targets_convert as targets_convert
 from ._targets import targets_latency as targets_latency
+from .one_hot import from_one_hot as from_one_hot
+from .one_hot import to_one_hot as to_one_hot
+from .one_hot import to_one_hot_inverse as to_one_hot_inverse

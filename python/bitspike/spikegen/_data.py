@@ -6,7 +6,7 @@ import torch
 from torch import Size, Tensor
 
 from bitspike.arguments import as_tensor, with_values
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spikes.tensor import SpikeTensor
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 """The dtypes that encoders compute in."""

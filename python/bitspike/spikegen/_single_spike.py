@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import outside_of_transforms, with_values
-from bitspike.dense_spikes import of_spikes
 from bitspike.ops import spikes as ops
-from bitspike.spike_tensor import SpikeTensor, of_words
+from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.tensor import SpikeTensor, of_words
 
 from ._data import rows_and_features
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._one_hot import to_one_hot
 from ._ramps import rate_interpolate
+from .one_hot import to_one_hot
 
 
 def target_rate_code(

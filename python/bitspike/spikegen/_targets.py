@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ._latency import latency
-from ._one_hot import to_one_hot
 from ._target_rates import targets_rate
+from .one_hot import to_one_hot
 
 
 def targets_latency(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import outside_of_transforms, with_values
-from bitspike.dense_spikes import of_spikes
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.tensor import SpikeTensor
 
 
 def spike_train(

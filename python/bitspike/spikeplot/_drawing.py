@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from bitspike.arguments import as_array, as_tensor, with_values
-from bitspike.spike_tensor import SpikeTensor
+from bitspike.spikes.tensor import SpikeTensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

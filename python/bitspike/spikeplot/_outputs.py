@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ._drawing import (
-    BLUE,
-    GREY,
-    ORANGE,
-    SHADE,
-    label_axes,
-    matplotlib_module,
-    numbers,
-    with_axes,
-)
+from ._drawing import BLUE, GREY, ORANGE, SHADE, label_axes, matplotlib_module, numbers, with_axes
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
-from bitspike.ops._function import lend
 
+from ._firing import lend
 from ._surrogate import Surrogate
 
 

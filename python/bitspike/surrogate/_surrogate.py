@@ -9,8 +9,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from bitspike.arguments import as_tensor
-from bitspike.ops import _native
-from bitspike.ops._function import fire
+from bitspike.ops import config
+
+from ._firing import fire
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Surrogate(ABC):
         """Reads the parameters once: a neuron asks for them at every step."""
         numbers = [getattr(self, field.name) for field in fields(self)]
         if self.NAME and not any(isinstance(number, Tensor) for number in numbers):
-            values = [getattr(self, name) for name in _native.describe()["surrogates"][self.NAME]]
+            values = [getattr(self, name) for name in config.surrogate_parameters(self.NAME)]
             object.__setattr__(self, "parameters", [float(value) for value in values])
 
     def is_native(self) -> bool:

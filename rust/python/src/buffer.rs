@@ -8,7 +8,7 @@
 //! reaches follows from the tensor's own sizes and strides, which torch keeps within its storage.
 //!
 //! A tensor that is written was allocated for this very call, by `empty` of
-//! `python/bitspike/ops/_buffer.py`, so nothing else refers to its memory. Inputs may be read by
+//! `python/bitspike/ops/buffer.py`, so nothing else refers to its memory. Inputs may be read by
 //! other threads at the same time; a thread that writes to them meanwhile gets torn numbers, as in
 //! torch, never a wrong address: whatever is used as an index is copied first.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .._recordings import by_label, checked, class_counts, labels, pool_size, pooled
+from bitspike.decode.recordings import by_label, checked, class_counts, labels, pool_size, pooled
+
 from ._loss import LossFunctions, reduced
 
 

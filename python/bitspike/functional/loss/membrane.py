@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bitspike.arguments import as_tensor, as_tensor_like
+from bitspike.decode.recordings import by_label, checked, labels, wide
 
-from .._recordings import by_label, checked, labels, wide
 from ._loss import LossFunctions, reduced
 
 

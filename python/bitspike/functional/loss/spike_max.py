@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._recordings import checked, counts, labels
+from bitspike.decode.recordings import checked, counts, labels
+
 from ._loss import LossFunctions, reduced
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bitspike.arguments import as_tensor, as_tensor_like, with_values
+from bitspike.decode.recordings import by_label, checked, labels, spike_times
 
-from .._recordings import by_label, checked, labels, spike_times
 from ._loss import LossFunctions
 
 Times = float | Sequence[float] | Tensor

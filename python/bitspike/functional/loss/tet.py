@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .._recordings import checked, labels
+from bitspike.decode.recordings import checked, labels
+
 from ._loss import LossFunctions, reduced
 
 

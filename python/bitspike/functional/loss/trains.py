@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor_like
+from bitspike.decode.recordings import checked
 from bitspike.scan import linear_scan
 
-from .._recordings import checked
 from ._loss import LossFunctions, reduced
 
 

@@ -1,0 +1,73 @@
+"""Gradients that have a gradient: through the specification in torch, where kernels have none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.spikes.gradient import DenseGradient
+from bitspike.spikes.tensor import SpikeTensor
+
+_functorch: Any = torch._C._functorch
+
+
+def is_wanted(grads: Sequence[Tensor | None]) -> bool:
+    """Whether gradients that are computed now must be differentiable, or are batches of them."""
+    if torch.is_grad_enabled() or _functorch.peek_interpreter_stack() is not None:
+        return True
+    return any(x is not None and _functorch.is_legacy_batchedtensor(x) for x in grads)
+
+
+def gradients(
+    specification: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[Tensor | None],
+    needed: Sequence[bool],
+    grads: Sequence[Tensor | None],
+) -> list[Tensor | None]:
+    """Gradients of a native function's inputs, which autograd may differentiate again.
+
+    Args:
+        specification: The function in torch, of these inputs.
+        inputs: What was given to it.
+        needed: Of which of them gradients are wanted.
+        grads: Of what it returned.
+    """
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # One tensor for each argument: two arguments may be the same one.
+        given = [None if x is None else x.view_as(x) for x in inputs]
+        pairs = [
+            (result, plain(grad).to(result.dtype))
+            for result, grad in zip(specification(*given), grads, strict=True)
+            if grad is not None and result.requires_grad
+        ]
+        wanted = [x for x, need in zip(given, needed, strict=True) if need and x is not None]
+        found: Iterator[Tensor | None] = iter([None] * len(wanted))
+        if pairs:
+            found = iter(
+                torch.autograd.grad(
+                    [result for result, _ in pairs],
+                    wanted,
+                    [grad for _, grad in pairs],
+                    create_graph=again,
+                    allow_unused=True,
+                )
+            )
+    return [
+        _or_zero(next(found), x) if need and x is not None else None
+        for x, need in zip(given, needed, strict=True)
+    ]
+
+
+def _or_zero(grad: Tensor | None, x: Tensor) -> Tensor:
+    return torch.zeros_like(x) if grad is None else grad
+
+
+def plain(grad: Tensor) -> Tensor:
+    """A gradient as a tensor of numbers, connected to what it was computed of."""
+    if isinstance(grad, DenseGradient):
+        return grad.value
+    return grad * 1 if isinstance(grad, SpikeTensor) else grad

@@ -1,0 +1,50 @@
+"""Which tensors of a call autograd is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops.call import Call
+from bitspike.ops.route import is_traced
+
+Tensors = Sequence[Tensor | None]
+
+
+def run(
+    function: Any,
+    compute: Callable[[Call, Any], tuple[Tensor, ...]],
+    call: Call,
+    tensors: Any,
+) -> tuple[Tensor, ...]:
+    """The results of a call, with the graph of an autograd function if a tensor asks for one.
+
+    For each tensor that it is given an autograd function takes time, so that it is given those that
+    ask for a gradient. To what traces the call it shows them all.
+    """
+    if not torch.is_grad_enabled():
+        return compute(call, tensors)
+    asks = [x is not None and x.requires_grad for x in tensors]
+    if True not in asks:
+        return compute(call, tensors)
+    if is_traced(tensors[0]):
+        hidden, asks, shown = None, [True] * len(asks), tensors
+    else:
+        hidden, shown = tensors, [x for x in tensors if x is not None and x.requires_grad]
+    results: tuple[Tensor, ...] = function.apply(call, asks, hidden, *shown)
+    return results
+
+
+def needed(ctx: Any) -> list[bool]:
+    """Of which tensors of the call gradients are wanted now."""
+    wanted = iter(ctx.needs_input_grad[3:])
+    return [asks and next(wanted) for asks in ctx.asks]
+
+
+def returned(ctx: Any, need: list[bool], grads: Tensors) -> tuple[Tensor | None, ...]:
+    """What ``backward`` returns, for the gradients of all tensors of the call."""
+    shown = zip(ctx.asks, need, grads, strict=True)
+    return None, None, None, *[grad if need else None for asks, need, grad in shown if asks]

@@ -1,0 +1,180 @@
+"""Native or not, and why; direct call or torch operator."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+NATIVE_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""Currents of these dtypes run natively, with states in float32."""
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+_Result = TypeVar("_Result")
+_Covariant = TypeVar("_Covariant", covariant=True)
+
+
+def is_watched() -> bool:
+    """Whether torch.compile, torch.jit.trace or a dispatch mode sees what runs.
+
+    Dispatch modes are those of make_fx and fake tensors, counters of FLOPs, and a user's own.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack() != 0
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+def is_traced(x: Tensor) -> bool:
+    """Whether a call with this tensor must be a torch operator: if it is watched, or fake."""
+    return is_watched() or type(x) not in _PLAIN
+
+
+class Routed(Protocol[_Covariant]):
+    """A native call that may go through an operator, and its kernel, which does not."""
+
+    kernel: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> _Covariant:
+        """Runs the call."""
+
+
+def routed(position: int) -> Callable[[Callable[..., _Result]], Routed[_Result]]:
+    """Makes a native call go through the operator of its name where it must: see `is_traced`.
+
+    The operator's kernel is the call itself, as its attribute ``kernel``.
+
+    Args:
+        position: Of the argument, a tensor, that tells.
+    """
+
+    def decorate(kernel: Callable[..., _Result]) -> Routed[_Result]:
+        folder = kernel.__module__.rpartition(".")[2]
+        name = kernel.__name__
+        operator = f"{folder}_{name}" if name in ("forward", "backward") else name
+
+        @functools.wraps(kernel)
+        def call(*arguments: Any) -> _Result:
+            if is_traced(arguments[position]):
+                return getattr(torch.ops.bitspike, operator)(*arguments)  # type: ignore[no-any-return]
+            if torch._C._functorch.peek_interpreter_stack() is None:
+                return kernel(*arguments)
+            with torch._C._DisableFuncTorch():  # which would wrap the memory of results
+                return kernel(*arguments)
+
+        result = cast("Routed[_Result]", call)
+        result.kernel = kernel
+        return result
+
+    return decorate
+
+
+def unrecorded(function: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Marks a native call without an operator: what records a program cannot see it.
+
+    It has no gradient either. So inside a transform of torch.func it runs outside of the transform,
+    on the numbers that `torch.func.grad` and its like follow.
+
+    Raises:
+        RuntimeError: where torch.jit.trace or make_fx would take its result for a constant.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> _Result:
+        if torch._C._get_tracing_state() is not None or _is_proxied():
+            raise RuntimeError(
+                f"{function.__name__} has no operator, so that torch.jit.trace and make_fx would "
+                "record its result as a constant; call it before, and pass its result"
+            )
+        if torch._C._functorch.peek_interpreter_stack() is None:
+            return function(*arguments)
+        numbers = [_unwrapped(x) for x in arguments]
+        with torch._C._DisableFuncTorch():
+            return function(*numbers)
+
+    return call
+
+
+def _unwrapped(x: Any) -> Any:
+    """The tensor that `torch.func.grad`, or several of them, have wrapped."""
+    while isinstance(x, Tensor) and torch._C._functorch.is_gradtrackingtensor(x):
+        x = torch._C._functorch.get_unwrapped(x)
+    return x
+
+
+def _is_proxied() -> bool:
+    """Whether make_fx, or what is built on it, records a program."""
+    if torch._C._len_torch_dispatch_stack() == 0:
+        return False
+    proxy = torch._C._TorchDispatchModeKey.PROXY
+    return torch._C._get_dispatch_mode(proxy) is not None
+
+
+def is_others_turn(types: Iterable[type]) -> bool:
+    """Whether a call's other operand is no tensor, but defines torch functions for itself.
+
+    Such an operand (the quantised weights of brevitas, say) calls the function again with tensors.
+    """
+    for kind in types:  # A generator would take longer than the rest of the call.
+        if not issubclass(kind, Tensor):
+            return True
+    return False
+
+
+def is_exporting() -> bool:
+    """Whether the code runs under ``torch.export``, whose programs consist of torch's operators.
+
+    ``torch.compiler.is_exporting()`` should say so, but is True in all that torch 2.10 compiles.
+    """
+    return torch.compiler._is_exporting_flag
+
+
+def is_jit_traced() -> bool:
+    """Whether torch.jit.trace records the code; the older ONNX exporter does so."""
+    return not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
+
+
+def is_transformed() -> bool:
+    """Whether a transform of torch.func, or forward-mode differentiation, looks at what runs."""
+    if torch.compiler.is_compiling():
+        return False
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+    )
+
+
+def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
+    """Why these tensors cannot run natively, or None if they can."""
+    if is_exporting() or is_jit_traced():
+        return "a model under torch.export or torch.jit.trace must consist of torch operators"
+    if is_transformed():
+        return "a transform of torch.func, or forward-mode differentiation, is looking on"
+    for x in (current, *constants):
+        if not x.is_cpu or x.dtype not in NATIVE_DTYPES:
+            name = "input" if x is current else "a parameter"
+            if not x.is_cpu:
+                return f"{name} is on {x.device}, and native kernels run on the CPU"
+            return f"{name} is {x.dtype}, and native kernels compute in float32"
+    return None
+
+
+def has_hooks(module: Any) -> bool:
+    """Whether torch has more to do in a call of this module than to run its ``forward``."""
+    kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    return any(getattr(module, kind) for kind in kinds)
+
+
+def require_native(reason: str) -> None:
+    """Raises if the environment forbids the reference path.
+
+    Raises:
+        RuntimeError: if ``BITSPIKE_STRICT=1``, with the reason.
+    """
+    if os.environ.get("BITSPIKE_STRICT") == "1":
+        raise RuntimeError(f"BITSPIKE_STRICT=1 forbids the reference path, but {reason}")

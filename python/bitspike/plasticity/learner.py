@@ -1,0 +1,283 @@
+"""The learner: spikes recorded on both sides of a synapse, and a rule applied to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bitspike.arguments import as_tensor
+from bitspike.monitors import InputMonitor, OutputMonitor
+
+from .convolution import stdp_conv1d_single_step, stdp_conv2d_single_step
+from .linear import mstdp_linear_single_step, stdp_linear_single_step
+from .traces import Scale, positive, weight_itself
+
+_RULES: dict[type[nn.Module], Any] = {
+    nn.Linear: stdp_linear_single_step,
+    nn.Conv1d: stdp_conv1d_single_step,
+    nn.Conv2d: stdp_conv2d_single_step,
+}
+
+
+class _Traces(NamedTuple):
+    """What goes on from one step to the next."""
+
+    pre: Tensor | None
+    post: Tensor | None
+    eligibility: Tensor | None
+
+
+class STDPLearner(nn.Module):
+    r"""Learns the weight of a synapse from the spikes that pass it and those of its neurons.
+
+    It records the input of ``synapse`` and the output of ``sn`` in every call of the network, as
+    bits if they are packed, and without their graphs. `step` then applies
+    `stdp_linear_single_step`, or the same for convolutions, to all recorded steps, and hands the
+    sum to an optimiser as a gradient.
+
+    With ``tau_trace`` a reward decides what is learned from the spikes before it (reward-modulated
+    STDP with eligibility trace, Florian 2007). With the eligibility ``z`` of
+    `mstdp_linear_single_step`, for each sample,
+
+    .. math::
+        e ← e\, e^{-1/τ_{trace}} + z, \qquad ΔW = \sum_b r_b e_b
+
+    at every step. This trace takes ``B·out·in`` floats.
+
+    Single steps, sequences of ``multi_step`` neurons and `bitspike.unroll` are all understood. Each
+    call must run both ``synapse`` and ``sn``. Traces go on from one `step` to the next: call
+    `reset` before unrelated data.
+
+    Source: snnTorch 1.0; Morrison, Diesmann & Gerstner 2008.
+
+    Args:
+        synapse: ``nn.Linear``, ``nn.Conv1d`` or ``nn.Conv2d``; ``nn.Linear`` with ``tau_trace``.
+        sn: The neuron behind it, which returns spikes alone: with ``init_hidden=True`` and without
+            ``output``.
+        tau_pre: Time constant of the inputs' trace, in steps.
+        tau_post: That of the outputs'.
+        f_pre: By how much a weight falls when its input fires after the output; the default makes
+            it proportional to the weight, ``lambda w: 0.01`` the same for all.
+        f_post: By how much it rises when the output fires after its input.
+        tau_trace: Time constant of the eligibility; None learns without reward.
+
+    Shapes:
+        Of ``nn.Linear`` ``[B, in]`` and ``[B, out]`` per step, with time in front in sequences.
+
+    Raises:
+        TypeError: for another ``synapse``, or an ``sn`` that is no module; in a call, if ``sn``
+            returns more than spikes.
+        ValueError: for a time constant that is not positive.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> from torch import nn
+        >>> from bitspike.functional import stdp_learner
+        >>> fc, lif = nn.Linear(8, 4), snn.Leaky(beta=0.9, init_hidden=True, multi_step=True)
+        >>> learner = stdp_learner.STDPLearner(fc, lif, tau_pre=2.0, tau_post=2.0)
+        >>> optimizer = torch.optim.SGD(fc.parameters(), lr=0.01)
+        >>> with torch.no_grad():
+        ...     spikes = lif(fc((torch.rand(25, 2, 8) < 0.3).float()))
+        >>> learner.step()
+        >>> optimizer.step()  # gradient descent along -ΔW
+        >>> fc.weight.grad.shape
+        torch.Size([4, 8])
+    """
+
+    def __init__(
+        self,
+        synapse: nn.Linear | nn.Conv1d | nn.Conv2d,
+        sn: nn.Module,
+        tau_pre: float,
+        tau_post: float,
+        f_pre: Scale = weight_itself,
+        f_post: Scale = weight_itself,
+        *,
+        tau_trace: float | None = None,
+    ) -> None:
+        kinds = tuple(_RULES) if tau_trace is None else (nn.Linear,)
+        if not isinstance(synapse, kinds):
+            raise TypeError(
+                f"synapse must be {' or '.join('nn.' + kind.__name__ for kind in kinds)}"
+                f"{'' if tau_trace is None else ' with tau_trace'}, not {type(synapse).__name__}"
+            )
+        if not isinstance(sn, nn.Module):
+            raise TypeError(f"sn must be a module that returns spikes, not {type(sn).__name__}")
+        super().__init__()
+        self.tau_pre = positive(tau_pre, "tau_pre")
+        self.tau_post = positive(tau_post, "tau_post")
+        self.tau_trace = None if tau_trace is None else positive(tau_trace, "tau_trace")
+        self.f_pre = f_pre
+        self.f_post = f_post
+        self.synapse = synapse
+        self.in_spike_monitor = InputMonitor(
+            synapse, function_on_input=partial(_alone, "synapse must take its input alone")
+        )
+        self.out_spike_monitor = OutputMonitor(
+            sn, function_on_output=partial(_alone, "sn must return its spikes alone")
+        )
+        self._rule = next(rule for kind, rule in _RULES.items() if isinstance(synapse, kind))
+        self._forget_traces()
+
+    def _forget_traces(self) -> None:
+        self.trace_pre: Tensor | None = None
+        self.trace_post: Tensor | None = None
+        self.eligibility: Tensor | None = None
+
+    def reset(self) -> None:
+        """Forgets traces and records."""
+        self._forget_traces()
+        self._forget_records()
+
+    def _forget_records(self) -> None:
+        self.in_spike_monitor.clear_recorded_data()
+        self.out_spike_monitor.clear_recorded_data()
+
+    def disable(self) -> None:
+        """Stops recording."""
+        self.in_spike_monitor.disable()
+        self.out_spike_monitor.disable()
+
+    def enable(self) -> None:
+        """Records again."""
+        self.in_spike_monitor.enable()
+        self.out_spike_monitor.enable()
+
+    @torch.no_grad()
+    def step(
+        self,
+        on_grad: bool = True,
+        scale: float = 1.0,
+        reward: float | Tensor | None = None,
+    ) -> Tensor | None:
+        """Learns from all steps recorded since the last call, and forgets the records.
+
+        If nothing was recorded, nothing changes: gradients stay as they are, and the returned
+        change is zero.
+
+        Args:
+            on_grad: Subtract the change from the gradient of the weight, so that an optimiser adds
+                it, instead of returning it.
+            scale: What the change is multiplied by.
+            reward: With ``tau_trace``, the reward at each of these steps: a number, one for each
+                sample ``[B]``, or one for each step and sample ``[T, B]`` (``[T, 1]``).
+
+        Returns:
+            The change ``ΔW`` in the shape of the weight, or None with ``on_grad``.
+
+        Raises:
+            ValueError: if the two sides recorded different numbers of calls or of steps, if the
+                batch is another one than that of the traces, and for a reward of another shape,
+                without ``tau_trace``, or missing with it.
+        """
+        if (reward is None) != (self.tau_trace is None):
+            raise ValueError(
+                "reward must be given to a learner with tau_trace, and to no other: "
+                f"reward={reward}, tau_trace={self.tau_trace}"
+            )
+        steps = self._recorded()
+        weight = self.synapse.weight
+        change = torch.zeros_like(weight)
+        traces = _Traces(self.trace_pre, self.trace_post, self.eligibility)
+        for spikes, rewarded in zip(steps, self._rewards(reward, steps), strict=True):
+            traces, of_step = self._change(traces, spikes, rewarded)
+            change = change + of_step
+        change = change * scale
+        gradient = None
+        if on_grad and steps:
+            # The spikes may be of a wider dtype than the weight.
+            gradient = (-change if weight.grad is None else weight.grad - change).to(weight.dtype)
+        # All at once: what raises above leaves traces, records and gradient as they are.
+        self.trace_pre, self.trace_post, self.eligibility = traces
+        self._forget_records()
+        if gradient is not None:
+            weight.grad = gradient
+        return None if on_grad else change
+
+    def _change(
+        self, before: _Traces, spikes: tuple[Tensor, Tensor], reward: Tensor | None
+    ) -> tuple[_Traces, Tensor]:
+        """The traces one step further, and by how much the weight changes."""
+        out_spike = spikes[1]
+        if before.post is not None and before.post.shape != out_spike.shape:
+            raise ValueError(
+                f"the traces belong to spikes {list(before.post.shape)}, and now sn returned "
+                f"{list(out_spike.shape)}: call reset() in between"
+            )
+        change: Tensor
+        rule: Any = self._rule if reward is None else mstdp_linear_single_step
+        pre, post, change = rule(
+            self.synapse,
+            *spikes,
+            before.pre,
+            before.post,
+            self.tau_pre,
+            self.tau_post,
+            self.f_pre,
+            self.f_post,
+        )
+        if reward is None or self.tau_trace is None:
+            return _Traces(pre, post, before.eligibility), change
+        eligibility = change
+        if before.eligibility is not None:
+            eligibility = before.eligibility * math.exp(-1 / self.tau_trace) + change
+        rewarded: Tensor = torch.tensordot(reward.to(change.dtype), eligibility, 1)
+        return _Traces(pre, post, eligibility), rewarded
+
+    def _rewards(
+        self, reward: float | Tensor | None, steps: Sequence[Any]
+    ) -> Sequence[Tensor | None]:
+        """The rewards ``[B]`` of each step."""
+        if reward is None or not steps:
+            return [None] * len(steps)
+        shape = (len(steps), steps[0][1].shape[0])
+        weight = self.synapse.weight
+        given = as_tensor(reward, "reward", weight.device, weight.dtype)
+        try:
+            return given.expand(shape).unbind(0)
+        except RuntimeError:
+            raise ValueError(
+                f"reward must be a number, [B] or [T, B] for (T, B) = {shape}, "
+                f"not {list(given.shape)}"
+            ) from None
+
+    def _recorded(self) -> list[tuple[Tensor, Tensor]]:
+        """The spikes of both sides, step by step."""
+        taken, given = self.in_spike_monitor[""], self.out_spike_monitor[""]
+        if len(taken) != len(given):
+            raise ValueError(
+                f"synapse was called {len(taken)} times and sn {len(given)} times since the last "
+                "step or reset"
+            )
+        records = zip(taken, given, strict=True)
+        return [step for record in records for step in self._steps(*record)]
+
+    def _steps(self, in_spike: Tensor, out_spike: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
+        """The steps of one record, which is a step or a sequence."""
+        axes = self.synapse.weight.dim()
+        if out_spike.dim() != axes + 1:
+            return [(in_spike, out_spike)]
+        steps, batch = out_spike.shape[:2]
+        if in_spike.dim() == axes and len(in_spike) == steps * batch:
+            in_spike = in_spike.unflatten(0, (steps, batch))  # as layers without time take it
+        elif in_spike.dim() == axes and len(in_spike) == batch:
+            in_spike = in_spike.expand(steps, *in_spike.shape)  # as unroll does if it is constant
+        if in_spike.dim() != axes + 1 or len(in_spike) != steps:
+            raise ValueError(
+                f"sn returned {steps} steps, {list(out_spike.shape)}, for which the input of "
+                f"synapse cannot be {list(in_spike.shape)}"
+            )
+        return zip(in_spike.unbind(0), out_spike.unbind(0), strict=True)
+
+
+def _alone(rule: str, x: Any) -> Tensor:
+    """A recorded tensor, without its graph."""
+    if not isinstance(x, Tensor):
+        given = f"{len(x)} tensors" if isinstance(x, tuple) else type(x).__name__
+        raise TypeError(f"{rule}, not {given}")
+    return x.detach()

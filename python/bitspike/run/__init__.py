@@ -1,0 +1,3 @@
+"""Networks over whole sequences."""
+
+from .unroll import unroll as unroll

@@ -1,0 +1,90 @@
+"""Torch functions with a form of their own for spikes, which autograd does not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bitspike.ops.route import is_watched
+
+from .linear import linear
+from .pooling import max_pool2d
+from .tensor import SpikeTensor, wrapped
+from .unpacked_view import UnpackedView
+
+
+def _is_observed(x: SpikeTensor) -> bool:
+    """Whether autograd, a mode or a transform must see what becomes of these spikes.
+
+    In inference mode, views of ordinary tensors must be ordinary ones: the table of operations
+    makes them.
+    """
+    return (
+        x.requires_grad
+        or is_watched()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch.is_inference_mode_enabled()
+    )
+
+
+def _getitem(x: Any, index: Any) -> Any:
+    """Single steps and slices of the first axis."""
+    if type(index) not in (int, slice) or not _has_plain_rows(x):
+        return NotImplemented
+    return wrapped(x.words[index], x.features, x.dtype, False)
+
+
+def _unbind(x: Any, axis: int = 0) -> Any:
+    """All steps."""
+    if axis != 0 or not _has_plain_rows(x):
+        return NotImplemented
+    features, dtype = x.features, x.dtype
+    return tuple(wrapped(words, features, dtype, False) for words in x.words.unbind(0))
+
+
+def _has_plain_rows(x: Any) -> bool:
+    return isinstance(x, SpikeTensor) and not x.is_transposed and x.rows > 0 and not _is_observed(x)
+
+
+def _iterate(x: Any) -> Any:
+    steps = _unbind(x)
+    return NotImplemented if steps is NotImplemented else iter(steps)
+
+
+def _view(x: Any, *size: Any, dtype: Any = None) -> Any:
+    """Bytes of another dtype, which torch does not count among views."""
+    dtype = size[0] if size and isinstance(size[0], torch.dtype) else dtype
+    if dtype in (None, x.dtype):
+        return NotImplemented
+    return Tensor.view(x, dtype).as_subclass(UnpackedView)
+
+
+def _dlpack(x: Any, *args: Any, **options: Any) -> Any:
+    return x.dense().requires_grad_(x.requires_grad).__dlpack__(*args, **options)
+
+
+def _assigned_data(x: Any, value: Any) -> Any:
+    raise RuntimeError("the data of a SpikeTensor cannot be written; make another of other words")
+
+
+def _storage(x: Any) -> Any:
+    raise RuntimeError("a SpikeTensor has no storage of numbers; take that of its .dense()")
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    F.linear: linear,
+    F.max_pool2d: max_pool2d,
+    Tensor.__getitem__: _getitem,
+    Tensor.__iter__: _iterate,
+    Tensor.unbind: _unbind,
+    Tensor.view: _view,
+    torch.unbind: _unbind,
+    Tensor.__dlpack__: _dlpack,
+    Tensor.storage: _storage,
+    Tensor.data.__set__: _assigned_data,  # type: ignore[attr-defined]
+}
+"""What torch functions do to spikes; a result of ``NotImplemented`` leaves it to torch."""

@@ -1,0 +1,124 @@
+"""Spikes × weights: ``nn.Linear`` and matrix products."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bitspike.ops import matmul
+from bitspike.ops.route import is_traced
+
+from .tensor import SpikeTensor
+from .views import plain_rows
+
+
+def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``F.linear`` for a `SpikeTensor`: in one call if it is a plain float32 layer."""
+    if _is_plain(input, weight, bias):
+        out: Tensor = Linear.apply(input, weight, bias)
+        return out
+    return F.linear(input, weight, bias)
+
+
+def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
+    """Whether the layer has the usual shapes, in float32, with nobody looking on."""
+    if not isinstance(x, SpikeTensor) or x.is_transposed or len(x.features) != 1 or x.dim() < 2:
+        return False
+    tensors = [weight] if bias is None else [weight, bias]
+    if any(map(is_traced, (x.words, *tensors))) or any(
+        t.dtype != torch.float32 for t in (x, *tensors)
+    ):
+        return False
+    if torch.is_autocast_enabled("cpu") or torch._C._functorch.peek_interpreter_stack() is not None:
+        return False
+    shapes = [(weight.shape[0], x.shape[-1]), weight.shape[:1]] if weight.dim() == 2 else []
+    return all(t.is_cpu for t in tensors) and [t.shape for t in tensors] == shapes[: len(tensors)]
+
+
+class Linear(torch.autograd.Function):
+    """``spikes @ weight.T + bias``, in one call forward and one backward.
+
+    It saves the spikes themselves. What autograd would make of torch's operations is the same, but
+    costs more calls, and reads the gradient once more for the bias.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.biased = bias is not None
+        return matmul.product(_rows(x.words), x.shape[-1], weight.t(), bias).view(
+            *x.shape[:-1], weight.shape[0]
+        )
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        need_x, need_weight, need_bias = ctx.needs_input_grad
+        words = x.saved_words() if need_weight else x.words
+        to_x = grad @ weight if need_x else None
+        grad = grad.reshape(math.prod(x.shape[:-1]), weight.shape[0])
+        if torch.is_grad_enabled():
+            # Somebody wants second derivatives: torch's operations have them.
+            to_weight = grad.t() @ x.flatten(0, -2)
+            return to_x, to_weight, grad.sum(0) if ctx.biased else None
+        if not need_weight:
+            return to_x, None, grad.sum(0) if need_bias else None
+        return to_x, *matmul.linear_gradient(_rows(words), x.shape[-1], grad, need_bias)
+
+
+def _rows(words: Tensor) -> Tensor:
+    return words.reshape(math.prod(words.shape[:-1]), words.shape[-1])
+
+
+# Operations below autograd, for the table.
+
+
+def mm(first: Tensor, second: Tensor) -> Any:
+    return _product(first, second, None)
+
+
+def _product(first: Any, second: Any, bias: Tensor | None) -> Any:
+    spikes_first = isinstance(first, SpikeTensor)
+    spikes, other = (first, second) if spikes_first else (second, first)
+    if isinstance(other, SpikeTensor) or other.dtype != spikes.dtype or len(spikes.features) != 1:
+        return NotImplemented
+    if (
+        first.dim() != 2
+        or second.dim() != 2
+        or first.shape[1] != second.shape[0]
+        or other.device.type != "cpu"
+    ):
+        return NotImplemented
+    # x @ W and (W @ x.T).T multiply by weights; G.T @ x and (x.T @ G).T are weight gradients.
+    by_weights = spikes_first != spikes.is_transposed
+    other = other.float() if spikes_first else other.float().t()
+    if by_weights:
+        direct = matmul.product(spikes.words, spikes.neurons, other, bias if spikes_first else None)
+    else:
+        direct = matmul.weight_gradient(spikes.words, spikes.neurons, other)
+    result = direct if by_weights == spikes_first else direct.t()
+    if bias is not None and not (by_weights and spikes_first):
+        result = result + bias
+    return result.to(spikes.dtype)
+
+
+def addmm(bias: Tensor, first: Tensor, second: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+    if isinstance(bias, SpikeTensor) or beta != 1 or alpha != 1:
+        return NotImplemented
+    if bias.shape != second.shape[1:] or bias.dtype != first.dtype:
+        return NotImplemented
+    return _product(first, second, bias.float())
+
+
+def aten_linear(x: Any, weight: Any, bias: Tensor | None = None) -> Any:
+    if not plain_rows(x) or isinstance(weight, SpikeTensor) or len(x.features) != 1:
+        return NotImplemented
+    flat = x.like(x.words.reshape(math.prod(x.shape[:-1]), x.words.shape[-1]))
+    out = mm(flat, weight.t()) if bias is None else addmm(bias, flat, weight.t())
+    if out is NotImplemented:
+        return NotImplemented
+    return out.view(*x.shape[:-1], weight.shape[0])

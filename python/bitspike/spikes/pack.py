@@ -1,0 +1,65 @@
+"""Floats that hold zeros and ones as bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import matmul
+from bitspike.ops import spikes as ops
+
+from .tensor import of_words
+from .upstream import plain_gradient
+
+
+class Pack(torch.autograd.Function):
+    """The packed form of dense spikes, whose words are given; its gradient is theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, floats: Tensor, words: Tensor, features: int) -> Tensor:
+        return of_words(words, floats.shape[floats.dim() - features :])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
+        return plain_gradient(grad), None, None
+
+
+def packed(spikes: Tensor, features: int | None = None) -> Tensor:
+    """A sequence as bits, or as it is if it holds another value than 0 and 1.
+
+    Args:
+        spikes: ``[T, B, *]``
+        features: How many trailing axes are one row of neurons; by default those behind the first
+            two, but at least one.
+    """
+    features = max(spikes.dim() - 2, 1) if features is None else features
+    words, others = ops.pack(spikes.detach(), features)
+    if others:
+        return spikes
+    return _with_gradient(spikes, words)
+
+
+def _with_gradient(x: Tensor, words: Tensor) -> Tensor:
+    """The packed form of dense spikes, whose words are given, with their gradient."""
+    if x.requires_grad and torch.is_grad_enabled():
+        bits: Tensor = Pack.apply(x, words, x.dim() - words.dim() + 1)
+        return bits
+    return of_words(words, x.shape[words.dim() - 1 :])
+
+
+def packed_if_faster(x: Tensor, weight: Any) -> Tensor:
+    """Floats that may be spikes, as bits if a linear layer is faster with them."""
+    inputs, outputs = x.shape[-1] if x.dim() else 0, weight.shape[0]
+    rows = x.numel() // inputs if inputs else 0
+    if not (x.is_cpu and x.dtype == weight.dtype == torch.float32) or weight.dim() != 2:
+        return x
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        return x
+    if matmul.prefers_dense(None, rows, inputs, outputs):
+        return x
+    words, others = ops.pack(x.detach(), 1)
+    if others or matmul.prefers_dense(words, rows, inputs, outputs):
+        return x
+    return _with_gradient(x, words)

@@ -1,0 +1,361 @@
+"""Spikes as a tensor that costs one bit each."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Size, Tensor
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+from bitspike.arguments import as_tensor, with_values
+from bitspike.ops import spikes as ops
+from bitspike.ops.route import is_others_turn, is_traced
+
+from ._in_place import OutOfPlace, out_of_place, refuse_writes
+from ._memory import NoMemory
+from ._words import expect_padded, version
+from .gradient import DenseGradient, expect_dense_gradient
+from .unpacked_view import UnpackedView, read_only
+
+
+class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
+    """A tensor of zeros and ones that holds one bit per element.
+
+    It is logically float32 (bfloat16 or float16 under autocast) of shape ``[T, B, *features]``,
+    and any torch operation takes it: ``nn.Linear``, products, sums over time, slices of time and
+    batch work on the bits; every other operation unpacks and gives the dense result
+    (:func:`bitspike.unpacked_operations` counts them). Gradients with respect to it are dense.
+
+    Neuron ``n`` of a row is bit ``n % 64`` of int64 word ``n // 64``; a row is all features of one
+    sample at one step, padded with zeros to whole words.
+
+    Writing into it raises ``RuntimeError``, and so does writing into what is selected from it, also
+    where that is an unpacked copy. What may give a new tensor does: ``spikes += x``, and modules
+    with ``inplace=True``. It lives on the CPU, and has no memory of numbers: ``data_ptr`` raises.
+
+    Args:
+        words: int64 ``[*rows, ceil(N / 64)]`` with ``N`` the product of ``features``, on the CPU.
+            They are shared. If they are written after an operation that needs them for its
+            gradient, ``backward`` raises ``RuntimeError``.
+        features: The shape of one row.
+        dtype: The logical dtype.
+
+    Raises:
+        ValueError: if the words do not fit the features, or have bits behind the last neuron.
+        TypeError: for another logical dtype.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> spikes = snn.SpikeTensor.from_dense(torch.tensor([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]))
+        >>> spikes
+        SpikeTensor(shape=(2, 3), density=0.5, 16 bytes)
+        >>> spikes.sum(0)
+        tensor([0., 1., 2.])
+    """
+
+    functions: ClassVar[Mapping[Any, Callable[..., Any]]]
+    """Torch functions with a form of their own for spikes; ``table.py`` sets it."""
+    dispatch: ClassVar[Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]]
+    """Runs an operation below autograd; ``table.py`` sets it."""
+
+    words: Tensor
+    features: Size
+    is_transposed: bool
+    words_version: int | None
+    """How often the words had been written when this tensor was made; None if nobody counts."""
+
+    @staticmethod
+    def __new__(
+        cls,
+        words: Tensor,
+        features: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+        _transposed: bool = False,
+    ) -> SpikeTensor:
+        """Wraps words, which are shared and not copied; see the class for the arguments."""
+        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise TypeError(f"dtype must be float32, bfloat16 or float16, not {dtype}")
+        features = Size(features)
+        expect_padded(words, features)
+        return wrapped(words, features, dtype, _transposed)
+
+    @staticmethod
+    def from_dense(dense: Tensor, features: int | None = None) -> SpikeTensor:
+        """Packs a tensor of zeros and ones.
+
+        Args:
+            dense: ``[T, B, *features]``, or with fewer axes in front; float32, float64, bfloat16,
+                float16, uint8 or bool; a tensor or what ``torch.as_tensor`` takes.
+            features: How many trailing axes are one row of neurons; by default all behind the
+                first two, but at least one.
+
+        Raises:
+            TypeError: if the dtype has no packed form.
+            ValueError: if a value is neither 0 nor 1.
+
+        Example:
+            >>> SpikeTensor.from_dense(torch.eye(3)).density()
+            0.3333333333333333
+        """
+        dense = as_tensor(dense, "dense")
+        if features is None:
+            features = max(dense.dim() - 2, min(dense.dim(), 1))
+        if not 0 <= features <= dense.dim():
+            raise ValueError(f"features is {features}, but dense has {dense.dim()} axes")
+        shape = dense.shape[dense.dim() - features :]
+        numbers = dense.dense() if isinstance(dense, SpikeTensor) else dense.detach()
+        source = with_values(numbers, "dense")
+        # A row more in front keeps the words of a lone row of neurons two-dimensional.
+        words, others = ops.pack(source.cpu(), features)
+        if others:
+            raise ValueError(f"dense holds {others} values that are neither 0 nor 1")
+        dtype = dense.dtype if dense.dtype in (torch.bfloat16, torch.float16) else torch.float32
+        return of_words(words, shape, dtype)
+
+    @staticmethod
+    def from_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) -> SpikeTensor:
+        """Spikes ``[T, B, N]`` at the given steps, samples and neurons, in any order.
+
+        Args:
+            t: Steps, integers ``[E]``.
+            b: Samples, likewise.
+            n: Neurons, likewise.
+            shape: ``(T, B, N)``.
+
+        Raises:
+            ValueError: if the lengths differ or a coordinate lies outside the shape.
+
+        Example:
+            >>> SpikeTensor.from_events([0, 2], [0, 0], [4, 9], (3, 1, 10)).count_nonzero()
+            tensor(2)
+        """
+        if len(shape) != 3 or min(shape) < 0:
+            raise ValueError(f"shape must be three sizes (T, B, N), not {tuple(shape)}")
+        columns = [
+            with_values(as_tensor(x, name, _CPU), name)
+            for name, x in (("t", t), ("b", b), ("n", n))
+        ]
+        for name, x in zip("tbn", columns, strict=True):
+            inexact = x.numel() and (x.is_floating_point() or x.is_complex())
+            if x.dim() != 1 or inexact or x.shape != columns[0].shape:
+                raise ValueError(
+                    f"{name} must hold one integer per event, like t {tuple(columns[0].shape)}, "
+                    f"not {x.dtype} {tuple(x.shape)}"
+                )
+        t, b, n = (x.to(torch.int64) for x in columns)
+        return of_words(ops.from_events(t, b, n, shape), Size(shape[2:]))
+
+    def to_events(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Step, sample and neuron of every spike, int64, sorted: the inverse of ``from_events``.
+
+        Raises:
+            ValueError: if the tensor is not ``[T, B, N]``.
+        """
+        if self.dim() != 3 or len(self.features) != 1:
+            raise ValueError(f"events have three coordinates, but the shape is {tuple(self.shape)}")
+        if is_traced(self.words):
+            t, b, n = self.dense().nonzero().unbind(1)
+            return t, b, n
+        return ops.to_events(self.words, self.neurons)
+
+    def to_indices(self, one_based: bool = False) -> list[Tensor]:
+        """Per row of neurons, in order, the positions of its spikes.
+
+        Example:
+            >>> train = SpikeTensor.from_dense(torch.tensor([0, 0, 0, 0, 1, 0, 0, 0, 0, 1.0]))
+            >>> train.to_indices(one_based=True)
+            [tensor([ 5, 10])]
+        """
+        rows = self.words.flatten(0, -2).unsqueeze(1) if self.rows else self.words.view(1, 1, -1)
+        row, _, neuron = of_words(rows, Size((self.neurons,))).to_events()
+        counts = torch.bincount(row, minlength=rows.shape[0]).tolist()
+        return list((neuron + int(one_based)).split(counts))
+
+    @property
+    def shape(self) -> Size:  # type: ignore[override]
+        """The logical shape, which torch would ask `__torch_function__` for."""
+        shape = self.words.shape[:-1] + self.features
+        return shape[::-1] if self.is_transposed else shape
+
+    @property
+    def neurons(self) -> int:
+        """How many neurons a row has."""
+        return self.features.numel()
+
+    @property
+    def rows(self) -> int:
+        """How many axes lie in front of the features."""
+        return self.words.dim() - 1
+
+    def dense(self) -> Tensor:
+        """The same values as an ordinary tensor, outside of autograd's sight."""
+        with torch.no_grad():
+            flat = ops.unpack(self.words, self.neurons, self.dtype)
+            plain: Tensor = flat.view((*self.words.shape[:-1], *self.features))
+            return plain.t() if self.is_transposed else plain
+
+    def density(self) -> float:
+        """The share of ones; 0 for an empty tensor."""
+        if not self.numel():
+            return 0.0
+        traced = is_traced(self.words)
+        count = int(self.dense().count_nonzero()) if traced else ops.count(self.words)
+        return count / self.numel()
+
+    def like(self, words: Tensor, features: Sequence[int] | None = None) -> SpikeTensor:
+        """Other words under the same logical dtype."""
+        features = self.features if features is None else Size(features)
+        return of_words(words, features, self.dtype)
+
+    def saved_words(self) -> Tensor:
+        """The words, for backward.
+
+        Raises:
+            RuntimeError: if they were written since this tensor was made.
+        """
+        if self.words_version is not None and self.words_version != self.words._version:
+            raise RuntimeError(
+                f"the words of a SpikeTensor of shape {tuple(self.shape)}, which the gradient of "
+                "an operation needs, were written after that operation"
+            )
+        return self.words
+
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
+        gradient = ", requires_grad=True" if self.requires_grad else ""
+        kind = "" if self.dtype == torch.float32 else f", {self.dtype}"
+        if is_traced(self.words):
+            return f"SpikeTensor(shape={tuple(self.shape)}{kind}{gradient})"
+        density = f"density={self.density():.3g}, {self.words.nbytes} bytes"
+        return f"SpikeTensor(shape={tuple(self.shape)}, {density}{kind}{gradient})"
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        state = (self.words, tuple(self.features), self.dtype, self.is_transposed)
+        return _rebuild, (*state, self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:
+        if not self.is_leaf:
+            raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
+        copied = wrapped(self.words.clone(), self.features, self.dtype, self.is_transposed)
+        copied.requires_grad_(self.requires_grad)
+        copied.grad = copy.deepcopy(self.grad, memo)
+        if getattr(self, "_is_param", False):  # as nn.Parameter marks them
+            copied._is_param = True
+        memo[id(self)] = copied
+        return copied
+
+    def share_memory_(self) -> SpikeTensor:
+        """Moves the bits to shared memory."""
+        self.words.share_memory_()
+        return self
+
+    def __tensor_flatten__(self) -> tuple[list[str], Any]:
+        return ["words"], (tuple(self.features), self.dtype, self.is_transposed)
+
+    @staticmethod
+    def __tensor_unflatten__(
+        inner: dict[str, Tensor], meta: Any, outer_size: Any, outer_stride: Any
+    ) -> SpikeTensor:
+        return SpikeTensor(inner["words"], *meta)
+
+    def __coerce_tangent_metadata__(self) -> Tensor:
+        # What AOTAutograd shall expect as the gradient of a compiled graph's output.
+        return DenseGradient(torch.empty(self.shape, dtype=self.dtype, device=self.device))
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if is_others_turn(types):
+            return NotImplemented
+        kwargs = kwargs or {}
+        if kwargs:
+            kwargs = out_of_place(args, kwargs, SpikeTensor)
+        with torch._C.DisableTorchFunctionSubclass():
+            if torch.compiler.is_compiling():
+                return func(*args, **kwargs)
+            for x in args:
+                if isinstance(x, SpikeTensor):
+                    expect_dense_gradient(x)
+                    made = x.words_version
+                    if made is not None and made != x.words._version:
+                        args = _renewed(args)
+            if kwargs:
+                refuse_writes(func, args, kwargs, UnpackedView)
+            handler = cls.functions.get(func)
+            if handler is not None:
+                result = handler(*args, **kwargs)
+                if result is not NotImplemented:
+                    return result
+            return read_only(func(*args, **kwargs), _is_view_of_spikes)
+
+    @classmethod  # which torch declares as an attribute
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return cls.dispatch(func, args, kwargs or {})
+
+
+def of_words(
+    words: Tensor,
+    features: Size,
+    dtype: torch.dtype = torch.float32,
+    transposed: bool = False,
+) -> SpikeTensor:
+    """The spikes of words that are known to fit, and to be padded with zeros."""
+    if torch.compiler.is_compiling():  # Dynamo knows what a class is.
+        return SpikeTensor(words, features, dtype, transposed)
+    return wrapped(words, features, dtype, transposed)
+
+
+def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool) -> SpikeTensor:
+    """The same, for code that Dynamo does not trace."""
+    shape, strides = words.shape[:-1] + features, None
+    if transposed:
+        shape, strides = shape[::-1], (1, features.numel())
+    spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
+        SpikeTensor, shape, strides=strides, dtype=dtype, device=_CPU
+    )
+    plain = type(words) is Tensor
+    if plain:
+        # Or else torch hands out address 0, and whoever reads there ends the process.
+        torch._C._set_storage_access_error_msg(
+            spikes, "a SpikeTensor has no memory of numbers; take that of its .dense()"
+        )
+    spikes.words = words
+    spikes.features = features
+    spikes.is_transposed = transposed
+    spikes.words_version = version(words) if plain else None
+    return spikes
+
+
+_CPU = torch.device("cpu")
+
+
+def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spikes as their words are now: only backward insists on those of the time of its forward."""
+    alias = torch.ops.aten.alias
+    return tuple(alias(x) if isinstance(x, SpikeTensor) else x for x in args)
+
+
+def _is_view_of_spikes(x: Tensor) -> bool:
+    return x._is_view() and isinstance(x._base, SpikeTensor)
+
+
+def _rebuild(
+    words: Tensor, features: tuple[int, ...], dtype: torch.dtype, transposed: bool, grad: bool
+) -> SpikeTensor:
+    # A file may be read onto another device, which has no packed spikes.
+    spikes = SpikeTensor(words.cpu(), features, dtype, transposed)
+    return spikes.requires_grad_(grad)  # type: ignore[return-value]
+
+
+def _collate(batch: list[SpikeTensor], *, collate_fn_map: Any = None) -> Tensor:
+    return torch.stack(batch)  # type: ignore[arg-type]
+
+
+torch.serialization.add_safe_globals([_rebuild, SpikeTensor])
+# A DataLoader's workers would stack into shared dense memory.
+default_collate_fn_map[SpikeTensor] = _collate
