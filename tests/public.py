@@ -7,15 +7,10 @@ import re
 
 import bitspike
 
-# Files beside the public modules: `bitspike` itself has what is public of them.
+# Rooms of the house: `bitspike` itself, or a module of snnTorch's name, has what is public of them.
 INTERNAL = {
-    "arguments",
-    "dense_gradient",
-    "dense_spikes",
-    "ops",
-    "spike_tensor",
-    "unpacked_view",
-    "unroll",
+    *("arguments", "checkpoint", "derivable", "monitors", "moved", "ops", "plasticity"),
+    *("reference_path", "run", "spikes", "state"),
 }
 
 

@@ -93,7 +93,9 @@ def test_what_is_private_stays_in_its_folder(module):
 
 @pytest.mark.parametrize("module", FILES)
 def test_only_ops_knows_the_native_module(module):
-    names = {name for _, name, _ in imported(module)} | {source for source, _, _ in imported(module)}
+    names = {name for _, name, _ in imported(module)} | {
+        source for source, _, _ in imported(module)
+    }
     assert floor(module) == floor("ops") or not any(name.endswith("_native") for name in names)
 
 

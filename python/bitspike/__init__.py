@@ -8,14 +8,11 @@ from bitspike import backprop as backprop
 from bitspike import decode as decode
 from bitspike import functional as functional
 from bitspike import layers as layers
-from bitspike import monitors as monitors
-from bitspike import moved as moved
+from bitspike import moved
 from bitspike import neurons as neurons
-from bitspike import plasticity as plasticity
 from bitspike import scan as scan
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot
-from bitspike import spikes as spikes
 from bitspike import surrogate as surrogate
 from bitspike import tasks as tasks
 from bitspike import utils as utils
@@ -72,3 +69,5 @@ from bitspike.spikes import UnpackedView as UnpackedView
 from bitspike.spikes.table import unpacked_operations as unpacked_operations
 
 __version__: str = VERSION
+
+moved.alias_modules()

@@ -17,10 +17,12 @@ _MOVED = {
 }
 """Modules of before, which `pickle` knows by name, and what took their place."""
 
-for _old, _new in _MOVED.items():
-    sys.modules[f"bitspike.{_old}"] = import_module(f"bitspike.{_new}")
 
-for _path in ("spike_tensor._rebuild", "dense_spikes.DenseSpikes"):
-    _module, _, _name = _path.rpartition(".")
-    _known = getattr(sys.modules[f"bitspike.{_module}"], _name)
-    torch.serialization.add_safe_globals([(_known, f"bitspike.{_path}")])
+def alias_modules() -> None:
+    """Lets ``pickle`` and ``torch.load`` find what they know by the names of before."""
+    for old, new in _MOVED.items():
+        sys.modules[f"bitspike.{old}"] = import_module(f"bitspike.{new}")
+    for path in ("spike_tensor._rebuild", "dense_spikes.DenseSpikes"):
+        module, _, name = path.rpartition(".")
+        known = getattr(sys.modules[f"bitspike.{module}"], name)
+        torch.serialization.add_safe_globals([(known, f"bitspike.{path}")])

@@ -176,7 +176,7 @@ class _Scan(torch.autograd.Function):
         native: Any
         upstream: Tensor | None
         if not is_traced(out) and out.numel() and derivable.is_wanted([grad]):
-            native, upstream = gradients_in_torch, derivable.plain(grad)
+            native, upstream = _gradients_in_torch, derivable.plain(grad)
         else:
             native, upstream = ops.backward, grad if is_traced(out) else plain_gradient(grad)
         grads = native(out, *inputs, ctx.rectified, need, upstream)
@@ -184,7 +184,7 @@ class _Scan(torch.autograd.Function):
         return (*(x if needed else None for x, needed in pairs), None)
 
 
-def gradients_in_torch(
+def _gradients_in_torch(
     out: Tensor,
     x: Tensor | None,
     decay: Tensor,

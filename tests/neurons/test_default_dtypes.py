@@ -8,6 +8,7 @@ from cases import CASES
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import bitspike as snn
+from bitspike.spikes.dense import of_spikes
 
 OTHERS = {
     "RLeaky": lambda: snn.RLeaky(0.7, linear_features=3, multi_step=True),
@@ -124,7 +125,7 @@ UNUSUAL = {
     "strided": lambda x: x.repeat_interleave(2, -1)[..., ::2],
     "parameter": lambda x: torch.nn.Parameter(x),
     "packed": lambda x: snn.SpikeTensor.from_dense((x > x.mean()).float()),
-    "spikes": lambda x: snn.dense_spikes.of_spikes((x > x.mean()).float()),
+    "spikes": lambda x: of_spikes((x > x.mean()).float()),
     "boolean": lambda x: x > x.mean(),
 }
 

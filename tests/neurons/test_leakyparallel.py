@@ -12,6 +12,7 @@ from torch import nn
 
 import bitspike as snn
 from bitspike import surrogate
+from bitspike.neurons.base import never_reset
 from bitspike.ops import _native
 
 pytestmark = pytest.mark.isa
@@ -46,7 +47,8 @@ def test_equals_snntorch(steps, inputs, hidden, beta, bias, threshold, batched):
     wanted, spikes = theirs(x), ours(x)
     assert isinstance(spikes, snn.SpikeTensor) and spikes.shape == wanted.shape
     membrane = theirs.rnn(x)[0]
-    assert error(ours._membrane(x), membrane) < 1e-6
+    # What cancels in a sum leaves the rounding of its terms, which are about 1.
+    assert (ours._membrane(x) - membrane).abs().max() < 1e-6 * membrane.abs().max().clamp(min=1)
     assert_same_spikes(spikes, wanted, membrane, threshold)
 
 
@@ -130,7 +132,7 @@ def test_threads_and_isas_change_nothing(threads, force_isa):
             threads(count)
             leaf = current.clone().requires_grad_()
             membrane = snn.scan.linear_scan(leaf, decay, rectified=True)
-            spikes = snn.neurons._sequence.fire(neuron, membrane)
+            spikes = never_reset.fire(neuron, membrane)
             spikes.sum().backward()
             results.append((membrane, spikes, leaf.grad))
     for result in results[1:]:

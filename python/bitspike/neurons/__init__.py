@@ -8,7 +8,7 @@ from .adex import AdEx as AdEx
 from .alif import ALIF as ALIF
 from .alpha import Alpha as Alpha
 from .associativeleaky import AssociativeLeaky as AssociativeLeaky
-from .base import specification as specification
+from .base import specification
 from .cuba_lif import CuBaLIF as CuBaLIF
 from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .eif import EIF as EIF
