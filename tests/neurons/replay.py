@@ -5,11 +5,13 @@ import copy
 import torch
 from torch import Tensor
 
+from bitspike.neurons.base.run import run_reference
+
 
 def run(neuron, x: Tensor, initial: list[Tensor], reference: bool = False) -> list[Tensor]:
     """Spikes, then each state over all steps, then each last state."""
     if reference:
-        spikes, states, last = neuron._run_reference(x, initial, True, True)
+        spikes, states, last = run_reference(neuron, x, initial, True, True)
     else:
         assert neuron.native_refusal(x) is None
         spikes, states, last = neuron.run(x, initial, sequence=True, states=True)

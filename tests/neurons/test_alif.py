@@ -6,6 +6,7 @@ from compare import dense
 from firing import trace
 
 import bitspike as snn
+from bitspike.neurons.base.run import run_reference
 
 
 def test_trace_by_hand():
@@ -59,7 +60,7 @@ def test_gradients_go_through_spikes_into_the_adaptation(reference):
     mem = torch.tensor([0.25], requires_grad=True)
     initial = [torch.zeros(1), mem]
     if reference:
-        a = neuron._run_reference(x, initial, True, True)[1][0]
+        a = run_reference(neuron, x, initial, True, True)[1][0]
     else:
         assert neuron.native_refusal(x) is None
         a = neuron(x, *initial)[1]

@@ -6,6 +6,7 @@ from compare import dense, error
 from firing import constant, spike_times, trace
 
 import bitspike as snn
+from bitspike.neurons.base.run import run_reference
 from bitspike.neurons.hodgkin_huxley import rates
 
 DT = 0.01
@@ -57,7 +58,7 @@ def test_native_and_reference_are_finite_everywhere(v):
     neuron = snn.HodgkinHuxley(learn_g_na=True, multi_step=True)
     initial = [torch.tensor([x], requires_grad=True) for x in (0.1, 0.5, 0.3, v)]
     x = torch.zeros(1, 1)
-    for results in (neuron(x, *initial)[1:], neuron._run_reference(x, initial, True, True)[1]):
+    for results in (neuron(x, *initial)[1:], run_reference(neuron, x, initial, True, True)[1]):
         gradients = torch.autograd.grad(sum(y.sum() for y in results), initial)
         assert all(y.isfinite().all() for y in (*results, *gradients))
 

@@ -9,6 +9,7 @@ from cases import CASES
 from compare import dense
 
 import bitspike as snn
+from bitspike.neurons.base.run import run_reference
 
 
 class Bounded(snn.Leaky):
@@ -122,7 +123,7 @@ def test_what_kernels_call_may_be_overridden_and_stays_native():
     neuron, x = Slow(beta=0.25, multi_step=True), torch.rand(9, 4, 3)
     assert neuron.native_refusal(x) is None
     plain = snn.Leaky(beta=0.5, threshold=0.5, multi_step=True)
-    reference = neuron._run_reference(x, [torch.zeros(4, 3)], True, True)
+    reference = run_reference(neuron, x, [torch.zeros(4, 3)], True, True)
     for wanted, native, torch_ in zip(
         plain(x), neuron(x), (reference[0], *reference[1]), strict=True
     ):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bitspike as snn
-from bitspike.neurons.base import constants
+from bitspike.neurons.base import FIRING
 
 PAGE = (Path(__file__).parents[2] / "docs" / "neurons.md").read_text(encoding="utf-8")
 BASES = {"SpikingNeuron", "LIF"}
@@ -17,7 +17,7 @@ def neurons():
     found = {
         name: kind
         for name, kind in vars(snn).items()
-        if isinstance(kind, type) and issubclass(kind, constants.Constants)
+        if isinstance(kind, type) and issubclass(kind, FIRING)
     }
     return {name: kind for name, kind in found.items() if name not in BASES}
 

@@ -131,7 +131,9 @@ def uses_of(kind):
 
         # PLIF keeps w, the logit of beta.
         named = rf"{parameter}\b|is on meta|w is on|{OF_TORCH}|against the membrane"
-        yield Use(kind.__init__, parameter, value, call, named, random, name, (*without, *MADE))
+        known = "meta" if (name, parameter) in IGNORED else ""
+        skipped = (*without, *MADE, known)
+        yield Use(kind.__init__, parameter, value, call, named, random, name, skipped)
 
 
 def sequences(kind):
@@ -144,6 +146,8 @@ WITHOUT = {
     "SLSTM": ("vmap",),  # for which torch's cell has no rule
     "EscapeLeaky": ("backwards",),  # whose numbers torch draws in the order of memory
 }
+IGNORED = {("DeltaLeaky", "threshold"), ("DeltaLeaky", "graded_spikes_factor")}
+"""Arguments without effect, as in snnTorch: that there are no numbers in one does not matter."""
 OF_TORCH = "on the (expected|same) device|out of meta|on meta tensors|size of tensor"
 """What torch says of a module whose weights or parameters do not fit each other."""
 MADE = ("default float64", "default bfloat16", "default device", "vmap", "func.grad", "fake")

@@ -9,6 +9,7 @@ from torch import nn
 import bitspike as snn
 from bitspike import functional as SF
 from bitspike import spikegen, surrogate
+from bitspike.neurons.base.constants import note_unit_spikes
 
 T, B, K, N = 12, 5, 20, 30
 
@@ -182,7 +183,7 @@ def test_graded_and_signed_spikes_count_once():
     net = healthy()
     plain = snn.diagnose(net, spikes(density=1.0)).layers[0]
     net[1].graded_spikes_factor.fill_(2.5)
-    net[1]._note_unit_spikes()
+    note_unit_spikes(net[1])
     assert snn.diagnose(net, spikes(density=1.0)).layers[0].firing_rate == plain.firing_rate
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.neurons.base.constants import Constants
+from bitspike.neurons.base import FIRING
 from bitspike.neurons.base.recurrent import OneToOne, Recurrent
 from bitspike.spikes.tensor import SpikeTensor
 
@@ -308,5 +308,5 @@ def _uncounted(net: nn.Module, counted: set[nn.Module]) -> Iterator[str]:
     """The modules with arrays of parameters that are not among those counted."""
     for name, module in net.named_modules():
         arrays = any(p.numel() > 1 for p in module.parameters(recurse=False))
-        if arrays and not isinstance(module, Constants) and module not in counted:
+        if arrays and not isinstance(module, FIRING) and module not in counted:
             yield f"{name} ({type(module).__name__})"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bitspike import utils
 from bitspike.arguments import as_tensor, with_values
 from bitspike.neurons import LI, AssociativeLeaky, StateLeaky
-from bitspike.neurons.base.constants import Constants
+from bitspike.neurons.base import FIRING
 from bitspike.neurons.base.recurrent import Recurrent
 from bitspike.run.unroll import unroll
 from bitspike.spikes.tensor import SpikeTensor
@@ -47,7 +47,7 @@ class Seen:
     @property
     def is_neuron(self) -> bool:
         """Whether it is a layer of neurons."""
-        return isinstance(self.module, Constants)
+        return isinstance(self.module, FIRING)
 
     @property
     def fires(self) -> bool:
@@ -152,7 +152,7 @@ def _watched(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     inside = {
         part: neuron
         for neuron in modules.values()
-        if isinstance(neuron, Constants)
+        if isinstance(neuron, FIRING)
         for part in neuron.modules()
         if part is not neuron
     }
@@ -161,11 +161,11 @@ def _watched(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             # What comes back is known from the spikes; a native kernel does not call the layer.
             watched = isinstance(module, SYNAPSES) and not isinstance(inside[module], Recurrent)
         elif any(True for _ in module.parameters(recurse=False)):
-            watched = isinstance(module, Constants) or not any(
-                isinstance(part, Constants) for part in module.modules()
+            watched = isinstance(module, FIRING) or not any(
+                isinstance(part, FIRING) for part in module.modules()
             )
         else:
-            watched = isinstance(module, (*SYNAPSES, Constants))
+            watched = isinstance(module, (*SYNAPSES, *FIRING))
         if watched:
             yield name, module
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.neurons.base.firing import Firing
+from bitspike.neurons import SpikingNeuron
 
 from .observe import SYNAPSES, Run, Seen, observed, run_once, sequence
 
@@ -89,7 +89,7 @@ def _bump(neurons: Seen, source: Seen, strength: float) -> tuple[Tensor, Tensor]
 
 def _rise(module: Any) -> Tensor:
     """How far the threshold lies above the membrane at rest."""
-    if isinstance(module, Firing) and module.STATES:
+    if isinstance(module, SpikingNeuron) and module.STATES:
         rest = [
             x if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.float32, device="cpu")
             for x in module.rest()

@@ -93,17 +93,17 @@ class Alpha(LIF):
         **switches: Unpack[Switches],
     ) -> None:
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
             **switches,
         )
         self._constant("alpha", number(alpha, "alpha").detach().clamp(0, 1), learn_alpha)
@@ -139,12 +139,12 @@ class Alpha(LIF):
         inh = beta * syn_inh - current
         mem = tau * (exc + inh)
         if self._reset_mechanism == "subtract":
-            once = self._once(reset)
+            once = self._reset_rule.once(reset)
             exc = exc - self.firing_threshold() * reset
             inh = inh - inh * once
             mem = mem - -syn_inh * once
         else:
-            exc, inh, mem = (self._erase(x, reset) for x in (exc, inh, mem))
+            exc, inh, mem = (self._reset_rule.erase(x, reset) for x in (exc, inh, mem))
         exc, inh = self._quantised(exc), self._quantised(inh)
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (exc, inh, mem)

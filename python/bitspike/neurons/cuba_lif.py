@@ -98,8 +98,8 @@ class CuBaLIF(LIF):
         alpha, beta, w_in, r = self.coefficients()
         reset = self.mem_reset(mem)
         syn = alpha * syn + w_in * current
-        mem = self._erase(beta * mem + r * syn, reset)
-        mem = self._subtract(mem, reset, beta)
+        mem = self._reset_rule.erase(beta * mem + r * syn, reset)
+        mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), beta)
         syn = self._quantised(syn)
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (syn, mem)

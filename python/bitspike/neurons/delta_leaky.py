@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from bitspike.neurons.base.constants import number
+from bitspike.neurons.base.inhibition import KWTA
 from bitspike.neurons.base.neuron import Result
 
 from .leaky import Leaky
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from bitspike.neurons.base.options import Switches
 
 Pair = tuple[Tensor | None, Tensor | None]
 
@@ -30,8 +37,12 @@ class DeltaLeaky(Leaky):
     Args:
         delta_threshold: ``θ_Δ``: a number, a tensor that broadcasts against one step, or an
             ``nn.Parameter`` to learn it. Like in snnTorch a number is not in the ``state_dict``.
-        args: The arguments of `Leaky`, of which the first is ``beta``.
-        kwargs: Likewise.
+        beta: ``β``: a number, or a tensor that broadcasts against one step.
+        learn_beta: Make it a parameter.
+        spike_grad, surrogate_disable, init_hidden, learn_threshold: See `SpikingNeuron`.
+        learn_graded_spikes_factor, switches: See `SpikingNeuron`.
+        threshold, inhibition, reset_mechanism, state_quant, output: Without effect.
+        graded_spikes_factor, reset_delay: Without effect.
 
     Shapes:
         As `Leaky`, with two states of one step's shape, given and returned as one pair; None, for
@@ -58,18 +69,48 @@ class DeltaLeaky(Leaky):
 
     mem_prev: Tensor
 
-    def __init__(self, delta_threshold: float | Tensor = 1.0, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        delta_threshold: float | Tensor = 1.0,
+        beta: float | Tensor | None = None,
+        threshold: float | Tensor = 1.0,
+        spike_grad: Callable[[Tensor], Tensor] | None = None,
+        surrogate_disable: bool = False,
+        init_hidden: bool = False,
+        inhibition: bool | KWTA = False,
+        learn_beta: bool = False,
+        learn_threshold: bool = False,
+        reset_mechanism: str = "subtract",
+        state_quant: Callable[[Tensor], Tensor] | bool = False,
+        output: bool = False,
+        graded_spikes_factor: float | Tensor = 1.0,
+        learn_graded_spikes_factor: bool = False,
+        reset_delay: bool = True,
+        **switches: Unpack[Switches],
+    ) -> None:
+        if beta is None:
+            raise TypeError("DeltaLeaky needs beta, the decay of its membrane")
+        super().__init__(
+            beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=True,
+            graded_spikes_factor=graded_spikes_factor,
+            learn_graded_spikes_factor=learn_graded_spikes_factor,
+            **switches,
+        )
         if isinstance(delta_threshold, Tensor):
             delta_threshold = number(delta_threshold, "delta_threshold")
             if not delta_threshold.is_floating_point():
                 delta_threshold = delta_threshold.to(torch.get_default_dtype())
         self.delta_threshold = delta_threshold
-        # What it is called with has no effect: there is nothing to delay, and states are returned.
-        self.reset_delay = self.output = True
-
-    def _check_reset(self, mechanism: str, delay: bool) -> None:
-        super()._check_reset(mechanism, True)
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """``beta`` as it is."""
@@ -79,7 +120,8 @@ class DeltaLeaky(Leaky):
         """``delta_threshold``."""
         if isinstance(self.delta_threshold, Tensor):
             return self.delta_threshold
-        return self.beta.new_tensor(self.delta_threshold)
+        beta = self.beta
+        return torch.tensor(self.delta_threshold, dtype=beta.dtype, device=beta.device)
 
     def level(self, *states: Tensor) -> Tensor:
         """How far the membrane has moved."""
@@ -113,8 +155,5 @@ class DeltaLeaky(Leaky):
     def _parts(self) -> list[Tensor]:
         return [*self.coefficients(), self.firing_threshold(), self.beta.new_ones(())]
 
-    def _call(
-        self, input_: Tensor, given: tuple[Tensor | None, ...], sequence: bool | None = None
-    ) -> Result:
-        spikes, mem, mem_prev = super()._call(input_, given, sequence)
-        return spikes, (mem, mem_prev)
+    def _result(self, spikes: Tensor, states: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        return spikes, states

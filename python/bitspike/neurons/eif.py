@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from bitspike.neurons.base.biophysical import Biophysical
-from bitspike.neurons.base.exponential import upstroke
+from bitspike.neurons.base.biophysical import Biophysical, upstroke
 from bitspike.neurons.base.neuron import Result
 
 if TYPE_CHECKING:

@@ -101,8 +101,8 @@ class EscapeLeaky(LIF):
         """One step in torch."""
         (beta,) = self.coefficients()
         reset = spk.detach() if self.detach_reset else spk
-        mem = self._erase(beta * mem + current, reset)
-        mem = self._subtract(mem, reset, beta)
+        mem = self._reset_rule.erase(beta * mem + current, reset)
+        mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), beta)
         mem = self._quantised(mem)
         fired, spikes = self._fired(mem)
         return spikes, (fired, mem)

@@ -88,8 +88,8 @@ class KLIF(LIF):
         beta, k = self.coefficients()
         reset = self.mem_reset(mem)
         if self.reset_mechanism == "zero":
-            mem = (1 - self._once(reset)) * mem
-        mem = self._subtract(mem, reset, beta)
+            mem = (1 - self._reset_rule.once(reset)) * mem
+        mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), beta)
         mem = torch.relu(k * (beta * mem + current))
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (mem,)

@@ -115,17 +115,17 @@ class Lapicque(LIF):
         if not has_beta:
             beta = torch.exp(torch.ones(1) * (-time_step / (R * C)))
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
             **switches,
         )
         self.exact_decay = exact_decay
@@ -170,8 +170,8 @@ class Lapicque(LIF):
         """One step in torch: the specification of the native kernel."""
         r, rate, time_step, decay = self.coefficients()
         reset = self.mem_reset(mem)
-        mem = self._erase(current * r * rate * time_step + decay * mem, reset)
-        mem = self._subtract(mem, reset, decay)
+        mem = self._reset_rule.erase(current * r * rate * time_step + decay * mem, reset)
+        mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), decay)
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (mem,)
 

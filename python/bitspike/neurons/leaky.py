@@ -10,32 +10,7 @@ from bitspike.neurons.base.lif import LIF
 from bitspike.neurons.base.neuron import Result
 
 
-class LeakyEquation(LIF):
-    """``u ← βu + I``: what `Leaky` and `RLeaky` compute."""
-
-    NAME = "leaky"
-    PARAMETERS = ("beta",)
-
-    def step(
-        self, current: Tensor, mem: Tensor, recurrent: Tensor | None = None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """One step in torch: the specification of the native kernel.
-
-        With a current from the layer itself, "zero" erases the present input too, as in snnTorch.
-        """
-        (beta,) = self.coefficients()
-        reset = self.mem_reset(mem)
-        if self.reset_mechanism == "zero" and recurrent is None:
-            mem = (1 - self._once(reset)) * mem
-        mem = beta * mem + current
-        if recurrent is not None:
-            mem = self._erase(mem + recurrent, reset)
-        mem = self._subtract(mem, reset, beta)
-        spikes, mem = self._fire_and_reset(mem, reset)
-        return spikes, (mem,)
-
-
-class Leaky(LeakyEquation):
+class Leaky(LIF):
     r"""Leaky integrate-and-fire neuron (Lapicque 1907; discretised as in Eshraghian et al. 2023).
 
     .. math::
@@ -87,6 +62,8 @@ class Leaky(LeakyEquation):
         SpikeTensor(shape=(4, 1, 1), density=0.25, 32 bytes)
     """
 
+    NAME = "leaky"
+    PARAMETERS = ("beta",)
     STATES: ClassVar[tuple[str, ...]] = ("mem",)
 
     mem: Tensor
@@ -94,6 +71,24 @@ class Leaky(LeakyEquation):
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Result:
         """One step, or a sequence if ``multi_step``."""
         return self._call(input_, (mem,))
+
+    def step(
+        self, current: Tensor, mem: Tensor, recurrent: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step in torch: the specification of the native kernel.
+
+        With a current from the layer itself, "zero" erases the present input too, as in snnTorch.
+        """
+        (beta,) = self.coefficients()
+        reset = self.mem_reset(mem)
+        if self.reset_mechanism == "zero" and recurrent is None:
+            mem = (1 - self._reset_rule.once(reset)) * mem
+        mem = beta * mem + current
+        if recurrent is not None:
+            mem = self._reset_rule.erase(mem + recurrent, reset)
+        mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), beta)
+        spikes, mem = self._fire_and_reset(mem, reset)
+        return spikes, (mem,)
 
     def init_leaky(self) -> Tensor:
         """Deprecated alias of :meth:`reset_mem`."""

@@ -61,7 +61,7 @@ class LI(LIF):
         multi_step: bool = False,
     ) -> None:
         super().__init__(
-            beta,
+            beta=beta,
             # No membrane reaches it, so the spikes that the kernel counts are none.
             threshold=float("inf"),
             surrogate_disable=True,

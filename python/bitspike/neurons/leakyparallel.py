@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike import surrogate
 from bitspike.arguments import as_tensor
-from bitspike.neurons.base.constants import Constants, number
-from bitspike.neurons.base.never_reset import fire
+from bitspike.neurons.base.constants import number
+from bitspike.neurons.base.never_reset import NeverReset, fire
 from bitspike.scan import linear_scan
 
 
-class LeakyParallel(Constants):
+class LeakyParallel(NeverReset):
     r"""A linear layer and rectified leaky integrators without reset, over a whole sequence.
 
     .. math::
@@ -96,14 +95,14 @@ class LeakyParallel(Constants):
         self._is_diagonal = not weight_hh_enable
         self._start(beta)
         self._recurrent.requires_grad_(learn_beta)
-        if surrogate_disable:
-            self.spike_grad = surrogate.Disabled()
-        else:
-            self.spike_grad = surrogate.atan() if spike_grad is None else spike_grad
-        self.surrogate_disable = surrogate_disable
-        self._constant("threshold", threshold, learn_threshold)
-        self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
-        self._note_unit_spikes()
+        self._set_firing(
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            learn_threshold=learn_threshold,
+            graded_spikes_factor=graded_spikes_factor,
+            learn_graded_spikes_factor=learn_graded_spikes_factor,
+        )
 
     def _start(self, beta: float | Tensor | None) -> None:
         """Gives ``W_hh`` its first values."""

@@ -89,8 +89,8 @@ class PLIF(SpikingNeuron):
         (beta,) = self.coefficients()
         reset = self.mem_reset(mem)
         if self.reset_mechanism == "zero":
-            mem = (1 - self._once(reset)) * mem
+            mem = (1 - self._reset_rule.once(reset)) * mem
         mem = beta * mem + (1 - beta) * current
-        mem = self._subtract(mem, reset, beta)
+        mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), beta)
         spikes, mem = self._fire_and_reset(mem, reset)
         return spikes, (mem,)

@@ -133,7 +133,7 @@ class RefractoryLeaky(LIF):
     def step(self, current: Tensor, hold: Tensor, mem: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One step in torch: the specification of the native kernel."""
         beta, gain, v_rest, v_reset, refractory = self.coefficients()
-        reset = self._once(self.mem_reset(mem))
+        reset = self._reset_rule.once(self.mem_reset(mem))
         hold = torch.where(reset > 0, refractory, torch.relu(hold - 1))
         mem = reset * v_reset + (1 - reset) * mem
         mem = v_rest + beta * (mem - v_rest) + gain * current

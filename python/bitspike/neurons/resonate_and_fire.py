@@ -92,7 +92,8 @@ class ResonateAndFire(SpikingNeuron):
         reset = self.mem_reset(im)
         turned = factor_im * re + factor_re * im
         re = (factor_re * re - factor_im * im) + current
-        im = self._subtract(self._erase(turned, reset), reset, factor_re)
+        im = self._reset_rule.erase(turned, reset)
+        im = self._reset_rule.subtract(im, reset, self.firing_threshold(), factor_re)
         re = self._quantised(re)
         spikes, im = self._fire_and_reset(im, reset)
         return spikes, (re, im)

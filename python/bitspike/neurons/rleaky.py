@@ -10,7 +10,7 @@ from torch import Tensor
 from bitspike.neurons.base.neuron import Result
 from bitspike.neurons.base.recurrent import Recurrent
 
-from .leaky import LeakyEquation
+from .leaky import Leaky
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bitspike.neurons.base.options import Switches
 
 
-class RLeaky(Recurrent, LeakyEquation):  # type: ignore[misc]
+class RLeaky(Recurrent):
     r"""Leaky integrate-and-fire neurons whose spikes come back (Eshraghian et al. 2023).
 
     .. math::
@@ -80,7 +80,9 @@ class RLeaky(Recurrent, LeakyEquation):  # type: ignore[misc]
         (torch.Size([25, 4, 100]), torch.Size([25, 4, 100]))
     """
 
+    NAME, PARAMETERS = Leaky.NAME, Leaky.PARAMETERS
     STATES = ("spk", "mem")
+    equation = Leaky.step
 
     def __init__(
         self,
@@ -105,17 +107,17 @@ class RLeaky(Recurrent, LeakyEquation):  # type: ignore[misc]
         **switches: Unpack[Switches],
     ) -> None:
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
             reset_delay=reset_delay,
             **switches,
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 from bitspike.neurons.base.neuron import Result
 from bitspike.neurons.base.recurrent import Recurrent
 
-from .synaptic import SynapticEquation
+from .synaptic import Synaptic
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bitspike.neurons.base.options import Switches
 
 
-class RSynaptic(Recurrent, SynapticEquation):  # type: ignore[misc]
+class RSynaptic(Recurrent):
     r"""Neurons behind a synapse whose spikes come back (Eshraghian et al. 2023).
 
     .. math::
@@ -56,7 +56,9 @@ class RSynaptic(Recurrent, SynapticEquation):  # type: ignore[misc]
         (tensor([1.7500], grad_fn=...), tensor([1.5000], grad_fn=...))
     """
 
+    NAME, PARAMETERS = Synaptic.NAME, Synaptic.PARAMETERS
     STATES = ("spk", "syn", "mem")
+    equation = Synaptic.step
 
     syn: Tensor
 
@@ -85,17 +87,17 @@ class RSynaptic(Recurrent, SynapticEquation):  # type: ignore[misc]
         **switches: Unpack[Switches],
     ) -> None:
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
             reset_delay=reset_delay,
             **switches,
         )

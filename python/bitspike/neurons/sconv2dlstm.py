@@ -93,16 +93,16 @@ class SConv2dLSTM(GatedNeuron):
     ) -> None:
         """Draws the weights as ``nn.Conv2d`` does."""
         super().__init__(
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
-            multi_step,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
+            multi_step=multi_step,
         )
         if max_pool and avg_pool:
             raise ValueError(

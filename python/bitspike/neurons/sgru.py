@@ -82,16 +82,16 @@ class SGRU(GatedNeuron):
     ) -> None:
         """Draws the weights as ``nn.GRUCell`` does."""
         super().__init__(
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
-            multi_step,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
+            multi_step=multi_step,
         )
         self.input_size = input_size
         self.hidden_size = hidden_size

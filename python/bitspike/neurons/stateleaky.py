@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike.neurons.base.lif import LIF
-from bitspike.neurons.base.never_reset import fire, integrate_and_fire
+from bitspike.neurons.base.constants import spikes_are_bits
+from bitspike.neurons.base.inputs import current_of
+from bitspike.neurons.base.never_reset import NeverReset, fire, integrate_and_fire
+from bitspike.neurons.base.run import expect_broadcast
 from bitspike.scan import linear_scan
 
 
-class StateLeaky(LIF):
+class StateLeaky(NeverReset):
     r"""Leaky integrator without reset, over a whole sequence (snnTorch 1.0's ``StateLeaky``).
 
     .. math::
@@ -50,7 +52,6 @@ class StateLeaky(LIF):
     Raises:
         ValueError: for another shape of ``beta`` or of the input, ``kernel_truncation_steps < 1``,
             parameters that do not broadcast.
-        NotImplementedError: from ``mem_reset`` and ``fire_inhibition``.
 
     Example:
         >>> import torch, bitspike as snn
@@ -61,8 +62,6 @@ class StateLeaky(LIF):
     """
 
     tau: Tensor
-
-    PARAMETERS = ("tau",)
 
     def __init__(
         self,
@@ -82,18 +81,21 @@ class StateLeaky(LIF):
         exact_decay: bool = False,
         multi_step: bool = True,
     ) -> None:
-        super().__init__(
-            beta=beta,
+        super().__init__()
+        self._set_firing(
             threshold=threshold,
             spike_grad=spike_grad,
             surrogate_disable=surrogate_disable,
             learn_threshold=learn_threshold,
-            state_quant=state_quant,
-            output=output,
             graded_spikes_factor=graded_spikes_factor,
             learn_graded_spikes_factor=learn_graded_spikes_factor,
-            multi_step=multi_step,
         )
+        # It is in the state dict of snnTorch's.
+        self.register_buffer("reset_mechanism_val", torch.tensor(0))
+        self._constant("beta", beta, False)
+        self.state_quant = state_quant
+        self.output = output
+        self.multi_step = multi_step
         given: Tensor = self._buffers["beta"]  # type: ignore[assignment]
         if given.shape not in ((), (1,), (channels,)):
             raise ValueError(f"beta must have shape (), (1,) or ({channels},), not {given.shape}")
@@ -102,7 +104,7 @@ class StateLeaky(LIF):
                 f"kernel_truncation_steps must be at least 1, not {kernel_truncation_steps}"
             )
         spikes_matter = learn_threshold or learn_graded_spikes_factor or surrogate_disable
-        if not output and (spikes_matter or spike_grad is not None or not self._spikes_are_bits()):
+        if not output and (spikes_matter or spike_grad is not None or not spikes_are_bits(self)):
             warn("without output there are no spikes to configure", UserWarning, stacklevel=2)
         tau = 1 / (1 - given + 1e-12)
         if learn_beta:
@@ -114,7 +116,7 @@ class StateLeaky(LIF):
         self.exact_decay = exact_decay
 
     @property
-    def beta(self) -> Tensor:  # type: ignore[override]
+    def beta(self) -> Tensor:
         """``β = (τ - 1)/τ``."""
         return (self.tau - 1) / self.tau
 
@@ -125,7 +127,7 @@ class StateLeaky(LIF):
 
     def forward(self, input_: Tensor) -> Any:
         """A whole sequence."""
-        return self._integrate(self._current(input_, sequence=True))
+        return self._integrate(current_of(input_, True, self.threshold.device))
 
     def run_sequence(self, input_: Tensor) -> Any:
         """The same: every call takes a sequence."""
@@ -136,7 +138,8 @@ class StateLeaky(LIF):
         if current.dim() != 3 or not (shared or current.shape[2] == self.channels):
             channels = "C" if shared else self.channels
             raise ValueError(f"input_ must be [T, B, {channels}], not {tuple(current.shape)}")
-        self._constants(current.shape[1:])
+        numbers = [self.beta, self.threshold, self.graded_spikes_factor]
+        expect_broadcast(("beta", "threshold", "graded_spikes_factor"), numbers, current.shape[1:])
         taps = self.kernel_truncation_steps
         if taps is not None and taps < current.shape[0]:
             membrane = _convolve(current, self.decay, taps)
@@ -149,22 +152,6 @@ class StateLeaky(LIF):
         if not self.output:
             return membrane
         return fire(self, membrane).to(current.dtype), membrane
-
-    def mem_reset(self, mem: Tensor) -> Tensor:
-        """There is no reset.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(f"{type(self).__name__} is never reset")
-
-    def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
-        """There is no inhibition.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no inhibition; Leaky has")
 
 
 def _convolve(current: Tensor, decay: Tensor, taps: int) -> Tensor:

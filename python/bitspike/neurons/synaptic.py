@@ -17,31 +17,7 @@ if TYPE_CHECKING:
     from bitspike.neurons.base.options import Switches
 
 
-class SynapticEquation(LIF):
-    """``i ← αi + I``, ``u ← βu + i``: what `Synaptic` and `RSynaptic` compute."""
-
-    NAME = "synaptic"
-    PARAMETERS = ("alpha", "beta")
-
-    alpha: Tensor
-
-    def step(
-        self, current: Tensor, syn: Tensor, mem: Tensor, recurrent: Tensor | None = None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """One step in torch: the specification of the native kernel."""
-        alpha, beta = self.coefficients()
-        reset = self.mem_reset(mem)
-        syn = alpha * syn + current
-        if recurrent is not None:
-            syn = syn + recurrent
-        mem = self._erase(beta * mem + syn, reset)
-        mem = self._subtract(mem, reset, beta)
-        syn = self._quantised(syn)
-        spikes, mem = self._fire_and_reset(mem, reset)
-        return spikes, (syn, mem)
-
-
-class Synaptic(SynapticEquation):
+class Synaptic(LIF):
     r"""Leaky integrate-and-fire neuron behind a synapse (second order; Eshraghian et al. 2023).
 
     .. math::
@@ -88,8 +64,11 @@ class Synaptic(SynapticEquation):
         (tensor([0.]), tensor([0.5000]), tensor([1.]))
     """
 
+    NAME = "synaptic"
+    PARAMETERS = ("alpha", "beta")
     STATES = ("syn", "mem")
 
+    alpha: Tensor
     syn: Tensor
     mem: Tensor
 
@@ -112,17 +91,17 @@ class Synaptic(SynapticEquation):
         **switches: Unpack[Switches],
     ) -> None:
         super().__init__(
-            beta,
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_beta,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            beta=beta,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_beta=learn_beta,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
             reset_delay=reset_delay,
             **switches,
         )
@@ -133,6 +112,21 @@ class Synaptic(SynapticEquation):
     ) -> Result:
         """One step, or a sequence if ``multi_step``."""
         return self._call(input_, (syn, mem))
+
+    def step(
+        self, current: Tensor, syn: Tensor, mem: Tensor, recurrent: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step in torch: the specification of the native kernel."""
+        alpha, beta = self.coefficients()
+        reset = self.mem_reset(mem)
+        syn = alpha * syn + current
+        if recurrent is not None:
+            syn = syn + recurrent
+        mem = self._reset_rule.erase(beta * mem + syn, reset)
+        mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), beta)
+        syn = self._quantised(syn)
+        spikes, mem = self._fire_and_reset(mem, reset)
+        return spikes, (syn, mem)
 
     def init_synaptic(self) -> tuple[Tensor, Tensor]:
         """Deprecated alias of :meth:`reset_mem`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,67 +12,18 @@ from bitspike import surrogate
 from bitspike.arguments import as_tensor
 from bitspike.spikes.tensor import SpikeTensor
 
-from .overridden import overridden_by, overridden_by_class
+from .overridden import overridden_by
 
 
-class Constants(nn.Module):
-    """A module that fires: it has a threshold, and what a spike counts."""
-
-    spike_grad: Callable[[Tensor], Tensor]
-    threshold: Tensor
-    graded_spikes_factor: Tensor
-
-    _overridden: ClassVar[str | None] = None
-    """A method of the class that kernels stand in for, and that is not the library's own."""
-
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        cls._overridden = overridden_by_class(cls)
-
-    def fire(self, mem: Tensor) -> Tensor:
-        """Spikes where the membrane is above threshold, times the graded factor."""
-        return self.spike_grad(mem - self.threshold) * self.graded_spikes_factor
-
-    def _constant(self, name: str, value: float | Tensor, learn: bool) -> None:
-        """Registers a number of the equation, as a parameter if it is learned."""
-        tensor = number(value, name)
-        if not tensor.is_floating_point():
-            tensor = tensor.to(torch.get_default_dtype())
-        if learn:
-            setattr(self, name, nn.Parameter(tensor))
-        else:
-            self.register_buffer(name, tensor)
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        self._note_unit_spikes()
-
-    def _note_unit_spikes(self) -> None:
-        """Remembers, for code that cannot look, whether a spike counts exactly 1."""
-        factor = self.graded_spikes_factor
-        fixed = not factor.requires_grad and may_be_read(factor)
-        self._unit_spikes = fixed and bool((factor == 1).all())
-
-    def _spikes_are_bits(self) -> bool:
-        factor = self.graded_spikes_factor
-        if not may_be_read(factor):
-            return self._unit_spikes
-        return not factor.requires_grad and factor.numel() == 1 and factor.item() == 1
-
-    def _override_refusal(self) -> str | None:
-        """Which method of its user's own keeps this neuron in torch, or None if there is none."""
-        overridden = self._overridden or overridden_by(self)
-        if overridden is None:
-            return None
-        return f"{type(self).__name__} overrides {overridden}, which the kernel does not call"
-
-    def _surrogate_refusal(self) -> str | None:
-        """Why kernels cannot fire with this surrogate, or None if they can."""
-        if not isinstance(self.spike_grad, surrogate.Surrogate):
-            return "spike_grad is a function that only torch can call"
-        if not self.spike_grad.is_native():
-            return f"{self.spike_grad} has no native form"
-        return None
+def register(module: nn.Module, name: str, value: float | Tensor, learn: bool) -> None:
+    """Registers a number of the equation, as a parameter if it is learned."""
+    tensor = number(value, name)
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.get_default_dtype())
+    if learn:
+        setattr(module, name, nn.Parameter(tensor))
+    else:
+        module.register_buffer(name, tensor)
 
 
 def number(value: float | Tensor, name: str) -> Tensor:
@@ -99,3 +50,40 @@ def may_be_read(x: Tensor) -> bool:
     if torch.compiler.is_compiling() or x.is_meta:
         return False
     return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is None
+
+
+def chosen(
+    spike_grad: Callable[[Tensor], Tensor] | None, disabled: bool
+) -> Callable[[Tensor], Tensor]:
+    """The surrogate that a neuron's arguments choose."""
+    if disabled:
+        return surrogate.Disabled()
+    return surrogate.atan() if spike_grad is None else spike_grad
+
+
+def note_unit_spikes(neuron: Any) -> None:
+    """Remembers, for code that cannot look, whether a spike counts exactly 1."""
+    factor = neuron.graded_spikes_factor
+    fixed = not factor.requires_grad and may_be_read(factor)
+    neuron._unit_spikes = fixed and bool((factor == 1).all())
+
+
+def spikes_are_bits(neuron: Any) -> bool:
+    """Whether a spike of this neuron counts exactly 1, and always will."""
+    factor = neuron.graded_spikes_factor
+    if not may_be_read(factor):
+        unit: bool = neuron._unit_spikes
+        return unit
+    return not factor.requires_grad and factor.numel() == 1 and factor.item() == 1
+
+
+def firing_refusal(neuron: Any) -> str | None:
+    """Why kernels cannot fire as this neuron does, or None if they can."""
+    overridden = neuron._overridden or overridden_by(neuron)
+    if overridden is not None:
+        return f"{type(neuron).__name__} overrides {overridden}, which the kernel does not call"
+    if not isinstance(neuron.spike_grad, surrogate.Surrogate):
+        return "spike_grad is a function that only torch can call"
+    if not neuron.spike_grad.is_native():
+        return f"{neuron.spike_grad} has no native form"
+    return None

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from bitspike.spikes.dense import announced
 
+from .constants import spikes_are_bits
 from .inhibition import KWTA
 from .neuron import SpikingNeuron
+from .run import Run
 
 
 class GatedNeuron(SpikingNeuron):
@@ -54,15 +56,15 @@ class GatedNeuron(SpikingNeuron):
             )
             inhibition = False
         super().__init__(
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            init_hidden,
-            inhibition,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            output,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            init_hidden=init_hidden,
+            inhibition=inhibition,
+            learn_threshold=learn_threshold,
+            reset_mechanism=reset_mechanism,
+            state_quant=state_quant,
+            output=output,
             multi_step=multi_step,
         )
 
@@ -71,18 +73,20 @@ class GatedNeuron(SpikingNeuron):
         """The spikes of the last step, computed from the stored membrane; empty before it."""
         return self._fire_visible(self.mem) if self.mem.numel() else self.mem
 
-    def run(
-        self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool
-    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
         """See :meth:`SpikingNeuron.run`."""
-        spikes, all_steps, last = super().run(current, initial, sequence=sequence, states=states)
-        if self._spikes_are_bits():
-            spikes = announced(spikes, sequence)
-        return spikes, all_steps, last
+        result = super().run(current, initial, sequence=sequence, states=states)
+        if spikes_are_bits(self):
+            return result._replace(spikes=announced(result.spikes, sequence))
+        return result
 
     def _reset_and_fire(self, mem: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes of the membrane that the cell returns, and the membrane after the reset."""
-        mem = self._quantised(self._subtract(self._erase(mem, reset), reset, self.threshold))
+        mem = self._quantised(
+            self._reset_rule.subtract(
+                self._reset_rule.erase(mem, reset), reset, self.firing_threshold(), self.threshold
+            )
+        )
         return self._fire_visible(mem), mem
 
     def _fire_visible(self, mem: Tensor) -> Tensor:

@@ -1,27 +1,30 @@
-"""What all neurons share: snnTorch's arguments and calling conventions."""
+"""What all neurons share: snnTorch's arguments, members and calling conventions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
+from warnings import warn
 
 import torch
 from torch import Tensor
 
-from bitspike import checkpoint as checkpoint
-from bitspike.arguments import as_tensor
-from bitspike.spikes.dense import DenseSpikes
-from bitspike.spikes.tensor import SpikeTensor
-from bitspike.state import is_alive, savable
+from bitspike import checkpoint
+from bitspike.state import HiddenState
 
-from .execution import Execution
+from .constants import chosen, note_unit_spikes, register
+from .firing import Firing
 from .inhibition import KWTA
+from .inputs import current_of, states_before
+from .overridden import overridden_by_class
+from .reset import Reset
+from .run import Run, expect_broadcast, refusal, run, run_native
 
 Result = Any
 """``spikes`` or ``(spikes, *states)``: snnTorch's flags decide, in :meth:`SpikingNeuron._call`."""
 
 
-class SpikingNeuron(Execution):
+class SpikingNeuron(HiddenState):
     """Base of all neurons: threshold, surrogate, reset, hidden state.
 
     A subclass names its ``STATES`` and ``PARAMETERS``, and gives ``step``: one step in torch, which
@@ -50,6 +53,32 @@ class SpikingNeuron(Execution):
         multi_step: Take a whole sequence per call.
     """
 
+    NAME: ClassVar[str] = ""
+    """Its name in the native module, or empty if it runs in torch only."""
+    PARAMETERS: ClassVar[tuple[str, ...]] = ()
+    """The names of the parameters of its equation."""
+    RESETS: ClassVar[tuple[str, ...]] = ("subtract", "zero", "none")
+    """The resets that the neuron offers."""
+    IMMEDIATE: ClassVar[bool] = False
+    """Whether a reset may also act within the step that fires, ``reset_delay=False``."""
+    reset_dict: ClassVar[dict[str, int]] = {"subtract": 0, "zero": 1, "none": 2, "subtract_beta": 3}
+
+    spike_grad: Callable[[Tensor], Tensor]
+    threshold: Tensor
+    graded_spikes_factor: Tensor
+    reset_mechanism_val: Tensor
+
+    step: Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+    """``step(current, *states) -> (spikes, states)``: one step in torch."""
+
+    _overridden: ClassVar[str | None] = None
+    """A method of the class that kernels stand in for, and that is not the library's own."""
+    _constant = register
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls._overridden = overridden_by_class(cls)
+
     def __init__(
         self,
         threshold: float | Tensor = 1.0,
@@ -71,25 +100,210 @@ class SpikingNeuron(Execution):
         spike_range: tuple[int, int] = (0, 1),
         multi_step: bool = False,
     ) -> None:
-        super().__init__(
-            threshold,
-            spike_grad,
-            surrogate_disable,
-            inhibition,
-            learn_threshold,
-            reset_mechanism,
-            state_quant,
-            graded_spikes_factor,
-            learn_graded_spikes_factor,
-            reset_delay,
-            detach_reset,
-            order,
-            fire_at,
-            spike_range,
-        )
+        super().__init__()
+        self._check_reset(reset_mechanism, reset_delay)
+        check_choice("order", order, ("integrate_first", "fire_first"))
+        check_choice("fire_at", fire_at, ("gt", "ge"))
+        low, high = spike_range
+        if not low <= 0 < high:
+            raise ValueError(f"spike_range must be (low <= 0, high >= 1), not {spike_range}")
+        if not isinstance(inhibition, bool | KWTA):
+            raise TypeError(f"inhibition must be True, False or a KWTA, not {inhibition!r}")
+        self.spike_grad = chosen(spike_grad, surrogate_disable)
+        self.surrogate_disable = surrogate_disable
+        self.inhibition = inhibition
+        self.state_quant = state_quant
+        self.reset_delay = reset_delay
+        self.detach_reset = detach_reset
+        self.order = order
+        self.fire_at = fire_at
+        self.spike_range = (int(low), int(high))
+        self._reset_mechanism = reset_mechanism
         self.init_hidden = init_hidden
         self.output = output
         self.multi_step = multi_step
+        self._constant("threshold", threshold, learn_threshold)
+        self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
+        self.register_buffer("reset_mechanism_val", torch.tensor(self.reset_dict[reset_mechanism]))
+        note_unit_spikes(self)
+        if inhibition is True:
+            warn(
+                "inhibition works on dense layers [B, N]; suppressed neurons are reset as in "
+                "snnTorch although they did not fire",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _check_reset(self, mechanism: str, delay: bool) -> None:
+        check_choice("reset_mechanism", mechanism, self.RESETS)
+        if not delay and not self.IMMEDIATE:
+            raise ValueError(
+                f"reset_delay=False is not offered by {type(self).__name__}, whose reset acts one "
+                "step after the spike"
+            )
+        if mechanism == "subtract_beta" and not delay:
+            raise ValueError(
+                "reset_mechanism='subtract_beta' needs reset_delay=True: an immediate subtraction "
+                "is scaled by beta at the next step anyway"
+            )
+
+    @property
+    def reset_mechanism(self) -> str:
+        """The reset in force; setting it changes the update and ``reset_mechanism_val``."""
+        return self._reset_mechanism
+
+    @reset_mechanism.setter
+    def reset_mechanism(self, mechanism: str) -> None:
+        self._check_reset(mechanism, self.reset_delay)
+        self._reset_mechanism = mechanism
+        self.reset_mechanism_val.fill_(self.reset_dict[mechanism])
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        note_unit_spikes(self)
+        if self.reset_mechanism_val.is_meta:
+            return
+        value = int(self.reset_mechanism_val)
+        names = {number: name for name, number in self.reset_dict.items()}
+        if value not in names:
+            raise ValueError(f"reset_mechanism_val is {value} in the state dict; known: {names}")
+        mechanism = names[value]
+        if mechanism != self._reset_mechanism:
+            warn(
+                f"the state dict was saved with reset_mechanism={mechanism!r}, which replaces "
+                f"{self._reset_mechanism!r}",
+                UserWarning,
+                stacklevel=2,
+            )
+            self._reset_mechanism = mechanism
+
+    def coefficients(self) -> tuple[Tensor, ...]:
+        """The parameters of the equation as it uses them: clamped, say."""
+        return tuple(getattr(self, name) for name in self.PARAMETERS)
+
+    def state_shapes(self, step: torch.Size) -> tuple[torch.Size, ...]:
+        """The shape of each state, for an input whose steps have this shape.
+
+        Raises:
+            ValueError: if the neuron cannot take such a step.
+        """
+        return (step,) * len(self.STATES)
+
+    def level(self, *states: Tensor) -> Tensor:
+        """What is compared with the threshold: the membrane, which is the last of the states."""
+        return states[-1]
+
+    def firing_threshold(self) -> Tensor:
+        """What the level is compared with, and what ``"subtract"`` subtracts."""
+        return self.threshold
+
+    @property
+    def _reset_rule(self) -> Reset:
+        return Reset(self._reset_mechanism, self.reset_delay, self.spike_range == (0, 1))
+
+    def _spike(self, level: Tensor) -> Tensor:
+        """How many spikes a level fires; see :meth:`Firing.spikes`."""
+        rule = Firing(self.spike_grad, self.fire_at, self.spike_range, self.inhibition)
+        return rule.spikes(level, self.firing_threshold())
+
+    def fire(self, mem: Tensor) -> Tensor:
+        """Spikes where the membrane is above threshold, times the graded factor."""
+        return self._spike(self._quantised(mem)) * self.graded_spikes_factor
+
+    def _quantised(self, state: Tensor) -> Tensor:
+        """A state as ``state_quant`` rounds it, if there is one."""
+        return self.state_quant(state) if self.state_quant else state  # type: ignore[operator]
+
+    def fire_inhibition(self, batch_size: int, mem: Tensor) -> Tensor:
+        """A spike of the neuron furthest above threshold in each sample of ``[B, N]``.
+
+        Raises:
+            ValueError: for a membrane of another number of axes.
+        """
+        if mem.dim() != 2:
+            raise ValueError(f"inhibition needs a membrane [B, N], not {tuple(mem.shape)}")
+        above = mem - self.firing_threshold()
+        winner = torch.zeros_like(above).scatter_(1, above.argmax(1, keepdim=True), 1)
+        return self._spike(mem) * winner
+
+    def mem_reset(self, mem: Tensor) -> Tensor:
+        """The reset flag: how many spikes the membrane has fired.
+
+        It carries no gradient unless ``detach_reset=False``. Of neurons that compete by `KWTA`
+        only winners are reset: they are those that fired. If they were reset at once, nothing is
+        left to do, and who waits above threshold is no winner.
+        """
+        if isinstance(self.inhibition, KWTA) and not self.reset_delay:
+            return torch.zeros_like(mem)
+        flag = self._spike(mem)
+        return flag.detach() if self.detach_reset else flag
+
+    def _fired(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Where a level is above threshold, or only its winner, and the spikes that it counts."""
+        if self.inhibition is True:
+            winner = self.fire_inhibition(level.size(0), level)
+            return winner, winner
+        if getattr(self.fire, "__func__", None) is not SpikingNeuron.fire:
+            spikes = self.fire(level)
+            return spikes / self.graded_spikes_factor, spikes
+        fired = self._spike(level)
+        return fired, fired * self.graded_spikes_factor
+
+    def _fire_and_reset(self, mem: Tensor, flag: Tensor) -> tuple[Tensor, Tensor]:
+        """Spikes of an integrated membrane, and the membrane after an immediate reset."""
+        mem = self._quantised(mem)
+        fired, spikes = self._fired(mem)
+        return spikes, self._reset_rule.at_once(mem, fired, flag, self.firing_threshold())
+
+    def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
+        """The functional form.
+
+        Args:
+            current: Input, one step ``[B, *]`` or a sequence ``[T, B, *]``.
+            initial: The states before the first step, each ``[B, *]``.
+            sequence: Whether the first axis of ``current`` is time.
+            states: Whether the states of all steps are wanted.
+
+        Returns:
+            Spikes, the states of all steps if they are wanted, and the states after the last step.
+        """
+        return run(self, current, initial, sequence, states)
+
+    def native_refusal(self, current: Tensor) -> str | None:
+        """Why a call with this input runs in torch instead of natively, or None if it does not.
+
+        Example:
+            >>> snn.Leaky(beta=0.9).native_refusal(torch.zeros(3, dtype=torch.float64))
+            'input is torch.float64, and native kernels compute in float32'
+        """
+        return self._refusal(current, self._parts())
+
+    def _refusal(self, current: Tensor, numbers: list[Tensor]) -> str | None:
+        return refusal(self, current, numbers)
+
+    def _parts(self) -> list[Tensor]:
+        """The equation's coefficients, the threshold and the graded factor."""
+        return [*self.coefficients(), self.firing_threshold(), self.graded_spikes_factor]
+
+    def _numbers(self, shape: torch.Size) -> list[Tensor]:
+        """The same, for a membrane of this shape.
+
+        Raises:
+            ValueError: if one does not broadcast against it.
+        """
+        numbers = self._parts()
+        expect_broadcast((*self.PARAMETERS, "threshold", "graded_spikes_factor"), numbers, shape)
+        return numbers
+
+    def _run_native(
+        self,
+        current: Tensor,
+        numbers: list[Tensor],
+        initial: list[Tensor],
+        sequence: bool,
+        states: bool,
+    ) -> Run:
+        return run_native(self, current, numbers, initial, sequence, states)
 
     @property
     def reset(self) -> Tensor:
@@ -117,9 +331,9 @@ class SpikingNeuron(Execution):
                 f"{self.STATES[0]} must not be passed to a neuron with init_hidden=True, which "
                 "keeps its own"
             )
-        current = self._current(input_, sequence)
+        current = current_of(input_, sequence, self.threshold.device)
         checkpoint.note(self, self.init_hidden or (not sequence and given[0] is None))
-        initial = self._initial(current, given, sequence)
+        initial = states_before(self, current, given, sequence)
         wanted = sequence and (self.output or not self.init_hidden)
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
         # A sequence that starts from rest has no use for the graph of the one before.
@@ -136,80 +350,16 @@ class SpikingNeuron(Execution):
         """What a call returns that returns states."""
         return (spikes, *states)
 
-    def _current(self, input_: Any, sequence: bool) -> Tensor:
-        """The input as a dense floating-point tensor."""
-        if not isinstance(input_, Tensor) and hasattr(input_, "__torch_function__"):
-            # What is no tensor but defines torch functions, as brevitas's results do, gives its
-            # numbers to any of them.
-            input_ = torch.positive(input_)
-        current = (
-            input_
-            if isinstance(input_, Tensor)
-            else torch.as_tensor(input_, device=self.threshold.device)
-        )
-        if isinstance(current, SpikeTensor):
-            # Multiplication unpacks inside autograd's sight.
-            current = current * 1
-        elif isinstance(current, DenseSpikes):
-            # A current is a number like any other.
-            current = current.as_subclass(Tensor)
-        ordinary = current.dtype is torch.float32 and current.layout is torch.strided
-        inference = not torch.compiler.is_compiling() and current.is_inference()
-        if not ordinary or current.is_nested or inference:
-            current = as_tensor(current, "input_")
-            if not current.is_floating_point():
-                current = current.to(torch.get_default_dtype())
-        if sequence and current.dim() == 0:
-            raise ValueError("input_ must be a sequence [T, B, *], not a number")
-        return current
-
-    def _given(self, name: str, state: Any, current: Tensor) -> Any:
-        """A state that was given, which its owner may overwrite with the next one.
-
-        Nobody does that with what the neuron itself has returned, nor with what is no tensor.
-        """
-        compiled = torch.compiler.is_compiling()  # whose Dynamo warns of a kept state with a graph
-        if not isinstance(state, Tensor) or not compiled and state is getattr(self, name):
-            return state
-        if not (state.is_floating_point() or state.is_complex() or state.is_quantized):
-            # Or else what it meets would be cut to whole numbers: the weights of a connection.
-            state = state.to(torch.promote_types(current.dtype, torch.float32))
-        if compiled:
-            return state
-        if isinstance(state, SpikeTensor):
-            return state * 1
-        state = as_tensor(state, name)
-        if not (state.is_cpu and current.is_cpu) and state.device != current.device:
-            raise ValueError(f"{name} is on {state.device}, but input_ on {current.device}")
-        return state.clone() if torch.is_grad_enabled() else state
-
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         """A state that nobody has given or kept."""
         return self._at_rest(index, shape, dtype, device)
 
-    def _initial(
-        self, current: Tensor, given: tuple[Tensor | None, ...], sequence: bool
-    ) -> list[Tensor]:
-        """The states before the call: those given, or stored ones that fit, or at rest."""
-        step = current.shape[1:] if sequence else current.shape
-        half = current.dtype in (torch.bfloat16, torch.float16)
-        reuse = self.init_hidden or not sequence
-        initial = []
-        shapes = zip(self.STATES, given, self._kept(), self.state_shapes(step), strict=True)
-        for i, (name, state, kept, shape) in enumerate(shapes):
-            if state is not None:
-                state = self._given(name, state, current)
-            elif reuse and is_alive(kept):
-                state = kept
-            if state is not None and not isinstance(state, Tensor):
-                state = torch.as_tensor(state, dtype=current.dtype, device=current.device)
-            if state is None or state.shape != shape:
-                if sequence and state is not None and state.numel() and not self.init_hidden:
-                    raise ValueError(
-                        f"{name} has shape {tuple(state.shape)}, but this input needs "
-                        f"{tuple(shape)}"
-                    )
-                dtype = torch.float32 if half else current.dtype
-                state = self._first(i, shape, dtype, current.device)
-            initial.append(savable(state))
-        return initial
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuses a word that is none of the choices.
+
+    Raises:
+        ValueError: for such a word.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

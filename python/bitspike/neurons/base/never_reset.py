@@ -1,11 +1,12 @@
-"""Firing of neurons that take whole sequences only, and are not reset."""
+"""Neurons that take whole sequences only, and are never reset."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bitspike.arguments import expect_one_device
 from bitspike.ops import route
@@ -14,11 +15,52 @@ from bitspike.reference_path import leave_kernels
 from bitspike.scan import linear_scan
 from bitspike.spikes.tensor import SpikeTensor
 
-from .constants import Constants
+from .constants import chosen, firing_refusal, note_unit_spikes, register, spikes_are_bits
 from .layer import run_layer
+from .overridden import overridden_by_class
 
 
-def fire(neuron: Constants, membrane: Tensor, packed: bool = True) -> Tensor:
+class NeverReset(nn.Module):
+    """Base of neurons that fire, but are never reset: a scan computes their membranes."""
+
+    spike_grad: Callable[[Tensor], Tensor]
+    threshold: Tensor
+    graded_spikes_factor: Tensor
+
+    _overridden: ClassVar[str | None] = None
+    """A method of the class that kernels stand in for, and that is not the library's own."""
+    _constant = register
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls._overridden = overridden_by_class(cls)
+
+    def _set_firing(
+        self,
+        *,
+        threshold: float | Tensor,
+        spike_grad: Callable[[Tensor], Tensor] | None,
+        surrogate_disable: bool,
+        learn_threshold: bool,
+        graded_spikes_factor: float | Tensor,
+        learn_graded_spikes_factor: bool,
+    ) -> None:
+        self.spike_grad = chosen(spike_grad, surrogate_disable)
+        self.surrogate_disable = surrogate_disable
+        self._constant("threshold", threshold, learn_threshold)
+        self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
+        note_unit_spikes(self)
+
+    def fire(self, mem: Tensor) -> Tensor:
+        """Spikes where the membrane is above threshold, times the graded factor."""
+        return self.spike_grad(mem - self.threshold) * self.graded_spikes_factor
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        note_unit_spikes(self)
+
+
+def fire(neuron: Any, membrane: Tensor, packed: bool = True) -> Tensor:
     """Spikes ``[T, B, *]`` of the membrane of all steps, packed if they can and may be."""
     constants = [neuron.threshold, neuron.graded_spikes_factor]
     reason = _refusal(neuron, membrane, constants)
@@ -27,13 +69,14 @@ def fire(neuron: Constants, membrane: Tensor, packed: bool = True) -> Tensor:
         # In which dtype the membrane was computed was told there.
         surprises = constants if membrane.dtype in route.NATIVE_DTYPES else []
         leave_kernels(type(neuron).__name__, reason, membrane, surprises)
-        return neuron.fire(membrane)
+        spikes: Tensor = neuron.fire(membrane)
+        return spikes
     # A layer that forgets at once does nothing but fire. (What has overflowed is NaN one step
     # later, and silent.)
     return _layer(neuron, membrane, membrane.new_zeros(()), packed, states=False)[0]
 
 
-def integrate_and_fire(neuron: Constants, current: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+def integrate_and_fire(neuron: NeverReset, current: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
     """Spikes and membrane ``[T, B, *]`` of a leaky integrator without reset."""
     constants = [decay, neuron.threshold, neuron.graded_spikes_factor]
     if _refusal(neuron, current, constants) is not None:
@@ -50,10 +93,10 @@ def _expect_one_device(current: Tensor, *constants: Tensor | None) -> None:
 
 
 def _layer(
-    neuron: Constants, current: Tensor, decay: Tensor, packed: bool, states: bool
+    neuron: NeverReset, current: Tensor, decay: Tensor, packed: bool, states: bool
 ) -> tuple[Tensor, ...]:
     """A native layer without reset, from a membrane of 0: spikes, membranes if wanted, the last."""
-    packed = packed and neuron._spikes_are_bits()
+    packed = packed and spikes_are_bits(neuron)
     constants = [x.float() for x in (decay, neuron.threshold, neuron.graded_spikes_factor)]
     surrogate: Any = neuron.spike_grad
     kind = Kind("leaky", "none", False, surrogate.NAME, surrogate.parameters)
@@ -65,10 +108,6 @@ def _layer(
     return spikes.to(current.dtype), *membranes
 
 
-def _refusal(neuron: Constants, current: Tensor, constants: list[Tensor]) -> str | None:
+def _refusal(neuron: NeverReset, current: Tensor, constants: list[Tensor]) -> str | None:
     """Why a neuron cannot fire natively for these tensors, or None if it can."""
-    return (
-        neuron._override_refusal()
-        or neuron._surrogate_refusal()
-        or route.refusal(current, constants)
-    )
+    return firing_refusal(neuron) or route.refusal(current, constants)

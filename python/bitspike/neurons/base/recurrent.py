@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ from bitspike.ops.call import Call
 from bitspike.spikes.dense import of_spikes
 from bitspike.spikes.pack import packed
 
-from .execution import Run, floats
+from .constants import spikes_are_bits
 from .lif import LIF
 from .recurrent_layer import run_recurrent
+from .run import Run, floats, kind_of, run_reference
 
 
 class OneToOne(nn.Module):
@@ -37,16 +39,18 @@ class OneToOne(nn.Module):
 
 
 class Recurrent(LIF):
-    """Adds a connection from a layer to itself; the equation is that of a class beside it.
+    """Adds a connection from a layer to itself.
 
-    A subclass lists its spikes as first state, ``spk``, and its constructor calls `_connect`. Its
-    `step` takes that state too, unlike the equation's.
+    A subclass names its ``equation``, the ``step`` of a neuron without a connection, lists its
+    spikes as first state, ``spk``, and its constructor calls `_connect`.
     """
 
     V: Tensor
     spk: Tensor
     mem: Tensor
     recurrent: nn.Module
+    equation: Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+    """One step of the neuron without a connection, with a last argument: what came back."""
 
     def _connect(
         self,
@@ -118,7 +122,7 @@ class Recurrent(LIF):
         """One step in torch: the equation, driven by the spikes before as well."""
         spk, *others = states
         recurrent = self._feedback(spk)
-        spikes, after = super().step(current, *others, recurrent)
+        spikes, after = self.equation(current, *others, recurrent)
         return spikes, (spikes, *after)
 
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
@@ -153,20 +157,20 @@ class Recurrent(LIF):
             )
         return result
 
-    def _constants(self, shape: torch.Size) -> list[Tensor]:
+    def _numbers(self, shape: torch.Size) -> list[Tensor]:
         features = self.linear_features
         if features and (not shape or shape[-1] != features):
             raise ValueError(
                 f"one step of input_ has shape {tuple(shape)}, but linear_features={features} "
                 "needs as many neurons in its last axis"
             )
-        return super()._constants(shape)
+        return super()._numbers(shape)
 
-    def _refusal(self, current: Tensor, constants: list[Tensor]) -> str | None:
-        if not self._spikes_are_bits():
+    def _refusal(self, current: Tensor, numbers: list[Tensor]) -> str | None:
+        if not spikes_are_bits(self):
             return "spikes that come back natively count 1, and graded_spikes_factor is another"
         connection = [*self.recurrent.parameters(), *self.recurrent.buffers()]
-        return super()._refusal(current, [*constants, *connection])
+        return super()._refusal(current, [*numbers, *connection])
 
     def _fused(self, current: Tensor) -> list[Tensor | None] | None:
         """Weight, bias and one-to-one weight for the native module, if it knows the connection."""
@@ -185,7 +189,7 @@ class Recurrent(LIF):
     def _run_native(
         self,
         current: Tensor,
-        constants: list[Tensor],
+        numbers: list[Tensor],
         initial: list[Tensor],
         sequence: bool,
         states: bool,
@@ -196,34 +200,34 @@ class Recurrent(LIF):
         if sequence:
             fused = self._fused(current)
             if fused is None or not len(current):
-                return self._step_by_step(current, constants, initial, states)
+                return self._step_by_step(current, numbers, initial, states)
             feedback = fused
-        numbers = floats([current, self._feedback(spk), *constants[:-1], *others])
+        tensors = floats([current, self._feedback(spk), *numbers[:-1], *others])
         results = run_recurrent(
-            Call(self._kind(), sequence, states, len(constants) - 1),
-            [*numbers[:2], *feedback, *numbers[2:]],
+            Call(kind_of(self), sequence, states, len(numbers) - 1),
+            [*tensors[:2], *feedback, *tensors[2:]],
         )
         last = results[-len(initial) :]
         spikes = results[0].to(current.dtype)
         if sequence:
-            return spikes, (spikes, *results[1 : -len(initial)]) if states else (), last
+            return Run(spikes, (spikes, *results[1 : -len(initial)]) if states else (), last)
         if spikes.dtype is torch.float32 and not route.is_watched():
             spikes = of_spikes(spikes)
-        return spikes, (), last
+        return Run(spikes, (), last)
 
     def _step_by_step(
-        self, current: Tensor, constants: list[Tensor], initial: list[Tensor], states: bool
+        self, current: Tensor, numbers: list[Tensor], initial: list[Tensor], states: bool
     ) -> Run:
         """A sequence through native steps, with the connection in torch between them."""
         if not len(current):
-            return self._run_reference(current, initial, True, states)
+            return run_reference(self, current, initial, True, states)
         last, history = tuple(initial), []
         for x in current.unbind(0):
-            _, _, last = self._run_native(x, constants, list(last), False, False)
+            _, _, last = self._run_native(x, numbers, list(last), False, False)
             history.append(last)
         fired, *others = (torch.stack(steps) for steps in zip(*history, strict=True))
         spikes = packed(fired).to(current.dtype)
-        return spikes, (spikes, *others) if states else (), last
+        return Run(spikes, (spikes, *others) if states else (), last)
 
 
 _NONE = torch.zeros((), dtype=torch.float32, device="cpu")

@@ -1,0 +1,56 @@
+"""What a spike does to the membrane that fired it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Reset(NamedTuple):
+    """The reset of a neuron; its twin is ``rust/core/src/neuron/reset.rs``.
+
+    A flag says where the neuron has fired: how many spikes, 0 or 1 for most.
+    """
+
+    mechanism: str
+    """``"subtract"``, ``"zero"``, ``"none"`` or ``"subtract_beta"``."""
+    delayed: bool = True
+    """Whether it acts one step after the spike."""
+    is_binary: bool = True
+    """Whether a flag is 0 or 1."""
+
+    def once(self, flag: Tensor) -> Tensor:
+        """Whether there was a spike, however many: a membrane can be erased but once."""
+        return flag if self.is_binary else flag.abs().clamp(max=1)
+
+    def erase(self, x: Tensor, flag: Tensor) -> Tensor:
+        """The part of a delayed reset that erases what has been integrated."""
+        return x - self.once(flag) * x if self.mechanism == "zero" else x
+
+    def subtract(self, mem: Tensor, flag: Tensor, threshold: Tensor, decay: Tensor) -> Tensor:
+        """The part of a delayed reset that follows integration."""
+        if self.mechanism == "subtract":
+            return mem - flag * threshold
+        if self.mechanism == "subtract_beta":
+            return mem - flag * (decay * threshold)
+        return mem
+
+    def at_once(self, mem: Tensor, fired: Tensor, flag: Tensor, threshold: Tensor) -> Tensor:
+        """The membrane after an immediate reset: what the delayed rule has not taken already.
+
+        Args:
+            mem: The integrated membrane.
+            fired: How many spikes it fires.
+            flag: How many spikes the step before fired.
+            threshold: What one of them takes.
+        """
+        if self.delayed:
+            return mem
+        if self.mechanism == "subtract":
+            return mem - (fired - flag) * threshold
+        if self.mechanism == "zero":
+            # A silent neuron is left alone: snnTorch would double its membrane.
+            once = self.once(fired)
+            return mem - (once - self.once(flag) * once.detach()) * mem
+        return mem
