@@ -23,7 +23,12 @@ def python_blocks(path):
     return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+def readmes_of_folders():
+    return sorted((ROOT / "python").glob("**/README.md")) + [ROOT / "tests" / "README.md"]
+
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +48,38 @@ def test_pages_have_programs():
     assert all(python_blocks(page) for page in shown)
 
 
+def test_readme_has_at_most_120_short_lines():
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    assert not [line for line in lines if len(line) > 120 and line[0] != "|"]
+
+
+def times(row):
+    """Milliseconds of bitspike and how many times as long others took, of a row of a table."""
+    return re.findall(r"([\d.]+) ms", row) + re.findall(r"([\d.]+)×", row)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/comparison.md"])
+def test_times_on_pages_are_recorded(page):
+    record = (ROOT / "benches" / "record" / "peers-avx512.md").read_text(encoding="utf-8")
+    recorded = [times(row) for row in re.findall(r"^\| .*ms.*$", record, re.M)]
+    shown = [times(row) for row in re.findall(r"^\| .*ms.*$", (ROOT / page).read_text(), re.M)]
+    assert len(shown) >= 4
+    for row in shown:
+        assert any(rounds_to(row, other) for other in recorded), row
+
+
+def rounds_to(row, recorded):
+    """Whether the numbers of a row are those that were recorded, with fewer digits."""
+    if len(row) != len(recorded):
+        return False
+    pairs = zip(row, recorded, strict=True)
+    last = {number: 10.0 ** -len(number.partition(".")[2]) for number in row}
+    return all(abs(float(a) - float(b)) <= 0.5 * last[a] + 1e-9 for a, b in pairs)
+
+
 def test_pages_link_to_files_that_exist():
-    for page in PAGES:
+    for page in [*PAGES, *readmes_of_folders()]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"
 
