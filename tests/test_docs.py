@@ -23,19 +23,16 @@ def python_blocks(path):
     return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
 
 
-def readmes_of_folders():
-    return sorted((ROOT / "python").glob("**/README.md")) + [ROOT / "tests" / "README.md"]
-
-
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
+FOLDERS = [*sorted((ROOT / "python").glob("**/README.md")), ROOT / "tests" / "README.md"]
 
 
 @pytest.mark.parametrize(
     "block",
     [
         pytest.param(block, id=f"{page.relative_to(ROOT)} {i}")
-        for page in PAGES
+        for page in [*PAGES, *FOLDERS]
         for i, block in enumerate(python_blocks(page))
     ],
 )
@@ -79,7 +76,7 @@ def rounds_to(row, recorded):
 
 
 def test_pages_link_to_files_that_exist():
-    for page in [*PAGES, *readmes_of_folders()]:
+    for page in [*PAGES, *FOLDERS]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"
 
