@@ -81,6 +81,16 @@ def test_pages_link_to_files_that_exist():
             assert (page.parent / target).exists(), f"{page}: {target}"
 
 
+def test_readmes_of_folders_name_what_exists():
+    for page in FOLDERS:
+        named = re.findall(r"`([\w/]+(?:\.py|\.rs|/))`", page.read_text(encoding="utf-8"))
+        for name in named:
+            beside = (page.parent / name).exists() or (ROOT / name).exists()
+            places = ("rust/*/src", "rust/*", "tests")
+            inside = (path for place in places for path in ROOT.glob(f"{place}/**/{name}"))
+            assert beside or any(inside), f"{page.relative_to(ROOT)}: {name}"
+
+
 def test_what_is_not_provided_is_missing():
     page = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
     table = re.search(r"^## What is not provided$(.*?)^## ", page, re.M | re.S)[1]
