@@ -15,9 +15,9 @@ COLOURS = (BLUE, ORANGE, GREEN, VIOLET, GREY)
 LINE = {"marker": "o", "markersize": 4, "linewidth": 1.8}
 
 
-def figure(width: float, height: float) -> Figure:
+def figure(width: float, height: float, dpi: int = 110) -> Figure:
     """An empty figure of that many inches."""
-    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
 def tidy(ax: Axes, title: str = "", ylabel: str = "", xlabel: str = "") -> None:

@@ -23,14 +23,16 @@ def python_blocks(path):
     return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
+FOLDERS = [*sorted((ROOT / "python").glob("**/README.md")), ROOT / "tests" / "README.md"]
 
 
 @pytest.mark.parametrize(
     "block",
     [
         pytest.param(block, id=f"{page.relative_to(ROOT)} {i}")
-        for page in PAGES
+        for page in [*PAGES, *FOLDERS]
         for i, block in enumerate(python_blocks(page))
     ],
 )
@@ -43,10 +45,50 @@ def test_pages_have_programs():
     assert all(python_blocks(page) for page in shown)
 
 
+def test_readme_has_at_most_120_short_lines():
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    assert not [line for line in lines if len(line) > 120 and line[0] != "|"]
+
+
+def times(row):
+    """Milliseconds of bitspike and how many times as long others took, of a row of a table."""
+    return re.findall(r"([\d.]+) ms", row) + re.findall(r"([\d.]+)×", row)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/comparison.md"])
+def test_times_on_pages_are_recorded(page):
+    record = (ROOT / "benches" / "record" / "peers-avx512.md").read_text(encoding="utf-8")
+    recorded = [times(row) for row in re.findall(r"^\| .*ms.*$", record, re.M)]
+    shown = [times(row) for row in re.findall(r"^\| .*ms.*$", (ROOT / page).read_text(), re.M)]
+    assert len(shown) >= 4
+    for row in shown:
+        assert any(rounds_to(row, other) for other in recorded), row
+
+
+def rounds_to(row, recorded):
+    """Whether the numbers of a row are those that were recorded, with fewer digits."""
+    if len(row) != len(recorded):
+        return False
+    pairs = zip(row, recorded, strict=True)
+    last = {number: 10.0 ** -len(number.partition(".")[2]) for number in row}
+    return all(abs(float(a) - float(b)) <= 0.5 * last[a] + 1e-9 for a, b in pairs)
+
+
 def test_pages_link_to_files_that_exist():
-    for page in PAGES:
+    for page in [*PAGES, *FOLDERS]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_readmes_of_folders_name_what_exists():
+    for page in FOLDERS:
+        named = re.findall(r"`([\w/]+(?:\.py|\.rs|/))`", page.read_text(encoding="utf-8"))
+        for name in named:
+            beside = (page.parent / name).exists() or (ROOT / name).exists()
+            places = ("rust/*/src", "rust/*", "tests")
+            inside = (path for place in places for path in ROOT.glob(f"{place}/**/{name}"))
+            assert beside or any(inside), f"{page.relative_to(ROOT)}: {name}"
 
 
 def test_what_is_not_provided_is_missing():

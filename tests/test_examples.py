@@ -36,7 +36,7 @@ PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
 
 def test_the_page_shows_every_program():
     helpers = {"codes", "drawing", "plots", "training"}
-    shown_elsewhere = {"mnist", "neurons", "surrogates"}
+    shown_elsewhere = {"mnist", "neurons", "overview", "surrogates"}
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
     assert there - helpers - shown_elsewhere == set(PROGRAMS)
 
@@ -50,6 +50,12 @@ def test_program(name, tmp_path):
 def test_mnist(tmp_path):
     short = ["--epochs", "1", "--limit", "300", "--rounds", "1"]
     assert run_example("mnist", *short, folder=tmp_path)
+
+
+def test_overview(tmp_path):
+    drawn = run_example("overview", "--short", "--out", str(tmp_path), folder=tmp_path)
+    assert drawn == {"overview"}
+    assert (PICTURES / "overview.png").exists()
 
 
 def test_neurons(tmp_path):
