@@ -53,13 +53,13 @@ def as_tensor(
                 f"{name} must be a tensor or what torch.as_tensor takes, not {kind}: {error}"
             ) from error
     tensor: Tensor = x
-    with torch._C.DisableTorchFunctionSubclass():  # Subclasses would answer in Python.
+    with torch._C.DisableTorchFunctionSubclass():  # no Python code of subclasses
         fault = _fault(tensor)
         if fault is not None:
             raise TypeError(f"{name} must be a dense tensor of real numbers, but is {fault}")
         if tensor.dtype in WIDER:
             tensor = tensor.to(WIDER[tensor.dtype])
-        # Dynamo cannot ask the first of these questions.
+        # Dynamo cannot trace is_inference().
         if not torch.compiler.is_compiling() and tensor.is_inference() and torch.is_grad_enabled():
             tensor = tensor.clone()
         if device is not None and tensor.device != device:
@@ -68,7 +68,7 @@ def as_tensor(
 
 
 def _is_ordinary(x: Tensor) -> bool:
-    """Whether there is nothing to look for in a tensor, as in nearly all."""
+    """Whether a tensor needs none of the checks: float32, dense, outside of special modes."""
     return (
         x.dtype is torch.float32
         and x.layout is torch.strided

@@ -1,10 +1,10 @@
 """Hidden state under ``torch.utils.checkpoint``, which calls a module again during backward.
 
-What is called again must start from the state from which it started, and leave no trace. torch has
-no public way to learn that a checkpoint is open, so this file, and no other, looks at private
-parts: the frame of a checkpoint without reentry is held by its hook for saved tensors, and calls
-its ``recompute_fn``. Where a frame is not found, a second call is an error rather than a wrong
-gradient.
+The second call must start from the state that the first one started from, and leave the state that
+it has found. torch has no public way to learn that a checkpoint is open, so this file, and no
+other, looks at private parts: the frame of a checkpoint without reentry is held by its hook for
+saved tensors, and calls its ``recompute_fn``. Where a frame is not found, a second call is an error
+rather than a wrong gradient.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _recomputation = _Recomputation()
 
 
 class _Replay:
-    """A frame's ``recompute_fn`` between the states before its first run and those of now."""
+    """A frame's ``recompute_fn``, from the states of its first run; restores those of now."""
 
     def __init__(self, recompute: Callable[..., Any]) -> None:
         self.recompute = recompute
@@ -47,7 +47,7 @@ class _Replay:
                 module.__dict__.update(states)
             return self.recompute(*args, **keywords)
         finally:
-            # torch leaves by an exception once it has what it needs.
+            # torch ends the second call by an exception once it has all tensors that it needs.
             _recomputation.is_running = outer
             for module, states in now:
                 module.__dict__.update(states)
@@ -89,7 +89,7 @@ def _open_frames() -> Iterator[Any]:
 
 
 def _pack_hooks() -> list[Any]:
-    """What is called with tensors that are saved: all of it, of which torch shows the top."""
+    """All hooks that are called with saved tensors; torch shows only the top of their stack."""
     stack = []
     while (hooks := _hooks._top_saved_tensors_default_hooks(True)) is not None:
         stack.append(hooks)

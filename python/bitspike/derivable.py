@@ -1,4 +1,4 @@
-"""Gradients that have a gradient: through the specification in torch, where kernels have none."""
+"""Gradients that can be differentiated again: of the specification in torch, by autograd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files that an earlier version has written look for classes that have moved since."""
+"""Former paths of classes that have moved, so that files of earlier versions load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOVED = {
     "neurons._inhibition": "neurons.base.inhibition",
     "neurons._recurrent": "neurons.base.recurrent",
 }
-"""Modules of before, which `pickle` knows by name, and what took their place."""
+"""Former modules, which pickles name, and the modules that replace them."""
 
 
 def alias_modules() -> None:

@@ -1,4 +1,4 @@
-"""Leaving the native kernels for the same computation in torch, aloud where that is a surprise."""
+"""The same computation in torch instead of native kernels, with a warning if unexpected."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class ReferencePathWarning(UserWarning):
     """A call runs in torch instead of natively, for a reason that is easily overlooked.
 
     Results are the same, but slower and larger. The reason is an input and a parameter that differ
-    in dtype: a decay of several elements from NumPy, which is float64, say. It is told once for
-    each reason and class. What was chosen (``state_quant``, a surrogate of one's own, float64
-    throughout, a GPU, an overridden method) is told by
-    :meth:`SpikingNeuron.native_refusal` when asked; ``BITSPIKE_STRICT=1`` makes it an error.
+    in dtype, for instance a float64 decay of several elements from NumPy. The warning comes once
+    for each reason and class. It does not come for what was chosen: ``state_quant``, a surrogate of
+    one's own, float64 throughout, a GPU, an overridden method. :meth:`SpikingNeuron.native_refusal`
+    returns any reason; ``BITSPIKE_STRICT=1`` makes it an error.
 
     Example:
         >>> import warnings
@@ -35,7 +35,7 @@ _told: set[tuple[str, str]] = set()
 
 
 def leave_kernels(who: str, reason: str, current: Tensor, others: list[Tensor]) -> None:
-    """Says that a call of ``who`` runs in torch, if it must be said.
+    """Warns that a call of ``who`` runs in torch, if the reason is easily overlooked.
 
     Args:
         who: A class or a function.

@@ -111,7 +111,7 @@ def _scan(
     x: Tensor, decay: Tensor, key: Tensor | None, initial: Tensor | None, rectified: bool
 ) -> Tensor:
     if isinstance(x, SpikeTensor):
-        # Multiplication unpacks inside autograd's sight.
+        # A multiplication unpacks so that autograd records it, which dense() does not.
         x = x * 1
     elif isinstance(x, DenseSpikes):
         x = x.as_subclass(Tensor)
@@ -141,7 +141,7 @@ def _loop(
     if key is not None:
         x, decay = x.unsqueeze(3) * key.unsqueeze(2), decay.unsqueeze(2)
     if x.shape[0] == 0:
-        return x * decay  # as empty, and known to autograd
+        return x * decay  # empty, and recorded by autograd
     y = torch.zeros_like(x[0]) if initial is None else initial
     outputs = []
     for t, current in enumerate(x.unbind(0)):
@@ -153,7 +153,7 @@ def _loop(
 
 
 class _Scan(torch.autograd.Function):
-    """A linear scan, as `ops.forward` runs it. It saves its outputs, and factors of its input."""
+    """The scan of `ops.forward`; it saves its outputs and, with a key, the factors of its input."""
 
     @staticmethod
     def forward(

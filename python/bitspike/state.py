@@ -23,7 +23,7 @@ class HiddenState(nn.Module):
     """The names of the states, in the order in which calls return them."""
 
     instances: ClassVar[weakref.WeakSet[HiddenState]] = weakref.WeakSet()
-    """The neurons that are alive."""
+    """All neurons that exist, for `reset_hidden` and `detach_hidden` of their class."""
 
     _before: tuple[Tensor, ...] | None
     """The states before the last call, if that was of a single step."""
@@ -86,7 +86,7 @@ class HiddenState(nn.Module):
     def reset_mem(self) -> Any:
         """Puts the states to rest, which is zero for most neurons, and returns them."""
         old = self._kept()
-        # The end of an evaluation is the start of the training that follows.
+        # Training that follows an evaluation could not use states made in inference mode.
         with torch.inference_mode(False):
             states = [
                 self._at_rest(i, x.shape, x.dtype, x.device).detach() for i, x in enumerate(old)
@@ -135,7 +135,7 @@ class HiddenState(nn.Module):
 
     @classmethod
     def init(cls) -> None:
-        """Forgets all living neurons: `detach_hidden` and `reset_hidden` pass them over."""
+        """Empties the list of neurons that `detach_hidden` and `reset_hidden` go through."""
         HiddenState.instances.clear()
 
     @staticmethod
@@ -185,7 +185,7 @@ def savable(state: Tensor) -> Tensor:
 
 
 def is_alive(state: Tensor) -> bool:
-    """Whether a kept state is still a tensor: those of a transform of torch.func end with it."""
+    """Whether a kept state can be used: one that torch.func wrapped ends with its transform."""
     functorch = torch._C._functorch
     if torch.compiler.is_compiling() or functorch.peek_interpreter_stack() is not None:
         return True

@@ -11,7 +11,7 @@ from .diagnosis import LayerDiagnosis
 from .table import number, percent
 
 MANY = 0.5
-"""The share of dead or saturated neurons from which on it is worth a word."""
+"""The share of dead or saturated neurons from which on there is a suggestion."""
 ALL_AT_ONCE = 0.9
 """The share of spikes at the first step, likewise."""
 NARROW = 1e-3

@@ -250,7 +250,7 @@ class _Cost:
         size = sum(x.numel() for x in inputs)
         active = sum(int(torch.count_nonzero(x)) for x in (spikes if by_spikes else inputs))
         fronts = [x.shape[: x.dim() - fan.axes] for fan, x in zip(fans, inputs, strict=True)]
-        # What ran for one step only was constant; everything else is one pass at each step.
+        # An input that is constant in time was computed for one step; any other for all steps.
         steps = sum(_steps(front, sequence) for front in fronts)
         passes = sequence[0] if steps >= sequence[0] else 1
         pairs = list(zip(fans, fronts, strict=True))

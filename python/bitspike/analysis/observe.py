@@ -34,7 +34,7 @@ class Seen:
     """A module, and the first argument and first result of each of its calls."""
 
     name: str
-    module: Any  # an nn.Module, of whose attributes torch says no types
+    module: Any  # an nn.Module, whose attributes torch does not type
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     takes_sequences: bool = False
@@ -158,7 +158,7 @@ def _watched(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     }
     for name, module in modules.items():
         if module in inside:
-            # What comes back is known from the spikes; a native kernel does not call the layer.
+            # A native kernel does not call the recurrent layer, whose input is the spikes anyway.
             watched = isinstance(module, SYNAPSES) and not isinstance(inside[module], Recurrent)
         elif any(True for _ in module.parameters(recurse=False)):
             watched = isinstance(module, FIRING) or not any(

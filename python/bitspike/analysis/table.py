@@ -24,7 +24,7 @@ def percent(share: float | None) -> str:
     if share is None:
         return "–"
     value = 100 * share
-    # What is nearly nothing, or nearly all, is not shown as if it were.
+    # A share just above 0 or below 1 is not rounded to 0 % or 100 %.
     if 0 < value < 0.05:
         return "<0.1 %"
     if 99.95 <= value < 100:

@@ -11,7 +11,7 @@ from bitspike.spikes.tensor import SpikeTensor
 
 
 def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
-    r"""What it costs at least to turn each spike train into the wanted one.
+    r"""The lowest cost of turning each spike train into the wanted one.
 
     To insert or delete a spike costs 1, to shift one costs ``cost`` per step. So at no cost of
     shifts it is the difference of counts, and from 2 on the number of spikes that do not coincide.
@@ -61,7 +61,7 @@ def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
     for i, time in enumerate(times, start=1):
         best = row + 1
         best[1:] = torch.minimum(best[1:], row[:-1] + cost * (time - wanted_times).abs())
-        # Insertions: the least over all positions before of what is there and one for each step.
+        # Insertions: row[j] = min over k <= j of best[k] + (j - k), by a cumulative minimum.
         row = (best - position).cummin(0).values + position
         distance = torch.where(count == i, row.gather(0, wanted_count), distance)
     return distance[0]

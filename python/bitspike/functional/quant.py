@@ -162,7 +162,7 @@ class StateQuant(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, levels: Tensor) -> tuple[Tensor, Any]:
-        # Numbers are rounded one by one, wherever their axes lie.
+        # It works element by element, so the position of the batch axis does not matter.
         return StateQuant.apply(x, levels), in_dims[0]
 
 
@@ -176,11 +176,11 @@ def _nearest(x: Tensor, levels: Tensor) -> Tensor:
     shortest = torch.minimum(to_above, to_below)
 
     def lower(index: Tensor, by: int) -> Tensor:
-        """So many levels lower, for the numbers that this is no further from."""
+        """The index ``by`` levels lower, for numbers that are no further from that level."""
         candidate = (index - by).clamp_(min=0)
         return torch.where((levels[candidate] - x).abs() <= shortest, candidate, index)
 
-    # Seen from far off, levels can be equally far: bisection finds the lowest one.
+    # In float32 several levels can be equally far from a large number: bisect for the lowest.
     if is_traced(x) or x.is_meta or not torch.equal(lower(index, 1), index):
         for bit in reversed(range(len(levels).bit_length())):
             index = lower(index, 1 << bit)

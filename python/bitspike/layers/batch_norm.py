@@ -40,7 +40,7 @@ class BatchNormTT(nn.ModuleList):
         return torch.stack([norm(step) for norm, step in zip(self, x.unbind(0), strict=False)])
 
     def run_sequence(self, x: Tensor) -> Tensor:
-        """The same: it takes nothing but sequences."""
+        """A whole sequence, as in every call; `unroll` calls it."""
         return self.forward(x)
 
 
@@ -133,7 +133,7 @@ class _OverTime(nn.Module):
         return normalised.view(x.shape)
 
     def run_sequence(self, x: Tensor) -> Tensor:
-        """The same as a call: it takes nothing but sequences."""
+        """A whole sequence ``[T, B, C, *]``, as in every call; `unroll` calls it."""
         result: Tensor = self(x)
         return result
 

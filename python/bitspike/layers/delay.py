@@ -136,7 +136,7 @@ class SynapticDelay(HiddenState):
         taps = self.taps().to(x.dtype)
         taps = taps.view(taps.shape + (1,) * (x.dim() - 3)) if taps.dim() > 1 else taps
         y = torch.zeros_like(past[:steps])
-        # What weighs nothing is passed over, if no gradient comes of it.
+        # Taps of weight 0 are skipped, unless the weights need a gradient.
         sparse = self.kernel == "linear" and not taps.requires_grad
         sparse = sparse and may_be_read(taps)
         for k in range(self.max_delay + 1):
@@ -147,7 +147,7 @@ class SynapticDelay(HiddenState):
     def taps(self) -> Tensor:
         """The weights ``w``: ``[max_delay + 1]``, or ``[max_delay + 1, channels]``."""
         inside = self.delay.detach().clamp(0, self.max_delay)
-        # Its value is exactly that of the clamp, its gradient 1 everywhere.
+        # The value of the clamp with a gradient of 1, so that a delay outside the range can return.
         d = inside + (self.delay - self.delay.detach())
         k = torch.arange(self.max_delay + 1, dtype=d.dtype, device=d.device)
         k = k.view(-1, *(1,) * d.dim())

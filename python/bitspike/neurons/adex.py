@@ -41,8 +41,8 @@ class AdEx(Biophysical):
     The exponent is capped at 10: above ``V_T + 10Δ_T`` the exponential is constant, and its
     derivative 0. It is so steep there that the spike comes at once, and nothing overflows.
 
-    ``AdEx.preset(name)`` has the parameters of Naud et al. (2008), who answered to these steps of
-    current:
+    ``AdEx.preset(name)`` has the parameters of Naud et al. (2008). In that paper, these steps of
+    current make the neuron fire in the way of the name:
 
     ======================== =======
     name                     current

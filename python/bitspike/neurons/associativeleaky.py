@@ -1,4 +1,4 @@
-"""A memory of associations whose cells fire."""
+"""A matrix that stores values under keys, and whose entries fire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitspike.scan import outer_scan
 
 
 class AssociativeLeaky(SpikingNeuron):
-    r"""Matrices of leaky integrators that associate keys with values (snnTorch 1.0).
+    r"""Associative memory: a decaying sum of outer products of values and keys (snnTorch 1.0).
 
     .. math::
         M[t] = M[t-1]·\mathrm{diag}(a[t]) + v[t]·k[t]^T, \qquad Z[t] = γ·(M[t] > θ)

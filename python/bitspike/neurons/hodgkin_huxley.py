@@ -166,5 +166,5 @@ class HodgkinHuxley(Biophysical):
         )
         m, h, n = gates
         spikes, v = self._fire_and_reset(v + rate * net, reset)
-        # It was above threshold already, and has not crossed it.
+        # A membrane that was above the threshold before does not cross it in this step.
         return spikes * (1 - reset), (m, h, n, v)

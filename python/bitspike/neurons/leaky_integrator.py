@@ -62,7 +62,7 @@ class LI(LIF):
     ) -> None:
         super().__init__(
             beta=beta,
-            # No membrane reaches it, so the spikes that the kernel counts are none.
+            # No membrane is above an infinite threshold, so the spikes of the kernel are all 0.
             threshold=float("inf"),
             surrogate_disable=True,
             init_hidden=init_hidden,

@@ -88,7 +88,7 @@ class LeakyParallel(NeverReset):
         if weight_hh_enable:
             self.rnn: nn.RNNBase = nn.RNN(*sizes, nonlinearity="relu", **options)
         else:
-            # The same weights; `nn.RNN` itself would break the graph of torch.compile.
+            # It has the same weights as `nn.RNN`, which would break the graph of torch.compile.
             self.rnn = nn.RNNBase("RNN_RELU", *sizes, **options)
         self.hidden_size = hidden_size
         self.multi_step = multi_step

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RLeaky(Recurrent):
-    r"""Leaky integrate-and-fire neurons whose spikes come back (Eshraghian et al. 2023).
+    r"""Recurrent layer of leaky integrate-and-fire neurons (Eshraghian et al. 2023).
 
     .. math::
         U[t] = βU[t-1] + I[t] + \mathrm{rec}(S[t-1]) - R[t]θ, \qquad S[t] = (U[t] > θ),

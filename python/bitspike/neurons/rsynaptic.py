@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RSynaptic(Recurrent):
-    r"""Neurons behind a synapse whose spikes come back (Eshraghian et al. 2023).
+    r"""Recurrent layer of leaky neurons with a synaptic current (Eshraghian et al. 2023).
 
     .. math::
         I_s[t] = αI_s[t-1] + I[t] + \mathrm{rec}(S[t-1]), \qquad U[t] = βU[t-1] + I_s[t] - R[t]θ,

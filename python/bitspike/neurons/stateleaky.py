@@ -155,7 +155,7 @@ class StateLeaky(NeverReset):
 
 
 def _convolve(current: Tensor, decay: Tensor, taps: int) -> Tensor:
-    """The membrane ``[T, B, C]`` that remembers so many steps."""
+    """The membrane ``[T, B, C]`` as a sum over only so many past steps."""
     if current.dtype in (torch.bfloat16, torch.float16):
         current = current.float()
     channels = current.shape[2]

@@ -41,8 +41,8 @@ class _Recycler:
         size = math.prod(shape) * dtype.itemsize
         # A block that went into shared memory, to another process, is not ours any more.
         blocks = self._blocks = tuple(block for block in self._blocks if not block.is_shared())
-        # The most recently used are last, and caches may still hold them; the first are what the
-        # program has forgotten.
+        # Search from the last: the most recently used block may still be in the caches, and blocks
+        # of sizes that are no longer asked for move to the front, where they are dropped first.
         for i in reversed(range(len(blocks))):
             if blocks[i].nbytes() == size and _is_idle(blocks, i):
                 result = _tensor(blocks[i], shape, dtype)
@@ -82,7 +82,7 @@ def _uses(block: torch.UntypedStorage) -> int:
 
 
 def _references(blocks: tuple[torch.UntypedStorage, ...], i: int) -> int:
-    """How many Python names hold a block, with an offset."""
+    """How many Python references a block has, with those that this call adds."""
     return sys.getrefcount(blocks[i])
 
 

@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 
 
 def prefers_dense(words: Tensor | None, rows: int, neurons: int, outputs: int) -> bool:
-    """Whether torch's product of the same numbers is faster, or of silent rows for None."""
+    """Whether torch's dense product is faster; without words, whether it is for silent rows."""
     return _native.prefers_dense(words, rows, neurons, outputs)
 
 

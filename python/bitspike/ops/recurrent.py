@@ -1,4 +1,4 @@
-"""A layer whose spikes come back to it: allocation and the native calls.
+"""A recurrent layer: allocation and the native calls.
 
 Currents, constants and states are as in ``sequence``, without a graded factor: a spike counts 1.
 The connection is dense, ``weight`` and ``bias``, or one to one, ``one_to_one``; ``first`` is what
@@ -205,7 +205,7 @@ def backward(
     to_weight, to_bias = None, None
     if need_weight and weight is not None:
         if spikes is None:
-            # Nothing came back yet.
+            # The feedback of a single step is made outside of the call: no gradient in it.
             to_weight = buffer.empty_like(weight).zero_()
             to_bias = buffer.empty(weight.shape[:1]).zero_()
         else:
@@ -225,7 +225,7 @@ def backward(
 
 
 def _weight_gradient(spikes: Tensor, to_current: Tensor) -> tuple[Tensor, Tensor | None]:
-    """What the gradient of a current owes to the spikes of the step before."""
+    """Gradients of weight and bias: those of currents times the spikes of the step before."""
     neurons = to_current.shape[-1]
     words, grad = spikes[:-1], to_current[1:]
     rows = math.prod(grad.shape[:-1])
@@ -239,9 +239,10 @@ def gradients(
     need: tuple[bool, bool, bool],
     grads: Iterable[Tensor | None],
 ) -> tuple[Tensor, list[Tensor | None], list[Tensor | None], tuple[Tensor | None, ...]]:
-    """Gradients of the current, the constants, the initial states, and what makes the feedback.
+    """Gradients of the current, the constants, the initial states and the connection.
 
-    The last are those of what comes back in the first step, of weight, bias and one-to-one weight.
+    Those of the connection are of the feedback in the first step, the weight, the bias and the
+    one-to-one weight.
 
     Args:
         call: What ran.

@@ -65,7 +65,7 @@ def routed(position: int) -> Callable[[Callable[..., _Result]], Routed[_Result]]
                 return getattr(torch.ops.bitspike, operator)(*arguments)  # type: ignore[no-any-return]
             if torch._C._functorch.peek_interpreter_stack() is None:
                 return kernel(*arguments)
-            with torch._C._DisableFuncTorch():  # which would wrap the memory of results
+            with torch._C._DisableFuncTorch():  # it would wrap memory for results
                 return kernel(*arguments)
 
         result = cast("Routed[_Result]", call)
@@ -117,7 +117,7 @@ def _is_proxied() -> bool:
 
 
 def is_others_turn(types: Iterable[type]) -> bool:
-    """Whether a call's other operand is no tensor, but defines torch functions for itself.
+    """Whether an operand is not a tensor but implements ``__torch_function__``, which then runs.
 
     Such an operand (the quantised weights of brevitas, say) calls the function again with tensors.
     """

@@ -58,7 +58,7 @@ def forward(
     """Runs a scan.
 
     Args:
-        x: The input, or its factor beside the key, float32, and so are the following.
+        x: The input, or with a key its first factor; all tensors are float32.
         decay: Per step, or the same at all steps.
         key: The other factor of the input.
         initial: ``y[-1]``, shaped like one step of the outputs; None is 0.
@@ -90,7 +90,7 @@ def backward(
 
     Args:
         outputs: What :func:`forward` returned.
-        x: As in :func:`forward`, and so are the following; without a key it is not needed.
+        x: As in :func:`forward`, like the arguments that follow; not needed without a key.
         decay: Per step, or the same at all steps.
         key: The other factor of the input.
         initial: ``y[-1]``.

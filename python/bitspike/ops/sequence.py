@@ -34,7 +34,8 @@ class Geometry:
         """Reads the axes off the shape of the current."""
         self.step = current[1:] if sequence else current
         self.steps = current[0] if sequence else 1
-        # Without parameters of their own, the neurons of a single step are one long row: no tails.
+        # If the neurons of a single step share their constants, its samples are joined to one row,
+        # which has one incomplete vector. Twin: sequence/joined.rs, for sequences.
         own = sequence or any(isinstance(x, Tensor) and x.numel() != 1 for x in constants)
         self.batched = len(self.step) > 1 and own
         self.samples = self.step[0] if self.batched else 1
@@ -67,7 +68,8 @@ class Geometry:
             return grad
         if x.numel() == 1:
             return grad.reshape(x.shape)
-        # What it repeats over features, a channel say, the native module has not summed.
+        # The native module does not sum over axes that a constant repeats over, such as positions
+        # of a channel.
         axes = (1,) * (x.dim() - grad.dim())
         return grad.reshape(*axes, *grad.shape).sum_to_size(x.shape)
 

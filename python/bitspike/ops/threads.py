@@ -41,7 +41,7 @@ POOL = _lend()
 
 
 def is_forked() -> bool:
-    """Whether this process is a bare fork of the one that imported the library."""
+    """Whether this process was forked, without exec, from the one that imported the library."""
     return os.getpid() != _PROCESS
 
 

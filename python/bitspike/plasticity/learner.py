@@ -25,7 +25,7 @@ _RULES: dict[type[nn.Module], Any] = {
 
 
 class _Traces(NamedTuple):
-    """What goes on from one step to the next."""
+    """The state that is carried from one step to the next."""
 
     pre: Tensor | None
     post: Tensor | None
@@ -264,9 +264,9 @@ class STDPLearner(nn.Module):
             return [(in_spike, out_spike)]
         steps, batch = out_spike.shape[:2]
         if in_spike.dim() == axes and len(in_spike) == steps * batch:
-            in_spike = in_spike.unflatten(0, (steps, batch))  # as layers without time take it
+            in_spike = in_spike.unflatten(0, (steps, batch))  # time was folded into the batch
         elif in_spike.dim() == axes and len(in_spike) == batch:
-            in_spike = in_spike.expand(steps, *in_spike.shape)  # as unroll does if it is constant
+            in_spike = in_spike.expand(steps, *in_spike.shape)  # constant, so unroll ran one step
         if in_spike.dim() != axes + 1 or len(in_spike) != steps:
             raise ValueError(
                 f"sn returned {steps} steps, {list(out_spike.shape)}, for which the input of "

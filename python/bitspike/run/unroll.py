@@ -79,10 +79,10 @@ def _run_sequence(module: Any, x: Tensor) -> Any:
             module.forward = own
 
     def forward(*inputs: Any) -> Any:
-        restore()  # what run_sequence calls is the module's own
+        restore()  # run_sequence may call the module's own forward
         return module.run_sequence(*inputs)
 
-    # torch runs hooks around a method of this name, and no other.
+    # torch runs hooks around a method named forward only.
     module.forward = forward
     try:
         return module(x)

@@ -52,7 +52,7 @@ def bsa(data: Tensor, kernel: Tensor, threshold: float, *, packed: bool = False)
     response = _response(kernel, left).detach()
     fires = []
     for t in range(left.shape[0]):
-        # A view: what is taken away here is missing in the steps to come.
+        # A view of `left`: what is subtracted from it here is gone in the steps that follow.
         ahead = left[t : t + len(response)]
         taken = ahead - response[: len(ahead)]
         fires.append(taken.abs().sum(0) <= ahead.abs().sum(0) - threshold)
@@ -62,7 +62,7 @@ def bsa(data: Tensor, kernel: Tensor, threshold: float, *, packed: bool = False)
 
 
 def bsa_inverse(spikes: Tensor, kernel: Tensor) -> Tensor:
-    r"""The signal that spikes tell of: their train, filtered.
+    r"""The signal that spikes of `bsa` encode: the spike train, filtered.
 
     .. math::
         \hat x[t] = \sum_j h[j]\,S[t-j]

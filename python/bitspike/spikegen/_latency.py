@@ -110,7 +110,7 @@ def latency(
 def _warn_if_binary(data: Tensor, steps: Tensor, threshold: float) -> None:
     above = data > threshold
     values, steps = data[above], steps[above]
-    # Data that is binary itself, as one-hot targets are, loses nothing.
+    # No warning if all values above the threshold are equal, as those of one-hot targets are.
     if not values.numel() or values.min() == values.max():
         return
     share = (steps == steps.min()).double().mean().item()

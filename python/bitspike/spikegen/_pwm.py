@@ -54,7 +54,7 @@ def pwm(
 
 
 def pwm_inverse(spikes: Tensor, period: int, low: float = 0, high: float = 1) -> Tensor:
-    r"""The signal that spikes tell of: the sawtooth at each, and straight lines between them.
+    r"""The signal that spikes of `pwm` encode: the sawtooth at each, linear between them.
 
     Before the first and after the last spike of a channel the signal is what it is there. At a
     spike it is never less than the data, and exceeds it by less than one step of the sawtooth,

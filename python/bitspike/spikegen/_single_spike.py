@@ -31,7 +31,7 @@ def single_spikes(
         return bits
     on, off = (torch.tensor(float(x), dtype=dtype, device=steps.device) for x in targets)
     index = torch.where(fires, steps, 0).unsqueeze(0)
-    # Of the steps, and so with the samples of torch.func.vmap, which may be written.
+    # Made of `steps`, so that torch.func.vmap batches it and allows writing into it.
     silence = steps.new_full((num_steps, *steps.shape), targets[1], dtype=dtype)
     spikes = silence.scatter_(0, index, torch.where(fires, on, off).unsqueeze(0))
     return of_spikes(spikes) if targets == (1, 0) else spikes

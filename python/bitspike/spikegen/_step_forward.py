@@ -107,7 +107,7 @@ def moving_window(
 
 
 def step_forward_inverse(spikes: Tensor, start: Tensor, threshold: float | Tensor = 0.1) -> Tensor:
-    r"""The signal that ON and OFF spikes tell of: a step up or down for each.
+    r"""The signal that ON and OFF spikes encode: a step up or down for each.
 
     .. math::
         \hat x[t] = x_0 + \theta \sum_{s \le t} (S_{on}[s] - S_{off}[s])

@@ -46,7 +46,7 @@ def by_label(
     The classes are int64; torch raises for one that does not exist.
     """
     shape = (*classes.shape, num_classes)
-    # Of the classes, and so with the samples of torch.func.vmap, which may be written.
+    # Made of `classes`, so that torch.func.vmap batches it and allows writing into it.
     others = classes.new_full(shape, off, dtype=dtype)
     return others.scatter_(-1, classes.unsqueeze(-1), on)
 

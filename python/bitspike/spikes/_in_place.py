@@ -1,4 +1,4 @@
-"""Writing where it is refused: what can return a new tensor does, the rest raises."""
+"""Writes into tensors that cannot be written: a new tensor where possible, else an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = type[Tensor]
 
 
 def out_of_place(args: tuple[Any, ...], kwargs: dict[str, Any], kind: Kind) -> dict[str, Any]:
-    """Options with which ``relu`` and others leave a first argument of this kind as it is."""
+    """Keyword arguments with ``inplace=False`` if the first argument is of this kind."""
     if kwargs.get("inplace") and args and isinstance(args[0], kind):
         return {**kwargs, "inplace": False}
     return kwargs

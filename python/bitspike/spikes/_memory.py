@@ -1,4 +1,4 @@
-"""Spikes where a tensor is asked for the memory of its numbers, which they have none of."""
+"""Methods of a tensor that ask for the memory of its numbers, of which spikes have none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class NoMemory:
-    """What would read memory reads unpacked numbers, and what would write raises."""
+    """Methods that read memory read an unpacked copy; those that would write raise."""
 
     def __format__(self: Any, spec: str) -> str:
         return format(self.dense(), spec) if self.dim() == 0 else object.__format__(self, spec)
@@ -26,7 +26,7 @@ class NoMemory:
         return self.dense().tolist()
 
     def untyped_storage(self) -> torch.UntypedStorage:
-        """A storage that nobody can read, by which torch tells tensors apart."""
+        """An empty storage, whose address torch uses to tell tensors apart."""
         own = vars(self)
         if "_storage" not in own:
             own["_storage"] = torch.UntypedStorage(0, device="meta")

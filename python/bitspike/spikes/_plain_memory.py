@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class PlainMemory(torch.Tensor):
-    """A tensor that is ordinary to everybody else: it prints, formats and is saved as one."""
+    """A tensor with a type that tells its origin; it prints, formats and is saved without it."""
 
     def plain(self) -> Tensor:
         """The same memory as an ordinary leaf of the graph, of a parameter as a parameter."""

@@ -11,7 +11,7 @@ from bitspike.ops.route import is_traced
 
 
 def expect_padded(words: Tensor, features: Size) -> None:
-    """Refuses words that are none of rows with these features.
+    """Checks that words hold rows of these features.
 
     Raises:
         TypeError: if they are no dense tensor with values.
@@ -40,5 +40,5 @@ def expect_padded(words: Tensor, features: Size) -> None:
 
 
 def version(words: Tensor) -> int | None:
-    """How often words were written; None if torch does not count."""
+    """The version counter of words; None if torch keeps none, as for those of inference mode."""
     return None if words.is_inference() else words._version

@@ -83,12 +83,12 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def of_spikes(x: Tensor) -> Tensor:
-    """The same tensor, announced as spikes; a fake one stays what it is."""
+    """The same memory as `DenseSpikes`; a fake tensor stays what it is."""
     return x if isinstance(x, FakeTensor) else x.as_subclass(DenseSpikes)
 
 
 def _respiked(plain: Tensor) -> Tensor:
-    """Announced spikes of the memory of an ordinary leaf, as leaves."""
+    """`DenseSpikes` in the memory of an ordinary leaf, and a leaf as well."""
     spikes = of_spikes(plain.detach()).requires_grad_(plain.requires_grad)
     if isinstance(plain, nn.Parameter):
         spikes._is_param = True
@@ -96,7 +96,7 @@ def _respiked(plain: Tensor) -> Tensor:
 
 
 def _between_processes(spikes: DenseSpikes) -> Any:
-    # Of what is no leaf, torch itself says why it cannot be sent.
+    # For a tensor that is not a leaf, torch raises an error of its own.
     return _respiked, (spikes.plain() if spikes.is_leaf else spikes.as_subclass(Tensor),)
 
 

@@ -56,7 +56,7 @@ def _iterate(x: Any) -> Any:
 
 
 def _view(x: Any, *size: Any, dtype: Any = None) -> Any:
-    """Bytes of another dtype, which torch does not count among views."""
+    """``view(dtype)``: the dense bytes read as another dtype, and as read-only as other views."""
     dtype = size[0] if size and isinstance(size[0], torch.dtype) else dtype
     if dtype in (None, x.dtype):
         return NotImplemented

@@ -52,7 +52,7 @@ class DenseGradient(torch.Tensor):
 
 
 def expect_dense_gradient(x: Tensor) -> None:
-    """On first eager use of an output of a compiled graph, announces how its gradient will come."""
+    """On first eager use of a compiled graph's output, adds the hook that wraps its gradient."""
     if x.grad_fn is None or "_hook" in vars(x) or "Compiled" not in type(x.grad_fn).__name__:
         return
     vars(x)["_hook"] = x.register_hook(DenseGradient)

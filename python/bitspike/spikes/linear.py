@@ -25,7 +25,7 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
-    """Whether the layer has the usual shapes, in float32, with nobody looking on."""
+    """Whether it is a plain float32 layer, and no tracing, torch.func or autocast is at work."""
     if not isinstance(x, SpikeTensor) or x.is_transposed or len(x.features) != 1 or x.dim() < 2:
         return False
     tensors = [weight] if bias is None else [weight, bias]
@@ -62,7 +62,7 @@ class Linear(torch.autograd.Function):
         to_x = grad @ weight if need_x else None
         grad = grad.reshape(math.prod(x.shape[:-1]), weight.shape[0])
         if torch.is_grad_enabled():
-            # Somebody wants second derivatives: torch's operations have them.
+            # With create_graph=True the gradient is made of operations that autograd can record.
             to_weight = grad.t() @ x.flatten(0, -2)
             return to_x, to_weight, grad.sum(0) if ctx.biased else None
         if not need_weight:

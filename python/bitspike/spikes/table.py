@@ -45,14 +45,14 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if isinstance(x, SpikeTensor):
                 x.saved_words()
     if torch.is_inference_mode_enabled():
-        # Views of ordinary tensors must be ordinary tensors, also if made here and now.
+        # In inference mode too, a view of a tensor made outside of it must be an ordinary tensor.
         with torch.inference_mode(False), torch.no_grad():
             result = _run(func, args, kwargs)
     else:
         result = _run(func, args, kwargs)
         if not (isinstance(args[0], Tensor) and args[0].is_inference()):
             return result
-    # Autograd does not see views here, by which `SpikeTensor` would know them.
+    # Autograd records no views here, so `SpikeTensor` cannot recognise them by their base.
     return read_only(result, lambda _: _is_view(func))
 
 
@@ -65,13 +65,13 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             result = handler(*args, **kwargs)
         if result is not NotImplemented:
             return result
-    # What an operation computes inside may be a pending conjugation or negation.
+    # Inside an operation torch may make tensors whose conjugation or negation is pending.
     with _SwitchedOn("Conjugate", "Negative", "ZeroTensor"):
         if _is_composite(func):
-            # They arrive whole in inference mode and on tensors made there.
+            # In inference mode, and on tensors made there, torch does not decompose them before.
             if torch.compiler.is_compiling():
                 return func.decompose(*args, **kwargs)
-            # Not what torch has in Python for some of them, with errors and last bits of its own.
+            # decompose() prefers torch's Python versions, which raise and round differently.
             return func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         refuse_writes(func, args, kwargs, SpikeTensor)
         if not torch.compiler.is_compiling():
@@ -83,7 +83,7 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _sharing_versions(
     handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """What a handler makes of words, so that views count writes together with what they view."""
+    """The result of a handler, whose views of words share the version counter of these."""
     was_off = torch._C._dispatch_tls_is_dispatch_key_excluded(_TRACKING)
     torch._C._dispatch_tls_set_dispatch_key_excluded(_TRACKING, False)
     try:

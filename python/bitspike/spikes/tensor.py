@@ -65,7 +65,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     features: Size
     is_transposed: bool
     words_version: int | None
-    """How often the words had been written when this tensor was made; None if nobody counts."""
+    """The version counter of the words when this tensor was made; None if torch keeps none."""
 
     @staticmethod
     def __new__(
@@ -108,7 +108,6 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         shape = dense.shape[dense.dim() - features :]
         numbers = dense.dense() if isinstance(dense, SpikeTensor) else dense.detach()
         source = with_values(numbers, "dense")
-        # A row more in front keeps the words of a lone row of neurons two-dimensional.
         words, others = ops.pack(source.cpu(), features)
         if others:
             raise ValueError(f"dense holds {others} values that are neither 0 nor 1")
@@ -191,7 +190,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         return self.words.dim() - 1
 
     def dense(self) -> Tensor:
-        """The same values as an ordinary tensor, outside of autograd's sight."""
+        """The same values as an ordinary tensor, which autograd does not record."""
         with torch.no_grad():
             flat = ops.unpack(self.words, self.neurons, self.dtype)
             plain: Tensor = flat.view((*self.words.shape[:-1], *self.features))
@@ -206,7 +205,12 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         return count / self.numel()
 
     def like(self, words: Tensor, features: Sequence[int] | None = None) -> SpikeTensor:
-        """Other words under the same logical dtype."""
+        """A `SpikeTensor` of other words, in the logical dtype of this one.
+
+        Args:
+            words: int64 ``[*rows, words]``, shared and not checked.
+            features: The shape of one row; by default that of this tensor.
+        """
         features = self.features if features is None else Size(features)
         return of_words(words, features, self.dtype)
 
@@ -320,7 +324,7 @@ def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool)
     )
     plain = type(words) is Tensor
     if plain:
-        # Or else torch hands out address 0, and whoever reads there ends the process.
+        # Without a message torch would return address 0, and reading it would be a crash.
         torch._C._set_storage_access_error_msg(
             spikes, "a SpikeTensor has no memory of numbers; take that of its .dense()"
         )
@@ -335,7 +339,7 @@ _CPU = torch.device("cpu")
 
 
 def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Spikes as their words are now: only backward insists on those of the time of its forward."""
+    """Spikes with the present version of their words, which only backward compares with its own."""
     alias = torch.ops.aten.alias
     return tuple(alias(x) if isinstance(x, SpikeTensor) else x for x in args)
 

@@ -91,6 +91,6 @@ class Scheduled(Surrogate):
     def __repr__(self) -> str:
         return f"Scheduled({self.current}, steps={self.steps})"
 
-    # Two that are at the same point are still two.
+    # Compared by identity: two with equal numbers may move on at different times.
     __eq__ = object.__eq__
     __hash__ = object.__hash__

@@ -16,7 +16,7 @@ from ._firing import fire
 
 @dataclass(frozen=True)
 class Surrogate(ABC):
-    """A step forward, a smooth function's derivative backward.
+    """Base of surrogates: a step forward, the derivative of a smooth function backward.
 
     Subclasses give :meth:`derivative` and, where it is known, ``primitive``, the smooth function.
 

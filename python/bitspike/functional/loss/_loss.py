@@ -87,7 +87,7 @@ class LossFunctions:
 
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
-    """The mean or sum of what was computed per sample, or that itself."""
+    """The mean or the sum over samples, or the losses of all samples."""
     if reduction == "none":
         return loss
     return loss.mean() if reduction == "mean" else loss.sum()

@@ -77,7 +77,7 @@ class spike_max_loss(LossFunctions):
 
 
 def _at_least_one(fired: Tensor) -> Tensor:
-    """Counts from one on, with the gradient of the counts."""
+    """``max(1, counts)``, with the gradient of the counts as if there were no bound."""
     return fired + (fired.clamp(min=1) - fired).detach()
 
 

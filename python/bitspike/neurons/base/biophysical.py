@@ -31,7 +31,7 @@ class Biophysical(SpikingNeuron):
 
     RESETS = ("zero",)
     THRESHOLD: ClassVar[float]
-    """Where a spike is noticed unless ``threshold`` says otherwise."""
+    """The default of ``threshold``: a membrane above it is a spike."""
     PRESETS: ClassVar[dict[str, dict[str, float]]] = {}
     """Published parameters, by name."""
 

@@ -27,11 +27,11 @@ def register(module: nn.Module, name: str, value: float | Tensor, learn: bool) -
 
 
 def number(value: float | Tensor, name: str) -> Tensor:
-    """A number of an equation, in torch's default dtype if it has no axes.
+    """A number of an equation as a tensor, in torch's default dtype if it has no axes.
 
-    A NumPy scalar is float64 whether or not its user thought of it. In PyTorch an operand without
-    axes follows the tensor that it meets, so it counts what a number of Python's counts. One that
-    is learned elsewhere stays the tensor that it is.
+    NumPy scalars are float64 without their user's choice. In PyTorch an operand without axes takes
+    the dtype of the other operand, as a Python number does, so its own dtype does not matter. A
+    tensor that is learned elsewhere is kept as it is.
     """
     tensor = as_tensor(value, name)
     if isinstance(tensor, SpikeTensor):
@@ -43,9 +43,9 @@ def number(value: float | Tensor, name: str) -> Tensor:
 
 
 def may_be_read(x: Tensor) -> bool:
-    """Whether there are numbers in a tensor that Python may see: not in compiled code, say.
+    """Whether Python may read the values of a tensor.
 
-    Meta tensors have none, and nothing has where fake tensors are in force.
+    Compiled code may not; meta tensors have none, nor has any tensor under a fake tensor mode.
     """
     if torch.compiler.is_compiling() or x.is_meta:
         return False
@@ -62,7 +62,7 @@ def chosen(
 
 
 def note_unit_spikes(neuron: Any) -> None:
-    """Remembers, for code that cannot look, whether a spike counts exactly 1."""
+    """Stores whether the graded factor is 1, for compiled code, which cannot read a tensor."""
     factor = neuron.graded_spikes_factor
     fixed = not factor.requires_grad and may_be_read(factor)
     neuron._unit_spikes = fixed and bool((factor == 1).all())

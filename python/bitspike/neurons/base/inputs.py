@@ -31,10 +31,10 @@ def current_of(input_: Any, sequence: bool, device: torch.device) -> Tensor:
         input_ = torch.positive(input_)
     current = input_ if isinstance(input_, Tensor) else torch.as_tensor(input_, device=device)
     if isinstance(current, SpikeTensor):
-        # Multiplication unpacks inside autograd's sight.
+        # A multiplication unpacks so that autograd records it, which dense() does not.
         current = current * 1
     elif isinstance(current, DenseSpikes):
-        # A current is a number like any other.
+        # Used as a current it is an ordinary tensor, without the type of spikes.
         current = current.as_subclass(Tensor)
     ordinary = current.dtype is torch.float32 and current.layout is torch.strided
     inference = not torch.compiler.is_compiling() and current.is_inference()
@@ -79,15 +79,15 @@ def states_before(
 
 
 def _given(neuron: Any, name: str, state: Any, current: Tensor) -> Any:
-    """A state that was given, which its owner may overwrite with the next one.
+    """A state that was passed, copied if its owner may overwrite it before backward.
 
-    Nobody does that with what the neuron itself has returned, nor with what is no tensor.
+    What the neuron itself has returned, and what is not a tensor, is not copied.
     """
-    compiled = torch.compiler.is_compiling()  # whose Dynamo warns of a kept state with a graph
+    compiled = torch.compiler.is_compiling()  # Dynamo warns where a kept state has a graph
     if not isinstance(state, Tensor) or not compiled and state is getattr(neuron, name):
         return state
     if not (state.is_floating_point() or state.is_complex() or state.is_quantized):
-        # Or else what it meets would be cut to whole numbers: the weights of a connection.
+        # Weights are cast to the dtype of the state, and integers would truncate them.
         state = state.to(torch.promote_types(current.dtype, torch.float32))
     if compiled:
         return state

@@ -1,4 +1,4 @@
-"""Whole layers of neurons to autograd."""
+"""A layer of neurons as a function that autograd records."""
 
 from __future__ import annotations
 
@@ -93,6 +93,6 @@ def _compute(
     if call.spikes is SpikeTensor:
         spikes = of_words(spikes, sequence.features(current.shape))
     elif call.spikes is not Tensor:
-        # No view, which autograd would forbid to write to.
+        # as_subclass would return a view, into which autograd forbids writing.
         spikes = Tensor._make_subclass(call.spikes, spikes)
     return (spikes, *states)

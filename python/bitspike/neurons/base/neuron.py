@@ -178,7 +178,7 @@ class SpikingNeuron(HiddenState):
             self._reset_mechanism = mechanism
 
     def coefficients(self) -> tuple[Tensor, ...]:
-        """The parameters of the equation as it uses them: clamped, say."""
+        """The parameters as the equation uses them, for instance with decays clamped."""
         return tuple(getattr(self, name) for name in self.PARAMETERS)
 
     def state_shapes(self, step: torch.Size) -> tuple[torch.Size, ...]:
@@ -190,7 +190,11 @@ class SpikingNeuron(HiddenState):
         return (step,) * len(self.STATES)
 
     def level(self, *states: Tensor) -> Tensor:
-        """What is compared with the threshold: the membrane, which is the last of the states."""
+        """What is compared with the threshold: the membrane, which is the last of the states.
+
+        A neuron that fires by another quantity overrides it, as `ALIF` does, whose adaptation is
+        subtracted from the membrane.
+        """
         return states[-1]
 
     def firing_threshold(self) -> Tensor:
@@ -229,9 +233,9 @@ class SpikingNeuron(HiddenState):
     def mem_reset(self, mem: Tensor) -> Tensor:
         """The reset flag: how many spikes the membrane has fired.
 
-        It carries no gradient unless ``detach_reset=False``. Of neurons that compete by `KWTA`
-        only winners are reset: they are those that fired. If they were reset at once, nothing is
-        left to do, and who waits above threshold is no winner.
+        It carries no gradient unless ``detach_reset=False``. With a `KWTA` only winners fire, so
+        only they are reset. With ``reset_delay=False`` too, they were reset in the step that fired,
+        and the flag is 0: others above threshold have not fired.
         """
         if isinstance(self.inhibition, KWTA) and not self.reset_delay:
             return torch.zeros_like(mem)
@@ -239,7 +243,7 @@ class SpikingNeuron(HiddenState):
         return flag.detach() if self.detach_reset else flag
 
     def _fired(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Where a level is above threshold, or only its winner, and the spikes that it counts."""
+        """The spikes of a level, before and after scaling by the graded factor."""
         if self.inhibition is True:
             winner = self.fire_inhibition(level.size(0), level)
             return winner, winner
@@ -336,7 +340,7 @@ class SpikingNeuron(HiddenState):
         initial = states_before(self, current, given, sequence)
         wanted = sequence and (self.output or not self.init_hidden)
         spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
-        # A sequence that starts from rest has no use for the graph of the one before.
+        # Without init_hidden the next sequence starts from rest and needs no graph of this one.
         self._keep(
             None if sequence else tuple(initial),
             last,
@@ -347,11 +351,11 @@ class SpikingNeuron(HiddenState):
         return self._result(spikes, states if sequence else last)
 
     def _result(self, spikes: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What a call returns that returns states."""
+        """Spikes and states, as a call returns them if it returns states."""
         return (spikes, *states)
 
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
-        """A state that nobody has given or kept."""
+        """The first value of a state that was neither passed nor kept."""
         return self._at_rest(index, shape, dtype, device)
 
 

@@ -66,13 +66,13 @@ def fire(neuron: Any, membrane: Tensor, packed: bool = True) -> Tensor:
     reason = _refusal(neuron, membrane, constants)
     if reason is not None:
         _expect_one_device(membrane, None, *constants)
-        # In which dtype the membrane was computed was told there.
+        # If the membrane is not of a native dtype, its computation has warned of that already.
         surprises = constants if membrane.dtype in route.NATIVE_DTYPES else []
         leave_kernels(type(neuron).__name__, reason, membrane, surprises)
         spikes: Tensor = neuron.fire(membrane)
         return spikes
-    # A layer that forgets at once does nothing but fire. (What has overflowed is NaN one step
-    # later, and silent.)
+    # With a decay of 0 and no reset the kernel of `Leaky` only compares with the threshold. (After
+    # an infinite membrane 0·inf makes the next one NaN, which does not fire.)
     return _layer(neuron, membrane, membrane.new_zeros(()), packed, states=False)[0]
 
 

@@ -1,4 +1,4 @@
-"""Which of the methods that kernels stand in for are not the library's own."""
+"""Which methods a user has overridden that a kernel would replace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REPLACED = (
     "_fire_and_reset",
     "_feedback",
 )
-"""What kernels compute without calling it. (They do call `coefficients` and `firing_threshold`.)"""
+"""Methods that kernels replace. (`coefficients` and `firing_threshold` are called for them.)"""
 
 _PUBLIC = tuple(name for name in _REPLACED if not name.startswith("_"))
 
@@ -35,7 +35,7 @@ def overridden_by_class(kind: type) -> str | None:
 
 
 def overridden_by(neuron: object) -> str | None:
-    """The first of the public ones that was set on this very object."""
+    """The first public one of these methods that was assigned to this object."""
     own = neuron.__dict__
     for name in _PUBLIC:
         if name in own:

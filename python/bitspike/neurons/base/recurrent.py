@@ -1,4 +1,4 @@
-"""Layers whose spikes come back to them, of neurons whose equation is elsewhere."""
+"""Recurrent layers: spikes of one step drive all neurons of the layer in the next."""
 
 from __future__ import annotations
 
@@ -127,11 +127,11 @@ class Recurrent(LIF):
 
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         state = super()._first(index, shape, dtype, device)
-        # Nobody has fired yet: one silent sample stands for all.
+        # Before the first step all samples are silent, so one is stored and expanded.
         return state[:1].expand(shape) if index == 0 and self._has_samples(state) else state
 
     def _has_samples(self, spk: Tensor) -> bool:
-        """Whether the connection treats what lies along the first axis of spikes alike."""
+        """Whether the first axis of the spikes is a batch axis to the connection."""
         connection = self.recurrent
         if isinstance(connection, nn.Conv2d):
             return spk.dim() == 4
@@ -195,7 +195,7 @@ class Recurrent(LIF):
         states: bool,
     ) -> Run:
         spk, *others = initial
-        # In a single step nothing comes back but what was there before.
+        # A single step receives only the feedback of the spikes before it, computed here.
         feedback: list[Tensor | None] = [None, None, _NONE]
         if sequence:
             fused = self._fused(current)

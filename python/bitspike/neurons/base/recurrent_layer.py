@@ -1,4 +1,4 @@
-"""Whole layers whose spikes come back to autograd."""
+"""A recurrent layer as a function that autograd records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .shown import Tensors, needed, returned, run
 
 
 class Recurrent(torch.autograd.Function):
-    """A whole layer whose spikes come back, as `recurrent.forward` returns it.
+    """A recurrent layer, with the results of `recurrent.forward`.
 
     It saves its spikes, which are bits, for the gradient of the connection's weight, and otherwise
     what autograd holds anyway.
@@ -77,8 +77,8 @@ def run_recurrent(call: Call, tensors: Tensors) -> tuple[Tensor, ...]:
 
     Args:
         call: What runs.
-        tensors: The current, what makes the feedback (see `recurrent.forward`), constants and
-            initial states.
+        tensors: The current; the first feedback, weight, bias and one-to-one weight of the
+            connection; constants and initial states.
     """
     return run(Recurrent, _compute, call, tensors)
 

@@ -21,7 +21,7 @@ class Reset(NamedTuple):
     """Whether a flag is 0 or 1."""
 
     def once(self, flag: Tensor) -> Tensor:
-        """Whether there was a spike, however many: a membrane can be erased but once."""
+        """The flag as 0 or 1: several spikes in one step erase a membrane as one does."""
         return flag if self.is_binary else flag.abs().clamp(max=1)
 
     def erase(self, x: Tensor, flag: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, sta
 
 
 def _before_update(neuron: Any, spikes: Tensor, initial: list[Tensor], sequence: bool) -> Tensor:
-    """Spikes of the membranes that enter each step, given those of the membranes it leaves."""
+    """Spikes by ``order="fire_first"``: those of ``"integrate_first"``, one step later."""
     first = neuron.fire(neuron.level(*initial)).to(spikes.dtype)
     if not sequence:
         return of_spikes(first) if isinstance(spikes, DenseSpikes) else first

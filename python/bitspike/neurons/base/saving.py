@@ -14,7 +14,7 @@ from bitspike.ops.call import Call
 def private(
     call: Call, current: Tensor, constants: Sequence[Tensor], threshold: int
 ) -> list[Tensor | float]:
-    """A step's current and the constants, but copies of what their owners may change in place.
+    """The current and the constants to save, copied if the program may change them in place.
 
     torch saves neither the current of a step nor its threshold, so that a program may go on with
     their memory. The current of a whole sequence is too large for a copy; what is learned changes
@@ -28,7 +28,7 @@ def private(
     """
     held: list[Tensor | float] = [current]
     if not call.sequence:
-        # The copy knows its origin, for the gradient's gradient.
+        # Autograd records the copy, so that second derivatives reach the current.
         torch._C._set_grad_enabled(True)
         try:
             held[0] = current.clone()
@@ -47,7 +47,7 @@ def save(ctx: Any, values: Sequence[Tensor | float | None]) -> None:
 
 
 def saved(ctx: Any) -> list[Any]:
-    """What a call has saved, which may be asked for but once: tensors, and numbers for constants.
+    """The tensors and numbers that a call has saved, to be read once in each backward pass.
 
     Raises:
         RuntimeError: if some of it was changed in place since.
@@ -65,7 +65,7 @@ def saved(ctx: Any) -> list[Any]:
 
 
 def as_tensors(values: Iterable[Any]) -> list[Tensor | None]:
-    """The same, for what takes no numbers."""
+    """The same values with numbers as tensors, for code that takes tensors only."""
     return [
         torch.tensor(x, dtype=torch.float32, device="cpu") if isinstance(x, float) else x
         for x in values

@@ -20,10 +20,10 @@ def run(
     call: Call,
     tensors: Any,
 ) -> tuple[Tensor, ...]:
-    """The results of a call, with the graph of an autograd function if a tensor asks for one.
+    """The results of a call, recorded by an autograd function if a tensor requires a gradient.
 
-    For each tensor that it is given an autograd function takes time, so that it is given those that
-    ask for a gradient. To what traces the call it shows them all.
+    An autograd function takes time for each tensor that it is given, so it is given only those that
+    require a gradient. Under tracing it is given all.
     """
     if not torch.is_grad_enabled():
         return compute(call, tensors)

@@ -1,4 +1,4 @@
-"""What native layers compute, in torch: it has the derivatives that kernels have not."""
+"""What native layers compute, in torch: autograd differentiates it more than once."""
 
 from __future__ import annotations
 

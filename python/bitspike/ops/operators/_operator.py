@@ -28,8 +28,8 @@ def operator(
 ) -> None:
     """Defines an operator: schema, kernel, its results on fake tensors, what fits, its gradient.
 
-    Of a kernel's list of results, an empty tensor stands for each that is None. ``shapes`` says of
-    its arguments which shapes they must have, beside what the native module asks of their sizes.
+    Where a kernel returns None in a list, the operator returns an empty tensor. ``shapes`` says
+    which shapes the arguments must have, beside what the native module asks of their sizes.
     """
     name = schema.partition("(")[0]
     _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
@@ -56,9 +56,9 @@ def _tensors(function: Callable[..., list[torch.Tensor | None]]) -> Callable[...
 def _refusing(
     names: list[str], function: Callable[..., Any], shapes: Callable[..., Shapes]
 ) -> Callable[..., Any]:
-    """A kernel whose errors name the argument: one of another shape, or no memory that it reads.
+    """A kernel whose errors name the argument that has the wrong shape or memory.
 
-    Native calls look at memory themselves. So this looks at it only where a call has failed.
+    The native module checks memory itself, so the search for the argument begins after it failed.
     """
 
     @functools.wraps(function)
@@ -87,10 +87,10 @@ def _refusing(
 
 
 def _on_one_device(names: list[str], fake: Callable[..., Any]) -> Callable[..., Any]:
-    """What gives results on fake and meta tensors, for arguments that are all of one device.
+    """A fake kernel that refuses arguments on different devices.
 
-    torch asks it for meta tensors among others with numbers too; of those it would make results
-    that look as if they had been computed.
+    torch calls fake kernels also where only some arguments are meta tensors, and would return
+    uninitialised memory as if it were a result.
     """
 
     @functools.wraps(fake)

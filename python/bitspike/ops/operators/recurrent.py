@@ -1,4 +1,4 @@
-"""Whole layers whose spikes come back as operators."""
+"""Recurrent layers as operators."""
 
 from __future__ import annotations
 
