@@ -38,7 +38,7 @@ bench: $(STAMPS)/bench $(STAMPS)/release-wheel ## Compare with other libraries, 
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and dense spikes: FUZZ="operations seed"
-	$(BIN)/python tests/spike_tensor/fuzz.py $(FUZZ)
+	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)
 
 .PHONY: docs
 docs: $(STAMPS)/docs $(STAMPS)/wheel ## Build the documentation: docs/_build/index.html

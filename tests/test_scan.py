@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from compare import error, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ import bitspike as snn
 from bitspike import scan
 from bitspike.ops import _native
 from bitspike.scan import linear_scan, outer_scan
+from helpers.compare import error, same_bits
 
 pytestmark = [
     pytest.mark.isa,

@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import spikes
 
 import bitspike as snn
 import bitspike.functional as SF
+from helpers.recordings import spikes
 
 
 def recursion(t, u, cost):

@@ -4,9 +4,9 @@ import numpy
 import pytest
 import snntorch.functional as theirs
 import torch
-from recordings import LABELS, WEIGHTS, B, C, T, loss_and_gradient, membranes, spikes
 
 import bitspike.functional as SF
+from helpers.recordings import LABELS, WEIGHTS, B, C, T, loss_and_gradient, membranes, spikes
 
 
 def test_wrong_classes_shall_fire_last():

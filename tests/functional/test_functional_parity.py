@@ -3,10 +3,10 @@
 import pytest
 import snntorch.functional as theirs
 import torch
-from compare import error, same_bits
-from recordings import LABELS, WEIGHTS, B, C, T, loss_and_gradient, membranes, spikes
 
 import bitspike.functional as SF
+from helpers.compare import error, same_bits
+from helpers.recordings import LABELS, WEIGHTS, B, C, T, loss_and_gradient, membranes, spikes
 
 POOLED = torch.tensor([1, 0, 2, 1])
 MULTI = dict(multi_spike=True, target_is_time=True)

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from recordings import LABELS, WEIGHTS, loss_and_gradient, membranes, spikes
 from torch.nn import functional as F
 
 import bitspike as snn
 import bitspike.functional as SF
+from helpers.recordings import LABELS, WEIGHTS, loss_and_gradient, membranes, spikes
 
 
 def train(*steps, length=200):

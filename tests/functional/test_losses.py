@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from recordings import LABELS, WEIGHTS, loss_and_gradient, membranes, spikes
 
 import bitspike.functional as SF
+from helpers.recordings import LABELS, WEIGHTS, loss_and_gradient, membranes, spikes
 
 # Two samples, two neurons, four steps: counts [[3, 1], [0, 2]], first spikes [[1, 0], [3, 2]].
 TRAIN = torch.tensor(

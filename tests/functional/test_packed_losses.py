@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from compare import error, same_bits
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import LABELS, WEIGHTS, loss_and_gradient, membranes, spikes
 
 import bitspike as snn
 import bitspike.functional as SF
+from helpers.compare import error, same_bits
+from helpers.recordings import LABELS, WEIGHTS, loss_and_gradient, membranes, spikes
 
 COUNTING = {
     "ce_count_loss": SF.ce_count_loss(),

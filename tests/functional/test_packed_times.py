@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from compare import same_bits
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import spikes
 
 import bitspike as snn
 import bitspike.functional as SF
+from helpers.compare import same_bits
+from helpers.recordings import spikes
 
 
 def times_and_gradient(recording, count, weights):

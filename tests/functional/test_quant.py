@@ -7,12 +7,12 @@ from itertools import product
 
 import pytest
 import torch
-from compare import error, same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 import bitspike as snn
 from bitspike.functional import quant
+from helpers.compare import error, same_bits
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

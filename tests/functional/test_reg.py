@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from recordings import loss_and_gradient
 
 import bitspike as snn
 import bitspike.functional as SF
+from helpers.recordings import loss_and_gradient
 
 # Counts of three neurons: [3, 1, 0] and [2, 2, 1], so 4 and 5 for the samples.
 TRAIN = torch.tensor(

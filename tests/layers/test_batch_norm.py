@@ -6,11 +6,11 @@ import pickle
 import pytest
 import snntorch
 import torch
-from compare import error, same_bits
 from torch import nn
 
 import bitspike as snn
 from bitspike.layers import BatchNormTT
+from helpers.compare import error, same_bits
 
 T, B, C = 5, 4, 3
 KINDS = {

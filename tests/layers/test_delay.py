@@ -6,12 +6,12 @@ import pickle
 
 import pytest
 import torch
-from compare import error, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 import bitspike as snn
+from helpers.compare import error, same_bits
 
 IMPULSE = torch.tensor([1.0, 0, 0, 0, 0, 0]).view(6, 1, 1)
 

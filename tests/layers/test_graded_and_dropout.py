@@ -6,10 +6,10 @@ import pickle
 import pytest
 import snntorch
 import torch
-from compare import same_bits
 from torch import nn
 
 import bitspike as snn
+from helpers.compare import same_bits
 
 # GradedSpikes
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from compare import dense
-from firing import trace
 
 import bitspike as snn
 from bitspike.neurons.base.run import run_reference
+from helpers.compare import dense
+from helpers.firing import trace
 
 
 def test_trace_by_hand():

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 pytestmark = pytest.mark.isa
 

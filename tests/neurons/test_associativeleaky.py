@@ -3,13 +3,13 @@
 import pytest
 import snntorch
 import torch
-from compare import dense, error, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
 from bitspike.neurons.base import never_reset
 from bitspike.ops import _native
+from helpers.compare import dense, error, same_bits
 
 pytestmark = pytest.mark.isa
 

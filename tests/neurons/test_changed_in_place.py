@@ -3,10 +3,10 @@
 import pytest
 import snntorch
 import torch
-from cases import CASES
 from torch import nn
 
 import bitspike as snn
+from helpers.cases import CASES
 
 NEURONS = {
     "Leaky": dict(beta=0.9),

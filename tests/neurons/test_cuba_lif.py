@@ -1,9 +1,9 @@
 """`CuBaLIF` by hand, and with gains of 1."""
 
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 
 def test_trace():

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 import torch
-from cases import CASES
+
+from helpers.cases import CASES
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 

@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from cases import CASES
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import bitspike as snn
 from bitspike.spikes.dense import of_spikes
+from helpers.cases import CASES
 
 OTHERS = {
     "RLeaky": lambda: snn.RLeaky(0.7, linear_features=3, multi_step=True),

@@ -6,9 +6,9 @@ import warnings
 import pytest
 import snntorch
 import torch
-from compare import dense, error, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, error, same_bits
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

@@ -4,10 +4,10 @@ gradients: the specification, which kernels are held against, is differentiated 
 
 import pytest
 import torch
-from cases import CASES
 
 import bitspike as snn
 from bitspike import surrogate
+from helpers.cases import CASES
 
 SMOOTH = surrogate.ATan(0.5)
 LAYERS = [

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from cases import CASES
 from torch import nn
 from torch.utils import checkpoint as torch_checkpoint
 from torch.utils.checkpoint import checkpoint
 
 import bitspike as snn
 from bitspike import utils
+from helpers.cases import CASES
 
 
 def module_of(kind):

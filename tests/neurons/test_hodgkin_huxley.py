@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from compare import dense, error
-from firing import constant, spike_times, trace
 
 import bitspike as snn
 from bitspike.neurons.base.run import run_reference
 from bitspike.neurons.hodgkin_huxley import rates
+from helpers.compare import dense, error
+from helpers.firing import constant, spike_times, trace
 
 DT = 0.01
 

@@ -6,10 +6,10 @@ import pickle
 import pytest
 import snntorch
 import torch
-from compare import RESETS, dense, same_bits, step_by_step
 
 import bitspike as snn
 from bitspike import surrogate
+from helpers.compare import RESETS, dense, same_bits, step_by_step
 
 
 def theirs_and_ours(**arguments):

@@ -1,9 +1,9 @@
 """`IF` by hand, and as the `Leaky` that it is."""
 
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 
 def test_trace():

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from firing import constant, spike_times, trace
 
 import bitspike as snn
+from helpers.firing import constant, spike_times, trace
 
 DT = 0.1
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 # k = 2, beta = 1/2: what is integrated counts twice, what is negative is cut off.
 TRACES = {

@@ -3,9 +3,9 @@
 import pytest
 import snntorch
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 pytestmark = pytest.mark.isa
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from compare import error, same_bits
 from torch import nn
 
 import bitspike as snn
+from helpers.compare import error, same_bits
 
 
 def test_trace():

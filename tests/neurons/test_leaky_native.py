@@ -3,14 +3,14 @@
 import copy
 
 import pytest
-import replay
 import torch
-from compare import RESETS, SURROGATES, dense, same_bits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
 from bitspike.ops import _native
+from helpers import replay
+from helpers.compare import RESETS, SURROGATES, dense, same_bits
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

@@ -3,10 +3,10 @@
 import pytest
 import snntorch
 import torch
-from compare import error, same_bits, step_by_step
 from torch import nn
 
 import bitspike as snn
+from helpers.compare import error, same_bits, step_by_step
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

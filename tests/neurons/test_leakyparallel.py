@@ -5,7 +5,6 @@ import copy
 import pytest
 import snntorch
 import torch
-from compare import dense, error, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -14,6 +13,7 @@ import bitspike as snn
 from bitspike import surrogate
 from bitspike.neurons.base import never_reset
 from bitspike.ops import _native
+from helpers.compare import dense, error, same_bits
 
 pytestmark = pytest.mark.isa
 

@@ -3,11 +3,11 @@
 import pytest
 import snntorch
 import torch
-from compare import dense, error, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
+from helpers.compare import dense, error, same_bits
 
 pytestmark = pytest.mark.isa
 

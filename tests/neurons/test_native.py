@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from cases import CASES
-from compare import dense, same_bits
-from replay import run, specification
 
 import bitspike as snn
 from bitspike import neurons, surrogate
 from bitspike.ops import _native
+from helpers.cases import CASES
+from helpers.compare import dense, same_bits
+from helpers.replay import run, specification
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from cases import CASES
-from compare import dense, same_bits
-from replay import run
+
+from helpers.cases import CASES
+from helpers.compare import dense, same_bits
+from helpers.replay import run
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

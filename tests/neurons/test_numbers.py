@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from compare import dense
 
 import bitspike as snn
+from helpers.compare import dense
 
 BETA = float(np.exp(-1 / 20))
 KINDS = {

@@ -5,11 +5,11 @@ import copy
 import pytest
 import snntorch
 import torch
-from cases import CASES
-from compare import dense
 
 import bitspike as snn
 from bitspike.neurons.base.run import run_reference
+from helpers.cases import CASES
+from helpers.compare import dense
 
 
 class Bounded(snn.Leaky):

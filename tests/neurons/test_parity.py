@@ -6,10 +6,10 @@ import warnings
 import pytest
 import snntorch
 import torch
-from compare import dense, error, same_bits
 
 import bitspike as snn
-from peers import PEERS
+from helpers.compare import dense, error, same_bits
+from helpers.peers import PEERS
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

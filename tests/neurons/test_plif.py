@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from compare import dense, error
 
 import bitspike as snn
+from helpers.compare import dense, error
 
 # beta = 1/2: half of the membrane and half of the input.
 TRACES = {

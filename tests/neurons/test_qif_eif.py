@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from compare import dense
-from firing import constant, spike_times, trace
 
 import bitspike as snn
 from bitspike.neurons.base.run import run_reference
+from helpers.compare import dense
+from helpers.firing import constant, spike_times, trace
 
 
 def test_trace_of_qif_by_hand():

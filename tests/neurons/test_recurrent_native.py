@@ -4,14 +4,14 @@ import copy
 
 import pytest
 import torch
-from cases import uniform
-from compare import dense, error, same_bits
-from replay import run, specification
 from test_native import assert_same
 
 import bitspike as snn
 from bitspike import surrogate
 from bitspike.ops import _native
+from helpers.cases import uniform
+from helpers.compare import dense, error, same_bits
+from helpers.replay import run, specification
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 

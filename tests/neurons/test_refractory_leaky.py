@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 # beta = 1/2, at rest at -4, threshold 0, to -2 after a spike; the input is 6 at each step:
 # -4 + 6 = 2 fires. From -2 the membrane goes to -4 + 1 + 6 = 3, which fires again.

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from firing import trace
 
 import bitspike as snn
+from helpers.firing import trace
 
 
 def quarter_turn(**options):

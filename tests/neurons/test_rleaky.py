@@ -6,9 +6,9 @@ import pickle
 import pytest
 import snntorch
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 TensorPair = tuple[torch.Tensor, torch.Tensor]
 

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from compare import dense, same_bits
 
 import bitspike as snn
+from helpers.compare import dense, same_bits
 
 
 def both(neuron, x):

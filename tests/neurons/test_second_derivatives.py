@@ -7,11 +7,11 @@ import copy
 
 import pytest
 import torch
-from cases import CASES
 from torch import nn
 
 import bitspike as snn
 from bitspike import scan, surrogate
+from helpers.cases import CASES
 
 layers = pytest.mark.parametrize(
     "case, reset, delay",

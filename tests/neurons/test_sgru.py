@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from compare import dense, error, same_bits
-from gated import COPIES, gradients, step_by_step
 from torch import nn
 
 import bitspike as snn
+from helpers.compare import dense, error, same_bits
+from helpers.gated import COPIES, gradients, step_by_step
 
 RESETS = ("none", "subtract", "zero")
 

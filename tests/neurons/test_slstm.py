@@ -5,12 +5,12 @@ import math
 import pytest
 import snntorch
 import torch
-from compare import dense, error, same_bits
-from gated import COPIES, gradients, step_by_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
+from helpers.compare import dense, error, same_bits
+from helpers.gated import COPIES, gradients, step_by_step
 
 RESETS = ("none", "subtract", "zero")
 

@@ -6,13 +6,13 @@ import math
 import pytest
 import snntorch
 import torch
-from compare import dense, error, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
 from bitspike import surrogate
 from bitspike.ops import _native
+from helpers.compare import dense, error, same_bits
 
 pytestmark = pytest.mark.isa
 

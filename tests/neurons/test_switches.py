@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from compare import same_bits
 
 import bitspike as snn
+from helpers.compare import same_bits
 
 CURRENTS = torch.tensor([0.5, 0.75, 0.0, 0.25, -2.0, 3.0, 0.0])
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from cases import CASES
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 import bitspike as snn
+from helpers.cases import CASES
 
 # torch's own, of forward-mode differentiation.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")

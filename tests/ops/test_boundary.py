@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from program import assert_succeeds
 
 import bitspike as snn
 from bitspike.ops import _native
+from helpers.program import assert_succeeds
 
 SIZES = st.sampled_from([0, 1, 2, 7, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1])
 ONE = torch.ones(())

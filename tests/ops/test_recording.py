@@ -9,7 +9,6 @@ import onnx
 import pytest
 import snntorch
 import torch
-from compare import same_bits
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -25,6 +24,7 @@ import bitspike as snn
 from bitspike import functional as SF
 from bitspike import spikegen
 from bitspike.scan import linear_scan
+from helpers.compare import same_bits
 
 
 def sequences():

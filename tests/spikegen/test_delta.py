@@ -3,9 +3,9 @@
 import pytest
 import snntorch.spikegen
 import torch
-from compare import same_bits
 
 from bitspike import DenseSpikes, SpikeTensor, spikegen
+from helpers.compare import same_bits
 
 
 @pytest.mark.parametrize("padding", [False, True])

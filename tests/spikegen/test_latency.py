@@ -6,11 +6,11 @@ import warnings
 import pytest
 import snntorch.spikegen
 import torch
-from compare import same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bitspike import DenseSpikes, SpikeTensor, spikegen
+from helpers.compare import same_bits
 
 SPREAD = {"normalize": True, "linear": True}
 

@@ -3,9 +3,9 @@
 import pytest
 import snntorch.spikegen
 import torch
-from compare import same_bits
 
 from bitspike import spikegen
+from helpers.compare import same_bits
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.float32], ids=str)

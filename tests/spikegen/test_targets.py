@@ -6,10 +6,10 @@ import math
 import pytest
 import snntorch.spikegen
 import torch
-from compare import same_bits
 
 import bitspike
 from bitspike import spikegen
+from helpers.compare import same_bits
 
 TARGETS = torch.tensor([0, 3, 1])
 PATTERNS = ("regular", "uniform", "poisson")

@@ -3,10 +3,10 @@
 import pytest
 import snntorch.surrogate
 import torch
-from compare import error
 
 import bitspike as snn
 from bitspike import surrogate
+from helpers.compare import error
 
 
 def test_stochastic_spike_operator():

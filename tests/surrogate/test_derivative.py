@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from compare import SURROGATES
 
 import bitspike as snn
 from bitspike import surrogate
+from helpers.compare import SURROGATES
 
 GRID = torch.linspace(-4.03, 4.01, 2001, dtype=torch.float64)
 

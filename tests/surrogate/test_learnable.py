@@ -6,12 +6,12 @@ import pickle
 
 import pytest
 import torch
-from compare import SURROGATES
-from smooth import Smooth, numbers_of
 from torch import nn
 
 import bitspike as snn
 from bitspike import surrogate
+from helpers.compare import SURROGATES
+from helpers.smooth import Smooth, numbers_of
 
 WITH_NUMBERS = [kind for kind in SURROGATES if numbers_of(kind)]
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from compare import RESETS, SURROGATES
-from smooth import Smooth
 from torch import nn
 
 import bitspike as snn
 from bitspike import surrogate
+from helpers.compare import RESETS, SURROGATES
+from helpers.smooth import Smooth
 
 
 # Where the reset depends on a detached spike, finite differences see what is detached.

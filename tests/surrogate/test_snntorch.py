@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import snntorch.surrogate
 import torch
-from compare import error
 
 from bitspike import surrogate
+from helpers.compare import error
 
 GRID = torch.linspace(-4.03, 4.01, 2001, dtype=torch.float64)
 

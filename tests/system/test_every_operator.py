@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import torch
-from program import assert_succeeds
 from uses_of_operators import CALLS, tensors
+
+from helpers.program import assert_succeeds
 
 
 def test_operators_take_or_refuse_everything():

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from compare import dense
 from torch.utils._pytree import tree_leaves
 
 import bitspike as snn
+from helpers.compare import dense
 
 FILES = Path(__file__).parent / "files"
 SEQUENCES = (

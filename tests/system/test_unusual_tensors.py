@@ -5,8 +5,9 @@ import inspect
 import pytest
 import torch
 from kinds import KINDS, ON_CUDA, outcome
-from public import CALLABLE
 from uses import USES
+
+from helpers.public import CALLABLE
 
 # Whose tensors are not those of a user: torch calls it, or the library does.
 EXEMPT = {

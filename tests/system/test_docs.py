@@ -1,0 +1,144 @@
+"""What the documentation shows runs, and prints what it says."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import bitspike
+from bitspike import surrogate
+from helpers.program import assert_succeeds
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages(bitspike.__path__, "bitspike.")
+) + ["bitspike"]
+
+
+def python_blocks(path):
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
+FOLDERS = [*sorted((ROOT / "python").glob("**/README.md")), ROOT / "tests" / "README.md"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=f"{page.relative_to(ROOT)} {i}")
+        for page in [*PAGES, *FOLDERS]
+        for i, block in enumerate(python_blocks(page))
+    ],
+)
+def test_programs_on_pages(block):
+    assert_succeeds("import warnings\nwarnings.simplefilter('error')\n" + block, timeout=120)
+
+
+def test_pages_have_programs():
+    shown = (page for page in PAGES if "{include}" not in page.read_text(encoding="utf-8"))
+    assert all(python_blocks(page) for page in shown)
+
+
+def test_readme_has_at_most_120_short_lines():
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    assert not [line for line in lines if len(line) > 120 and line[0] != "|"]
+
+
+def times(row):
+    """Milliseconds of bitspike and how many times as long others took, of a row of a table."""
+    return re.findall(r"([\d.]+) ms", row) + re.findall(r"([\d.]+)×", row)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/comparison.md"])
+def test_times_on_pages_are_recorded(page):
+    record = (ROOT / "benches" / "record" / "peers-avx512.md").read_text(encoding="utf-8")
+    recorded = [times(row) for row in re.findall(r"^\| .*ms.*$", record, re.M)]
+    shown = [times(row) for row in re.findall(r"^\| .*ms.*$", (ROOT / page).read_text(), re.M)]
+    assert len(shown) >= 4
+    for row in shown:
+        assert any(rounds_to(row, other) for other in recorded), row
+
+
+def rounds_to(row, recorded):
+    """Whether the numbers of a row are those that were recorded, with fewer digits."""
+    if len(row) != len(recorded):
+        return False
+    pairs = zip(row, recorded, strict=True)
+    last = {number: 10.0 ** -len(number.partition(".")[2]) for number in row}
+    return all(abs(float(a) - float(b)) <= 0.5 * last[a] + 1e-9 for a, b in pairs)
+
+
+def test_pages_link_to_files_that_exist():
+    for page in [*PAGES, *FOLDERS]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_readmes_of_folders_name_what_exists():
+    for page in FOLDERS:
+        named = re.findall(r"`([\w/]+(?:\.py|\.rs|/))`", page.read_text(encoding="utf-8"))
+        for name in named:
+            beside = (page.parent / name).exists() or (ROOT / name).exists()
+            places = ("rust/*/src", "rust/*", "tests")
+            inside = (path for place in places for path in ROOT.glob(f"{place}/**/{name}"))
+            assert beside or any(inside), f"{page.relative_to(ROOT)}: {name}"
+
+
+def test_what_is_not_provided_is_missing():
+    page = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+    table = re.search(r"^## What is not provided$(.*?)^## ", page, re.M | re.S)[1]
+    names = re.findall(r"`(snn|SF|utils)\.(\w+)`", "".join(re.findall(r"^\| .*? \|", table, re.M)))
+    homes = {"snn": bitspike, "SF": bitspike.functional, "utils": bitspike.utils}
+    assert names
+    assert not [name for home, name in names if hasattr(homes[home], name)]
+
+
+def factories():
+    """The public names of surrogates, without classes and what wraps another."""
+    made = {kind.__name__ for kind in subclasses(surrogate.Surrogate)} | {"Learnable", "Surrogate"}
+    public = {name for name, value in vars(surrogate).items() if callable(value)}
+    return public - made
+
+
+def subclasses(kind):
+    found = set(kind.__subclasses__())
+    return found.union(*map(subclasses, found))
+
+
+def test_every_surrogate_is_documented_with_its_defaults():
+    page = (ROOT / "docs" / "surrogates.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)\(([^)]*)\)", page, re.M)
+    assert {name for name, _ in rows} == factories()
+    for name, arguments in rows:
+        if name == "custom_surrogate":
+            continue
+        written = eval(f"dict({arguments})", {})
+        kind, default = getattr(surrogate, name)(**written), getattr(surrogate, name)()
+        assert (kind == default) != bool(written.get("normalized")), name
+
+
+def test_every_surrogate_is_drawn():
+    drawn = (ROOT / "examples" / "surrogates.py").read_text(encoding="utf-8")
+    assert factories() - {"custom_surrogate"} == set(re.findall(r'^    "(\w+)": r"', drawn, re.M))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(name)
+    names = {"torch": torch, "snn": bitspike}
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    result = doctest.testmod(module, extraglobs=names, optionflags=flags)
+    assert not result.failed
+
+
+def test_neurons_and_surrogates_show_an_example():
+    finder = doctest.DocTestFinder(recurse=False)
+    for kind in bitspike.neurons.ALL:
+        assert any(test.examples for test in finder.find(kind)), kind

@@ -1,0 +1,69 @@
+"""The examples run, and draw the pictures that the documentation shows."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "images"
+PAGE = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+
+
+def run_example(name, *options, folder):
+    """Runs it in a folder of its own, and returns the names of the pictures that it drew there."""
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "agg"},
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    pictures = sorted(folder.glob("**/*.png"))
+    assert all(picture.read_bytes()[:4] == b"\x89PNG" for picture in pictures)
+    return {picture.stem for picture in pictures}
+
+
+# Each tells one section of docs/examples.md with one picture.
+PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
+
+
+def test_the_page_shows_every_program():
+    helpers = {"codes", "drawing", "plots", "training"}
+    shown_elsewhere = {"mnist", "neurons", "overview", "surrogates"}
+    there = {path.stem for path in (ROOT / "examples").glob("*.py")}
+    assert there - helpers - shown_elsewhere == set(PROGRAMS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(name, tmp_path):
+    assert run_example(name, "--short", folder=tmp_path) == {name}
+    assert (PICTURES / f"{name}.png").exists()
+
+
+def test_mnist(tmp_path):
+    short = ["--epochs", "1", "--limit", "300", "--rounds", "1"]
+    assert run_example("mnist", *short, folder=tmp_path)
+
+
+def test_overview(tmp_path):
+    drawn = run_example("overview", "--short", "--out", str(tmp_path), folder=tmp_path)
+    assert drawn == {"overview"}
+    assert (PICTURES / "overview.png").exists()
+
+
+def test_neurons(tmp_path):
+    drawn = run_example("neurons", "--short", folder=tmp_path)
+    assert drawn == {"adaptive", "adex", "hodgkin_huxley", "izhikevich"}
+    assert drawn <= {picture.stem for picture in PICTURES.glob("*.png")}
+
+
+def test_surrogates(tmp_path):
+    drawn = run_example("surrogates", "--points", "51", "--out", "surrogates.png", folder=tmp_path)
+    assert drawn == {"surrogates"}
