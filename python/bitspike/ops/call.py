@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
+
+Constant = Tensor | float
+"""A number of the equation, or one for each neuron."""
 
 
 class Kind(NamedTuple):
@@ -31,6 +35,38 @@ class Call(NamedTuple):
     states: bool
     """Whether the states of all steps of a sequence are returned."""
     constants: int
-    """How many of the tensors are constants."""
+    """How many of the tensors, after the current, are constants."""
+    packed: bool = False
+    """Whether spikes are returned as words instead of numbers."""
     spikes: type[Tensor] = Tensor
-    """What the spikes are to be: `SpikeTensor`, `DenseSpikes`, or plain numbers."""
+    """What the spikes become: `SpikeTensor`, `DenseSpikes`, or plain numbers."""
+
+
+class Inputs(NamedTuple):
+    """What a layer reads, float32."""
+
+    current: Tensor
+    """One step, or a sequence."""
+    constants: Sequence[Constant]
+    """The parameters of the equation, the threshold and, unless spikes come back, the graded
+    factor; they broadcast against one step."""
+    initial: list[Tensor]
+    """Per state, its value before the first step, shaped like one step."""
+
+
+class OutputGradients(NamedTuple):
+    """Gradients of what a layer returned, float32, of any strides; None is 0."""
+
+    spikes: Tensor | None
+    states: list[Tensor | None]
+    """Per state, of its sequence."""
+    last: list[Tensor | None]
+    """Per state, of its last value."""
+
+
+class Need(NamedTuple):
+    """Which gradients are wanted."""
+
+    current: bool
+    initial: bool
+    constants: bool

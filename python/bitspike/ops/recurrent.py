@@ -9,157 +9,135 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import _native, buffer, matmul
-from .call import Call
+from .call import Call, Constant, Inputs
 from .route import routed
-from .sequence import Constant, Layer, like_constant
+from .sequence import Layer, like_constant, of_tensors
 
-_Feedback = tuple[tuple[Tensor, Tensor | None] | None, Constant | None, Tensor]
+
+class Feedback(NamedTuple):
+    """A connection from a layer to itself, dense or one to one."""
+
+    first: Tensor
+    """The recurrent current of the first step, shaped like one step."""
+    weight: Tensor | None = None
+    """Of a dense connection, ``[N, N]``."""
+    bias: Tensor | None = None
+    """Its bias."""
+    one_to_one: Tensor | None = None
+    """The weight of a one-to-one connection. It broadcasts against one step."""
+
+
+class OutputGradients(NamedTuple):
+    """Gradients of what a layer returned, float32, of any strides; None is 0."""
+
+    spikes: Tensor | None
+    """Of the spikes of a sequence."""
+    states: list[Tensor | None]
+    """Per state, of its sequence."""
+    last_spikes: Tensor | None
+    last: list[Tensor | None]
+    """Per state, of its last value."""
+
+
+class Need(NamedTuple):
+    """Which gradients are wanted, beside that of the current."""
+
+    initial: bool
+    constants: bool
+    """Those of the constants and of ``one_to_one``."""
+    weight: bool
+    """Those of ``weight`` and ``bias``."""
+
+
+class _FeedbackArguments(NamedTuple):
+    """A connection as the native module takes it, which knows these by their order."""
+
+    dense: tuple[Tensor, Tensor | None] | None
+    one_to_one: Constant | None
+    first: Tensor
 
 
 class _RecurrentLayer:
-    """A layer as the native module takes it."""
+    """A layer and its connection with constants in the layout of the native module."""
 
-    def __init__(
-        self,
-        kind: tuple[str, str, bool],
-        sequence: bool,
-        current: Tensor,
-        constants: Sequence[Constant],
-        initial: list[Tensor],
-        first: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        one_to_one: Tensor | None,
-    ) -> None:
-        self.neurons = Layer(*kind, sequence, current, [*constants, 1.0], initial)
+    def __init__(self, call: Call, inputs: Inputs, feedback: Feedback) -> None:
+        # A spike that comes back counts 1.
+        self.neurons = Layer(call, inputs._replace(constants=[*inputs.constants, 1.0]))
         self.geometry = self.neurons.geometry
+        first, weight, bias, one_to_one = feedback
         self.one_to_one = None if one_to_one is None else self.geometry.spread(one_to_one)
-        self.feedback: _Feedback = (
-            None if weight is None else (weight, bias),
-            self.one_to_one,
-            first,
-        )
+        dense = None if weight is None else (weight, bias)
+        self.feedback = _FeedbackArguments(dense, self.one_to_one, first)
 
 
-@routed(7)
-def forward(
-    neuron: str,
-    mechanism: str,
-    immediate: bool,
-    surrogate: str,
-    surrogate_parameters: list[float],
-    sequence: bool,
-    states: bool,
-    current: Tensor,
-    constants: list[Tensor],
-    initial: list[Tensor],
-    first: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    one_to_one: Tensor | None,
-) -> list[Tensor]:
+def _flat_forward(call: Call, inputs: Inputs, feedback: Feedback) -> tuple[Any, ...]:
+    return (*call.kind, call.sequence, call.states, *inputs, *feedback)
+
+
+@routed(1, _flat_forward)
+def forward(call: Call, inputs: Inputs, feedback: Feedback) -> list[Tensor]:
     """Runs a layer over at least one step.
-
-    Args:
-        neuron: Its name in the registry.
-        mechanism: The name of its reset.
-        immediate: Whether the reset acts within the step that fires.
-        surrogate: The name of the surrogate, for the operator's gradient alone.
-        surrogate_parameters: Its parameters, likewise.
-        sequence: Whether the first axis of ``current`` is time.
-        states: Whether the states of all steps of a sequence are returned.
-        current: The input, float32.
-        constants: The neuron's parameters and the threshold, float32.
-        initial: Per state, its value before the first step: shaped like one step, float32.
-        first: The recurrent current of the first step.
-        weight: Of a dense connection, ``[N, N]``.
-        bias: Its bias.
-        one_to_one: The weight of a one-to-one connection. It broadcasts against one step.
 
     Returns:
         Of a sequence the spikes as words and, if asked for, each state over all steps; then the
         spikes and each state after the last step.
     """
-    layer = _RecurrentLayer(
-        (neuron, mechanism, immediate),
-        sequence,
-        current,
-        constants,
-        initial,
-        first,
-        weight,
-        bias,
-        one_to_one,
-    )
+    layer = _RecurrentLayer(call, inputs, feedback)
+    current, _, initial = inputs
+    sequence = call.sequence
     packed = [buffer.empty(layer.geometry.packed(), torch.int64)] if sequence else []
-    all_steps = [buffer.empty_like(current) for _ in initial] if sequence and states else []
-    fired = buffer.empty_like(first)
+    wanted = sequence and call.states
+    all_steps = [buffer.empty_like(current) for _ in initial] if wanted else []
+    fired = buffer.empty_like(feedback.first)
     last = [buffer.empty_like(x) for x in initial]
     _native.recurrent_forward(
         layer.neurons.arguments,
         layer.feedback,
-        packed[0] if packed else None,
-        all_steps or [None] * len(initial),
-        fired,
-        last,
+        packed=packed[0] if packed else None,
+        states=all_steps or [None] * len(initial),
+        last_spikes=fired,
+        last=last,
     )
     return [*packed, *all_steps, fired, *last]
 
 
-@routed(9)
+def _flat_backward(
+    call: Call,
+    inputs: Inputs,
+    feedback: Feedback,
+    words: Tensor | None,
+    grads: OutputGradients,
+    *,
+    need: Need,
+) -> tuple[Any, ...]:
+    return (*call.kind, call.sequence, *need, *inputs, *feedback, words, *grads)
+
+
+@routed(1, _flat_backward)
 def backward(
-    neuron: str,
-    mechanism: str,
-    immediate: bool,
-    surrogate: str,
-    surrogate_parameters: list[float],
-    sequence: bool,
-    need_initial: bool,
-    need_constants: bool,
-    need_weight: bool,
-    current: Tensor,
-    constants: Sequence[Constant],
-    initial: list[Tensor],
-    first: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    one_to_one: Tensor | None,
-    spikes: Tensor | None,
-    grad_spikes: Tensor | None,
-    grad_states: list[Tensor | None],
-    grad_last_spikes: Tensor | None,
-    grad_last: list[Tensor | None],
+    call: Call,
+    inputs: Inputs,
+    feedback: Feedback,
+    words: Tensor | None,
+    grads: OutputGradients,
+    *,
+    need: Need,
 ) -> list[Tensor | None]:
     """Sends gradients back through a layer.
 
     Args:
-        neuron: As in :func:`forward`, and so are the following.
-        mechanism: The name of the reset.
-        immediate: Whether it acts within the step that fires.
-        surrogate: The name of the surrogate.
-        surrogate_parameters: Its parameters.
-        sequence: Whether the first axis of ``current`` is time.
-        current: The input.
-        constants: The neuron's parameters and the threshold.
-        initial: Per state, its value before the first step.
-        first: The recurrent current of the first step.
-        weight: Of a dense connection.
-        bias: Its bias.
-        one_to_one: The weight of a one-to-one connection.
-        spikes: The words that :func:`forward` returned.
-        need_initial: Whether the gradients of the initial states are wanted.
-        need_constants: Whether those of the constants and of ``one_to_one`` are.
-        need_weight: Whether those of ``weight`` and ``bias`` are.
-        grad_spikes: Gradient of the spikes of a sequence, float32, any strides.
-        grad_states: Per state, the gradient of its sequence.
-        grad_last_spikes: Gradient of the last spikes.
-        grad_last: Per state, the gradient of its last value.
+        call: As in :func:`forward`.
+        inputs: Likewise.
+        feedback: Likewise.
+        words: The spikes of a sequence that :func:`forward` returned.
+        grads: Of what it returned.
+        need: Which gradients are wanted.
 
     Returns:
         Gradients of the current, whose first step is also that of ``first``; of ``weight``,
@@ -167,24 +145,16 @@ def backward(
         each constant. None stands for one that is not wanted, of which the operator makes an empty
         tensor.
     """
-    layer = _RecurrentLayer(
-        (neuron, mechanism, immediate),
-        sequence,
-        current,
-        constants,
-        initial,
-        first,
-        weight,
-        bias,
-        one_to_one,
-    )
+    layer = _RecurrentLayer(call, inputs, feedback)
+    current, constants, initial = inputs
+    _, weight, bias, one_to_one = feedback
     geometry, neurons = layer.geometry, layer.neurons
     to_current = buffer.empty_like(current)
-    to_initial = [buffer.empty_like(x) if need_initial else None for x in initial]
+    to_initial = [buffer.empty_like(x) if need.initial else None for x in initial]
     to_constants: list[Tensor] = []
     to_one_to_one = None
     learned = None
-    if need_constants:
+    if need.constants:
         to_constants = [like_constant(x) for x in neurons.constants[:-1]]
         *parameters, threshold = to_constants
         if layer.one_to_one is not None:
@@ -193,26 +163,26 @@ def backward(
     _native.recurrent_backward(
         neurons.arguments,
         layer.feedback,
-        (surrogate, surrogate_parameters),
-        grad_spikes,
-        grad_states,
-        grad_last_spikes,
-        grad_last,
-        to_current,
-        to_initial,
-        learned,
+        surrogate=(call.kind.surrogate, call.kind.surrogate_parameters),
+        spikes=grads.spikes,
+        states=grads.states,
+        last_spikes=grads.last_spikes,
+        last=grads.last,
+        current=to_current,
+        initial=to_initial,
+        learned=learned,
     )
     to_weight, to_bias = None, None
-    if need_weight and weight is not None:
-        if spikes is None:
-            # The feedback of a single step is made outside of the call: no gradient in it.
+    if need.weight and weight is not None:
+        if words is None:
+            # Nothing came back yet.
             to_weight = buffer.empty_like(weight).zero_()
             to_bias = buffer.empty(weight.shape[:1]).zero_()
         else:
-            to_weight, to_bias = _weight_gradient(spikes, to_current)
+            to_weight, to_bias = _weight_gradient(words, to_current)
         if bias is None:
             to_bias = None
-    pairs = zip(to_constants, constants, strict=need_constants)
+    pairs = zip(to_constants, constants, strict=need.constants)
     gathered = [geometry.gather(grad, x) for grad, x in pairs]
     if to_one_to_one is not None and one_to_one is not None:
         to_one_to_one = geometry.gather(to_one_to_one, one_to_one)
@@ -220,7 +190,7 @@ def backward(
     return [
         *(to_current, to_weight, to_bias, to_one_to_one),
         *to_initial,
-        *(gathered if need_constants else unwanted),
+        *(gathered if need.constants else unwanted),
     ]
 
 
@@ -234,10 +204,7 @@ def _weight_gradient(spikes: Tensor, to_current: Tensor) -> tuple[Tensor, Tensor
 
 
 def gradients(
-    call: Call,
-    values: Sequence[Any],
-    need: tuple[bool, bool, bool],
-    grads: Iterable[Tensor | None],
+    call: Call, values: Sequence[Any], need: Need, grads: Iterable[Tensor | None]
 ) -> tuple[Tensor, list[Tensor | None], list[Tensor | None], tuple[Tensor | None, ...]]:
     """Gradients of the current, the constants, the initial states and the connection.
 
@@ -247,29 +214,23 @@ def gradients(
     Args:
         call: What ran.
         values: What it saved.
-        need: Whether gradients of initial states, of constants and of weights are wanted.
+        need: Which gradients are wanted.
         grads: Of what forward returned.
     """
-    current, first, weight, bias, one_to_one, spikes, *tensors = values
-    constants, initial = tensors[: call.constants], tensors[call.constants :]
+    current, first, weight, bias, one_to_one, words, *tensors = values
+    inputs = of_tensors(call, (current, *tensors))
     others = list(grads)
-    count = len(initial)
+    count = len(inputs.initial)
     to_spikes = others.pop(0) if call.sequence else None
-    to_current: Any  # which is always wanted
-    to_current, *to_feedback = backward(
-        *call.kind,
-        call.sequence,
-        *need,
-        current,
-        constants,
-        initial,
-        *(first, weight, bias, one_to_one),
-        spikes,
-        to_spikes,
-        others[:count] if call.sequence and call.states else [None] * count,
-        others[-count - 1],
-        others[-count:],
+    incoming = OutputGradients(
+        spikes=to_spikes,
+        states=others[:count] if call.sequence and call.states else [None] * count,
+        last_spikes=others[-count - 1],
+        last=others[-count:],
     )
+    feedback = Feedback(first, weight, bias, one_to_one)
+    to_current: Any  # which is always wanted
+    to_current, *to_feedback = backward(call, inputs, feedback, words, incoming, need=need)
     to_first = to_current[0] if call.sequence else to_current
     results = to_feedback[3:]
     return to_current, results[count:], results[:count], (to_first, *to_feedback[:3])

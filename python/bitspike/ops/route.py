@@ -41,17 +41,20 @@ class Routed(Protocol[_Covariant]):
 
     kernel: Callable[..., Any]
 
-    def __call__(self, *arguments: Any) -> _Covariant:
+    def __call__(self, *arguments: Any, **named: Any) -> _Covariant:
         """Runs the call."""
 
 
-def routed(position: int) -> Callable[[Callable[..., _Result]], Routed[_Result]]:
+def routed(
+    position: int, flat: Callable[..., tuple[Any, ...]] | None = None
+) -> Callable[[Callable[..., _Result]], Routed[_Result]]:
     """Makes a native call go through the operator of its name where it must: see `is_traced`.
 
     The operator's kernel is the call itself, as its attribute ``kernel``.
 
     Args:
-        position: Of the argument, a tensor, that tells.
+        position: Of the argument, a tensor or a record with one called ``current``, that tells.
+        flat: The arguments of the operator, for those of the call, where these are records.
     """
 
     def decorate(kernel: Callable[..., _Result]) -> Routed[_Result]:
@@ -60,13 +63,15 @@ def routed(position: int) -> Callable[[Callable[..., _Result]], Routed[_Result]]
         operator = f"{folder}_{name}" if name in ("forward", "backward") else name
 
         @functools.wraps(kernel)
-        def call(*arguments: Any) -> _Result:
-            if is_traced(arguments[position]):
-                return getattr(torch.ops.bitspike, operator)(*arguments)  # type: ignore[no-any-return]
+        def call(*arguments: Any, **named: Any) -> _Result:
+            tells = arguments[position]
+            if is_traced(tells if isinstance(tells, Tensor) else tells.current):
+                given = flat(*arguments, **named) if flat else arguments
+                return getattr(torch.ops.bitspike, operator)(*given)  # type: ignore[no-any-return]
             if torch._C._functorch.peek_interpreter_stack() is None:
-                return kernel(*arguments)
+                return kernel(*arguments, **named)
             with torch._C._DisableFuncTorch():  # it would wrap memory for results
-                return kernel(*arguments)
+                return kernel(*arguments, **named)
 
         result = cast("Routed[_Result]", call)
         result.kernel = kernel

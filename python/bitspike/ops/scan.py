@@ -13,8 +13,9 @@ from __future__ import annotations
 from torch import Size, Tensor
 
 from . import _native, buffer
+from .call import Constant
 from .route import routed
-from .sequence import Constant, Geometry, like_constant
+from .sequence import Geometry, like_constant
 
 
 def output_shape(x: Tensor, key: Tensor | None) -> Size:

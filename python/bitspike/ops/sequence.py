@@ -8,18 +8,15 @@ also be a number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Size, Tensor
 
 from . import _native, buffer
-from .call import Call
+from .call import Call, Constant, Inputs, Need, OutputGradients
 from .route import routed
 from .spikes import words
-
-Constant = Tensor | float
-"""A number of the equation, or one for each neuron."""
 
 
 def features(current: Size) -> Size:
@@ -79,179 +76,141 @@ def like_constant(x: Constant) -> Tensor:
     return buffer.empty(()) if isinstance(x, float) else buffer.empty_like(x)
 
 
-class Layer:
-    """A layer as the native module takes it."""
+class LayerArguments(NamedTuple):
+    """A layer as the native module takes it, which knows these by their order."""
 
-    def __init__(
-        self,
-        neuron: str,
-        mechanism: str,
-        immediate: bool,
-        sequence: bool,
-        current: Tensor,
-        constants: Sequence[Constant],
-        initial: list[Tensor],
-    ) -> None:
+    neuron: str
+    mechanism: str
+    immediate: bool
+    shape: tuple[int, int, int]
+    """Steps, samples and neurons."""
+    axes: tuple[bool, bool]
+    """Whether the current has an axis of time, and one of samples."""
+    current: Tensor
+    parameters: list[Constant]
+    threshold: Constant
+    graded_factor: Constant
+    initial: list[Tensor]
+
+
+class Layer:
+    """A layer with its constants in the layout of the native module."""
+
+    def __init__(self, call: Call, inputs: Inputs) -> None:
         """Describes the layer of a call to :func:`forward`."""
-        self.geometry = geometry = Geometry(current.shape, sequence, constants)
+        current, constants, initial = inputs
+        self.geometry = geometry = Geometry(current.shape, call.sequence, constants)
         self.constants = [geometry.spread(x) for x in constants]
         *parameters, threshold, graded_factor = self.constants
-        self.arguments = (
-            neuron,
-            mechanism,
-            immediate,
-            (geometry.steps, geometry.samples, geometry.neurons),
-            (sequence, geometry.batched),
-            current,
-            parameters,
-            threshold,
-            graded_factor,
-            initial,
+        self.arguments = LayerArguments(
+            *call.kind[:3],
+            shape=(geometry.steps, geometry.samples, geometry.neurons),
+            axes=(call.sequence, geometry.batched),
+            current=current,
+            parameters=parameters,
+            threshold=threshold,
+            graded_factor=graded_factor,
+            initial=initial,
         )
 
 
-@routed(8)
-def forward(
-    neuron: str,
-    mechanism: str,
-    immediate: bool,
-    surrogate: str,
-    surrogate_parameters: list[float],
-    sequence: bool,
-    packed: bool,
-    states: bool,
-    current: Tensor,
-    constants: list[Tensor],
-    initial: list[Tensor],
-) -> list[Tensor]:
-    """Runs a layer.
+def _flat_forward(call: Call, inputs: Inputs) -> tuple[Any, ...]:
+    return (*call.kind, call.sequence, call.packed, call.states, *inputs)
 
-    Args:
-        neuron: Its name in the registry.
-        mechanism: The name of its reset.
-        immediate: Whether the reset acts within the step that fires.
-        surrogate: The name of the surrogate, for the operator's gradient alone.
-        surrogate_parameters: Its parameters, likewise.
-        sequence: Whether the first axis of ``current`` is time.
-        packed: Whether spikes are returned as words instead of numbers.
-        states: Whether the states of all steps are returned.
-        current: The input, float32.
-        constants: The neuron's parameters, the threshold and the graded factor, float32.
-        initial: Per state, its value before the first step: shaped like one step, float32.
+
+@routed(1, _flat_forward)
+def forward(call: Call, inputs: Inputs) -> list[Tensor]:
+    """Runs a layer.
 
     Returns:
         The spikes, then, if asked for, each state over all steps, then each state after the last.
     """
-    layer = Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
-    if packed:
+    layer = Layer(call, inputs)
+    current, _, initial = inputs
+    if call.packed:
         spikes = buffer.empty(layer.geometry.packed(), torch.int64)
     else:
         spikes = buffer.empty_like(current)
-    all_steps = [buffer.empty_like(current) for _ in initial] if states else []
+    all_steps = [buffer.empty_like(current) for _ in initial] if call.states else []
     last = [buffer.empty_like(x) for x in initial]
     _native.sequence_forward(
         layer.arguments,
-        spikes if packed else None,
-        None if packed else spikes,
-        all_steps if states else [None] * len(initial),
-        last,
+        packed=spikes if call.packed else None,
+        dense=None if call.packed else spikes,
+        states=all_steps if call.states else [None] * len(initial),
+        last=last,
     )
     return [spikes, *all_steps, *last]
 
 
-@routed(9)
-def backward(
-    neuron: str,
-    mechanism: str,
-    immediate: bool,
-    surrogate: str,
-    surrogate_parameters: list[float],
-    sequence: bool,
-    need_current: bool,
-    need_initial: bool,
-    need_constants: bool,
-    current: Tensor,
-    constants: Sequence[Constant],
-    initial: list[Tensor],
-    grad_spikes: Tensor | None,
-    grad_states: list[Tensor | None],
-    grad_last: list[Tensor | None],
-) -> list[Tensor | None]:
+def _flat_backward(
+    call: Call, inputs: Inputs, grads: OutputGradients, need: Need
+) -> tuple[Any, ...]:
+    return (*call.kind, call.sequence, *need, *inputs, *grads)
+
+
+@routed(1, _flat_backward)
+def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> list[Tensor | None]:
     """Sends gradients back through a layer.
 
     Args:
-        neuron: As in :func:`forward`, and so are the following.
-        mechanism: The name of the reset.
-        immediate: Whether it acts within the step that fires.
-        sequence: Whether the first axis of ``current`` is time.
-        current: The input.
-        constants: The neuron's parameters, the threshold and the graded factor.
-        initial: Per state, its value before the first step.
-        surrogate: The name of the surrogate.
-        surrogate_parameters: Its parameters.
-        need_current: Whether the gradient of the current is wanted.
-        need_initial: Whether those of the initial states are wanted.
-        need_constants: Whether those of the constants are wanted.
-        grad_spikes: Gradient of the spikes, float32, any strides.
-        grad_states: Per state, the gradient of its sequence.
-        grad_last: Per state, the gradient of its last value.
+        call: As in :func:`forward`; whether spikes or states were wanted does not matter.
+        inputs: Likewise.
+        grads: Of what :func:`forward` returned.
+        need: Which gradients are wanted.
 
     Returns:
         Gradients of the current, of each initial state and of each constant, in the constant's own
         shape; None for one that is not wanted, of which the operator makes an empty tensor.
     """
-    layer = Layer(neuron, mechanism, immediate, sequence, current, constants, initial)
-    to_current = buffer.empty_like(current) if need_current else None
-    to_initial = [buffer.empty_like(x) if need_initial else None for x in initial]
+    layer = Layer(call, inputs)
+    current, constants, initial = inputs
+    to_current = buffer.empty_like(current) if need.current else None
+    to_initial = [buffer.empty_like(x) if need.initial else None for x in initial]
     to_constants: list[Tensor] = []
     learned = None
-    if need_constants:
+    if need.constants:
         to_constants = [like_constant(x) for x in layer.constants]
         *parameters, threshold, graded_factor = to_constants
         learned = (parameters, threshold, graded_factor)
     _native.sequence_backward(
         layer.arguments,
-        (surrogate, surrogate_parameters),
-        grad_spikes,
-        grad_states,
-        grad_last,
-        to_current,
-        to_initial,
-        learned,
+        surrogate=(call.kind.surrogate, call.kind.surrogate_parameters),
+        spikes=grads.spikes,
+        states=grads.states,
+        last=grads.last,
+        current=to_current,
+        initial=to_initial,
+        learned=learned,
     )
-    pairs = zip(to_constants, constants, strict=need_constants)
+    pairs = zip(to_constants, constants, strict=need.constants)
     gathered = [layer.geometry.gather(grad, x) for grad, x in pairs]
     unwanted = [None] * len(constants)
-    return [to_current, *to_initial, *(gathered if need_constants else unwanted)]
+    return [to_current, *to_initial, *(gathered if need.constants else unwanted)]
 
 
 def gradients(
-    call: Call,
-    values: Sequence[Any],
-    need: tuple[bool, bool, bool],
-    grads: Iterable[Tensor | None],
+    call: Call, values: Sequence[Any], need: Need, grads: Iterable[Tensor | None]
 ) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
     """Gradients of the current, the constants and the initial states of a layer, or None.
 
     Args:
         call: What ran.
         values: What it saved: current, constants and initial states.
-        need: Whether gradients of the current, of initial states and of constants are wanted.
+        need: Which gradients are wanted.
         grads: Of what forward returned.
     """
-    current, *others = values
-    constants, initial = others[: call.constants], others[call.constants :]
+    inputs = of_tensors(call, values)
     spikes, *to_states = grads
-    count = len(initial)
+    count = len(inputs.initial)
+    states: list[Tensor | None] = to_states[:count] if call.states else [None] * count
     to_current, *results = backward(
-        *call.kind,
-        call.sequence,
-        *need,
-        current,
-        constants,
-        initial,
-        spikes,
-        to_states[:count] if call.states else [None] * count,
-        to_states[-count:],
+        call, inputs, OutputGradients(spikes, states, to_states[-count:]), need
     )
     return to_current, results[count:], results[:count]
+
+
+def of_tensors(call: Call, tensors: Sequence[Any]) -> Inputs:
+    """The inputs of a call as a record: current, constants, initial states."""
+    current, *others = tensors
+    return Inputs(current, others[: call.constants], others[call.constants :])

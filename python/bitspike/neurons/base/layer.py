@@ -11,9 +11,9 @@ from torch import Tensor
 
 from bitspike import derivable
 from bitspike.ops import sequence
-from bitspike.ops.call import Call
+from bitspike.ops.call import Call, Inputs, Need
 from bitspike.ops.route import is_traced
-from bitspike.spikes.tensor import SpikeTensor, of_words
+from bitspike.spikes.tensor import of_words
 from bitspike.spikes.upstream import plain_gradient
 
 from .saving import as_tensors, private, save, saved
@@ -40,11 +40,12 @@ class Layer(torch.autograd.Function):
         if hidden is None:
             save(ctx, tensors)
             return _compute(call, tensors)
-        current, *others = tensors
-        constants, initial = others[: call.constants], others[call.constants :]
-        kept, *constants = private(call, current, constants, -2)
-        save(ctx, (kept, *constants, *initial))
-        return _compute(call, (current, *constants, *initial), sequence.forward.kernel)
+        inputs = sequence.of_tensors(call, tensors)
+        kept: Any
+        kept, *constants = private(call, inputs.current, inputs.constants, -2)
+        inputs = Inputs(kept, constants, inputs.initial)
+        save(ctx, (kept, *constants, *inputs.initial))
+        return _results(call, inputs, sequence.forward.kernel(call, inputs))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -60,7 +61,7 @@ class Layer(torch.autograd.Function):
         to_current, to_constants, to_initial = sequence.gradients(
             call,
             values,
-            (need[0], any(initial), any(constants)),
+            Need(current=need[0], initial=any(initial), constants=any(constants)),
             # While tracing, torch does not know yet of which type a gradient will be.
             grads if traced else map(plain_gradient, grads),
         )
@@ -77,22 +78,17 @@ def run_layer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return run(Layer, _compute, call, tensors)
 
 
-def _compute(
-    call: Call, tensors: Any, forward: Callable[..., list[Tensor]] = sequence.forward
-) -> tuple[Tensor, ...]:
-    current, *others = tensors
-    spikes, *states = forward(
-        *call.kind,
-        call.sequence,
-        call.spikes is SpikeTensor,
-        call.states,
-        current,
-        others[: call.constants],
-        others[call.constants :],
-    )
-    if call.spikes is SpikeTensor:
-        spikes = of_words(spikes, sequence.features(current.shape))
+def _compute(call: Call, tensors: Any) -> tuple[Tensor, ...]:
+    inputs = sequence.of_tensors(call, tensors)
+    return _results(call, inputs, sequence.forward(call, inputs))
+
+
+def _results(call: Call, inputs: Inputs, results: list[Tensor]) -> tuple[Tensor, ...]:
+    """What a call returns, its spikes as they are wanted."""
+    spikes, *states = results
+    if call.packed:
+        spikes = of_words(spikes, sequence.features(inputs.current.shape))
     elif call.spikes is not Tensor:
-        # as_subclass would return a view, into which autograd forbids writing.
+        # No view, which autograd would forbid to write to.
         spikes = Tensor._make_subclass(call.spikes, spikes)
     return (spikes, *states)

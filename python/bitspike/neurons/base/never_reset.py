@@ -13,7 +13,6 @@ from bitspike.ops import route
 from bitspike.ops.call import Call, Kind
 from bitspike.reference_path import leave_kernels
 from bitspike.scan import linear_scan
-from bitspike.spikes.tensor import SpikeTensor
 
 from .constants import chosen, firing_refusal, note_unit_spikes, register, spikes_are_bits
 from .layer import run_layer
@@ -102,7 +101,7 @@ def _layer(
     kind = Kind("leaky", "none", False, surrogate.NAME, surrogate.parameters)
     initial = torch.zeros(current.shape[1:], dtype=torch.float32, device=current.device)
     spikes, *membranes = run_layer(
-        Call(kind, True, states, len(constants), SpikeTensor if packed else Tensor),
+        Call(kind, True, states, len(constants), packed=packed),
         [current.float(), *constants, initial],
     )
     return spikes.to(current.dtype), *membranes

@@ -61,10 +61,10 @@ class Recurrent(torch.autograd.Function):
         to_current, to_constants, to_initial, to_feedback = recurrent.gradients(
             call,
             values,
-            (
-                any(others[call.constants :]),
-                need_one or any(others[: call.constants]),
-                need_weight or need_bias,
+            recurrent.Need(
+                initial=any(others[call.constants :]),
+                constants=need_one or any(others[: call.constants]),
+                weight=need_weight or need_bias,
             ),
             # While tracing, torch does not know yet of which type a gradient will be.
             grads if traced else map(plain_gradient, grads),
@@ -85,18 +85,9 @@ def run_recurrent(call: Call, tensors: Tensors) -> tuple[Tensor, ...]:
 
 def _compute(call: Call, tensors: Any) -> tuple[Tensor, ...]:
     current, first, weight, bias, one_to_one, *others = tensors
-    results = recurrent.forward(
-        *call.kind,
-        call.sequence,
-        call.states,
-        current,
-        others[: call.constants],
-        others[call.constants :],
-        first,
-        weight,
-        bias,
-        one_to_one,
-    )
+    inputs = sequence.of_tensors(call, (current, *others))
+    feedback = recurrent.Feedback(first, weight, bias, one_to_one)
+    results = recurrent.forward(call, inputs, feedback)
     if not call.sequence:
         return tuple(results)
     return (of_words(results[0], sequence.features(current.shape)), *results[1:])

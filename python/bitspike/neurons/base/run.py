@@ -131,7 +131,14 @@ def run_native(
         elif current.dtype is torch.float32 and not route.is_watched():
             spikes_type = DenseSpikes
     spikes, *results = run_layer(
-        Call(kind_of(neuron), sequence, states, len(numbers), spikes_type),
+        Call(
+            kind_of(neuron),
+            sequence,
+            states,
+            len(numbers),
+            packed=spikes_type is SpikeTensor,
+            spikes=spikes_type,
+        ),
         floats([current, *numbers, *initial]),
     )
     count = len(initial)

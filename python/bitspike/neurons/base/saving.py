@@ -12,7 +12,7 @@ from bitspike.ops.call import Call
 
 
 def private(
-    call: Call, current: Tensor, constants: Sequence[Tensor], threshold: int
+    call: Call, current: Tensor, constants: Sequence[Any], threshold: int
 ) -> list[Tensor | float]:
     """The current and the constants to save, copied if the program may change them in place.
 

@@ -10,11 +10,32 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from bitspike.ops import recurrent, sequence
-from bitspike.ops.call import Call, Kind
+from bitspike.ops.call import Call, Inputs, Kind
 
 from ._operator import LAYER, TENSORS, Shapes, operator
 
 _FEEDBACK = "Tensor first, Tensor? weight, Tensor? bias, Tensor? one_to_one"
+
+
+def _forward(*arguments: Any) -> list[Tensor]:
+    *kind, sequence_, states = arguments[:7]
+    inputs, feedback = Inputs(*arguments[7:10]), recurrent.Feedback(*arguments[10:])
+    call = Call(Kind(*kind), sequence_, states, len(inputs.constants))
+    return recurrent.forward.kernel(call, inputs, feedback)  # type: ignore[no-any-return]
+
+
+def _backward(*arguments: Any) -> list[Tensor | None]:
+    inputs, feedback = Inputs(*arguments[9:12]), recurrent.Feedback(*arguments[12:16])
+    call = Call(Kind(*arguments[:5]), arguments[5], True, len(inputs.constants))
+    words, *grads = arguments[16:]
+    return recurrent.backward.kernel(  # type: ignore[no-any-return]
+        call,
+        inputs,
+        feedback,
+        words,
+        recurrent.OutputGradients(*grads),
+        need=recurrent.Need(*arguments[6:9]),
+    )
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
@@ -26,9 +47,9 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
-    needed = (True, True, True)
+    need = recurrent.Need(initial=True, constants=True, weight=True)
     saved = ctx.saved_tensors
-    *results, feedback = recurrent.gradients(ctx.call, saved, needed, grads)
+    *results, feedback = recurrent.gradients(ctx.call, saved, need, grads)
     given = (x is not None for x in saved[1:5])
     return (
         *[None] * 7,
@@ -88,12 +109,18 @@ def _backward_fake(
 
 
 def _forward_shapes(*arguments: Any) -> Shapes:
-    *_, sequence_, _, current, constants, initial, first, weight, bias, _ = arguments
-    if not constants:
+    feedback = recurrent.Feedback(*arguments[10:])
+    return _input_shapes(arguments[5], Inputs(*arguments[7:10]), feedback)
+
+
+def _input_shapes(sequence_: bool, inputs: Inputs, feedback: recurrent.Feedback) -> Shapes:
+    if not inputs.constants:
         raise ValueError("constants must end with the threshold")
+    current = inputs.current
+    first, weight, bias, _ = feedback
     step = current.shape[1:] if sequence_ else current.shape
     yield "first", first, step
-    for x in initial:
+    for x in inputs.initial:
         yield "initial", x, step
     if weight is not None:
         yield "weight", weight, (step[-1], step[-1])
@@ -101,9 +128,12 @@ def _forward_shapes(*arguments: Any) -> Shapes:
 
 
 def _backward_shapes(*arguments: Any) -> Shapes:
-    sequence_, _, _, _, current, constants, initial, first = arguments[5:13]
+    sequence_, inputs = arguments[5], Inputs(*arguments[9:12])
+    feedback = recurrent.Feedback(*arguments[12:16])
+    current, constants, _ = inputs
+    first = feedback.first
     spikes, grad_spikes, grad_states, grad_last_spikes, grad_last = arguments[16:]
-    yield from _forward_shapes(sequence_, None, *arguments[9:16])
+    yield from _input_shapes(sequence_, inputs, feedback)
     if sequence_:
         if spikes is None:
             raise ValueError("spikes must be those of the sequence, not None")
@@ -118,7 +148,7 @@ def _backward_shapes(*arguments: Any) -> Shapes:
 
 operator(
     f"recurrent_forward({LAYER}, bool sequence, bool states, {TENSORS}, {_FEEDBACK}) -> Tensor[]",
-    recurrent.forward.kernel,
+    _forward,
     _forward_fake,
     _forward_shapes,
     (_save, _gradient),
@@ -128,7 +158,7 @@ operator(
     f"bool need_initial, bool need_constants, bool need_weight, {TENSORS}, {_FEEDBACK}, "
     "Tensor? spikes, Tensor? grad_spikes, Tensor?[] grad_states, Tensor? grad_last_spikes, "
     "Tensor?[] grad_last) -> Tensor[]",
-    recurrent.backward.kernel,
+    _backward,
     _backward_fake,
     _backward_shapes,
 )

@@ -8,9 +8,23 @@ import torch
 from torch import Tensor
 
 from bitspike.ops import sequence
-from bitspike.ops.call import Call, Kind
+from bitspike.ops.call import Call, Inputs, Kind, Need, OutputGradients
 
 from ._operator import LAYER, TENSORS, Shapes, operator
+
+
+def _forward(*arguments: Any) -> list[Tensor]:
+    *kind, sequence_, packed, states = arguments[:8]
+    inputs = Inputs(*arguments[8:])
+    call = Call(Kind(*kind), sequence_, states, len(inputs.constants), packed)
+    return sequence.forward.kernel(call, inputs)  # type: ignore[no-any-return]
+
+
+def _backward(*arguments: Any) -> list[Tensor | None]:
+    inputs, grads = Inputs(*arguments[9:12]), OutputGradients(*arguments[12:])
+    call = Call(Kind(*arguments[:5]), arguments[5], True, len(inputs.constants))
+    need = Need(*arguments[6:9])
+    return sequence.backward.kernel(call, inputs, grads, need)  # type: ignore[no-any-return]
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
@@ -20,8 +34,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
-    needed = (True, True, True)
-    return (*[None] * 8, *sequence.gradients(ctx.call, ctx.saved_tensors, needed, grads))
+    need = Need(current=True, initial=True, constants=True)
+    return (*[None] * 8, *sequence.gradients(ctx.call, ctx.saved_tensors, need, grads))
 
 
 def _forward_fake(
@@ -71,17 +85,22 @@ def _backward_fake(
 
 
 def _forward_shapes(*arguments: Any) -> Shapes:
-    *_, sequence_, _, _, current, constants, initial = arguments
-    if len(constants) < 2:
+    return _input_shapes(arguments[5], Inputs(*arguments[8:]))
+
+
+def _input_shapes(sequence_: bool, inputs: Inputs) -> Shapes:
+    if len(inputs.constants) < 2:
         raise ValueError("constants must end with the threshold and the graded factor")
+    current = inputs.current
     step = current.shape[1:] if sequence_ else current.shape
-    return [("initial", x, step) for x in initial]
+    return [("initial", x, step) for x in inputs.initial]
 
 
 def _backward_shapes(*arguments: Any) -> Shapes:
-    sequence_, _, _, _, current, constants, initial = arguments[5:12]
+    sequence_, inputs = arguments[5], Inputs(*arguments[9:12])
+    current = inputs.current
     grad_spikes, grad_states, grad_last = arguments[12:]
-    yield from _forward_shapes(sequence_, None, None, current, constants, initial)
+    yield from _input_shapes(sequence_, inputs)
     yield "grad_spikes", grad_spikes, current.shape
     for x in grad_states:
         yield "grad_states", x, current.shape
@@ -91,7 +110,7 @@ def _backward_shapes(*arguments: Any) -> Shapes:
 
 operator(
     f"sequence_forward({LAYER}, bool sequence, bool packed, bool states, {TENSORS}) -> Tensor[]",
-    sequence.forward.kernel,
+    _forward,
     _forward_fake,
     _forward_shapes,
     (_save, _gradient),
@@ -100,7 +119,7 @@ operator(
     f"sequence_backward({LAYER}, bool sequence, "
     f"bool need_current, bool need_initial, bool need_constants, {TENSORS}, "
     "Tensor? grad_spikes, Tensor?[] grad_states, Tensor?[] grad_last) -> Tensor[]",
-    sequence.backward.kernel,
+    _backward,
     _backward_fake,
     _backward_shapes,
 )
