@@ -4,11 +4,10 @@
 
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, backward, forward};
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
+use bitspike::tiling::{Shape, Strided};
 use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,

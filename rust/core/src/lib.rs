@@ -24,17 +24,21 @@
 //! | [`simd`] | vector lanes behind one trait, chosen at run time; all unsafe code |
 //! | [`parallel`] | the only place that runs work on threads |
 //! | [`spikes`] | the bit layout: pack, unpack, transpose, count, events, random spikes |
+//! | [`tiling`] | how sequences are cut up, read and written; a glossary |
+//! | [`matmul`] | spikes × weights without multiplying, and the weight gradient |
+//! | [`conv`] | windows on feature maps of spikes: pooling |
 //! | [`neuron`] | the equation of each neuron and its adjoint |
 //! | [`surrogate`] | the derivative that stands in for that of the step function |
-//! | [`sequence`] | the two time loops: forward, and backward through time; linear scans |
-//! | [`recurrent`] | the same for layers whose spikes come back to them |
-//! | [`matmul`] | spikes × weights without multiplying, and the weight gradient |
 //! | [`registry`] | the list of neurons and surrogates |
+//! | [`sequence`] | the two time loops: forward, and backward through time |
+//! | [`scan`] | linear scans: time loops without firing and reset |
+//! | [`recurrent`] | time loops of layers whose spikes come back to them |
 //!
 //! Every function returns the same bits on every instruction set and for any number of threads.
 
 #![deny(unsafe_code)]
 
+pub mod conv;
 mod error;
 mod math;
 pub mod matmul;
@@ -42,9 +46,11 @@ pub mod neuron;
 pub mod parallel;
 pub mod recurrent;
 pub mod registry;
+pub mod scan;
 pub mod sequence;
 pub mod simd;
 pub mod spikes;
 pub mod surrogate;
+pub mod tiling;
 
 pub use error::Error;

@@ -4,8 +4,7 @@
 
 use crate::Error;
 use crate::neuron::*;
-use crate::sequence::TILE;
-use crate::simd::Simd;
+use crate::simd::{Simd, TILE};
 use crate::surrogate::*;
 
 /// A function that is generic over the neuron, run on the one chosen by name.

@@ -6,7 +6,8 @@ use crate::tensor::Tensor;
 use crate::view::{Axes, Constant, View};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, Shape, backward, forward};
+use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, backward, forward};
+use bitspike::tiling::Shape;
 use pyo3::prelude::*;
 
 /// A layer as Python describes it: neuron, reset mechanism, whether the reset is immediate,

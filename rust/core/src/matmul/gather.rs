@@ -3,9 +3,10 @@
 use super::active::Active;
 use super::matrix::Matrix;
 use super::nonfinite::are_finite;
-use super::plan::{ADDITIONS_PER_STEP, Plan, Tile, WIDEST, cut};
+use super::plan::{ADDITIONS_PER_STEP, Plan, Tile, WIDEST};
 use crate::parallel::progress;
 use crate::simd::{Columns, Kernel, Simd, array};
+use crate::tiling::cut;
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -44,7 +44,7 @@ pub use qif::Qif;
 pub use refractory_leaky::RefractoryLeaky;
 pub use reset::{Delayed, Mechanism, Reset};
 pub use resonate_and_fire::ResonateAndFire;
-pub(crate) use step::{FiringLanes, Step, difference, membrane, step};
+pub(crate) use step::{FiringLanes, Step, difference, step};
 pub use synaptic::Synaptic;
 
 use crate::simd::{Simd, array};
@@ -131,6 +131,12 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
         let u = membrane::<S, Self>(delta);
         *u = simd.add(*u, gradient);
     }
+}
+
+/// The membrane: the last of the states.
+#[inline(always)]
+pub(crate) fn membrane<S: Simd, N: Neuron>(state: &mut N::State<S>) -> &mut S::F32 {
+    &mut state.as_mut()[N::STATES.len() - 1]
 }
 
 /// What [`Neuron::adjoint`] returns.

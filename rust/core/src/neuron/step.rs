@@ -2,7 +2,7 @@
 //! recompute the membrane, so both see the same bits.
 
 use super::reset::Amounts;
-use super::{Current, Delayed, Mechanism, Neuron};
+use super::{Current, Delayed, Mechanism, Neuron, membrane};
 use crate::simd::Simd;
 
 /// What firing and reset need to know, for one vector of neurons.
@@ -74,12 +74,6 @@ pub(crate) struct Step<S: Simd, N: Neuron> {
     pub(crate) fired: S::Mask,
     /// The states as they enter the next step.
     pub(crate) state: N::State<S>,
-}
-
-/// The membrane: the last of the states.
-#[inline(always)]
-pub(crate) fn membrane<S: Simd, N: Neuron>(state: &mut N::State<S>) -> &mut S::F32 {
-    &mut state.as_mut()[N::STATES.len() - 1]
 }
 
 /// Integrates, fires and resets one vector of neurons.

@@ -2,7 +2,7 @@
 //!
 //! At each step, the spikes of the step before pass through a [`Connection`], and what comes out is
 //! added to the current from outside; the rest is what [`crate::sequence`] does. So a step needs all
-//! neurons of a sample at once, but samples know nothing of each other: a thread takes a group of
+//! neurons of a sample at once, but samples know nothing of each other: a thread takes a batch of
 //! them through all steps, and never waits.
 //!
 //! | | forward | backward |
@@ -15,11 +15,9 @@
 //! current's gradient one step later.
 
 mod backward;
+mod batch;
 mod feedback;
 mod forward;
-mod group;
-mod history;
-mod reverse;
 
 pub use backward::{Gradients, OutputGradients, backward};
 pub use forward::{Outputs, forward};
@@ -27,7 +25,8 @@ pub use forward::{Outputs, forward};
 use crate::Error;
 use crate::matmul::Matrix;
 use crate::parallel;
-use crate::sequence::{self, Shape, Strided};
+use crate::sequence;
+use crate::tiling::{Shape, Strided, cut};
 use std::ops::Range;
 
 /// A layer of neurons, and how its spikes come back.
@@ -94,23 +93,20 @@ impl Layer<'_> {
     }
 }
 
-/// Samples of a group: enough to share each weight that is fetched from the third-level cache.
-const GROUP: usize = 32;
+/// Samples of a batch: enough to share each weight that is fetched from the third-level cache.
+const BATCH: usize = 32;
 /// Rows of a dense product that are computed together.
 const ROWS: usize = 8;
 
 /// The samples that each thread takes at a time. How they are grouped changes no result.
-fn groups(samples: usize) -> Vec<Range<usize>> {
+fn batches(samples: usize) -> Vec<Range<usize>> {
     let threads = parallel::threads();
-    let count = samples.div_ceil(GROUP).next_multiple_of(threads);
+    let count = samples.div_ceil(BATCH).next_multiple_of(threads);
     let size = samples.div_ceil(count.max(1)).max(1);
     let size = if size > ROWS {
         size.next_multiple_of(ROWS)
     } else {
         size
     };
-    (0..samples)
-        .step_by(size)
-        .map(|start| start..samples.min(start + size))
-        .collect()
+    cut(0..samples, size).collect()
 }

@@ -55,7 +55,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
     /// Sends the gradient of what a spike adapts at the next step to the states `compared` that it
     /// was fired from.
     #[inline(always)]
-    pub(super) fn adapt(
+    pub(crate) fn adapt(
         &mut self,
         simd: S,
         lanes: &FiringLanes<S, N>,

@@ -5,67 +5,18 @@
 //! membrane from the input current into a scratch that stays in the cache.
 
 pub(crate) mod adjoint;
-mod advance;
 mod backward;
 mod forward;
-mod history;
 mod joined;
-mod reverse;
-pub mod scan;
 pub(crate) mod start;
-mod strided;
-pub(crate) mod tile;
 
-pub(crate) use backward::sum_repeats;
 pub use backward::{Gradients, OutputGradients, backward};
 pub use forward::{Outputs, forward};
-pub use strided::Strided;
 
 use crate::Error;
 use crate::neuron::Reset;
 use crate::registry::NeuronKind;
-use crate::simd::PAST_CACHES;
-
-/// Vectors of neurons per tile: enough independent ones to hide the latency of a step.
-pub(crate) const TILE: usize = 8;
-
-/// The size of a sequence `[T, B, N]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// `T`
-    pub steps: usize,
-    /// `B`
-    pub samples: usize,
-    /// `N`
-    pub neurons: usize,
-}
-
-impl Shape {
-    /// One value per neuron and sample: `B·N`.
-    pub(crate) fn row(self) -> [usize; 2] {
-        [self.samples, self.neurons]
-    }
-
-    /// One value per neuron, sample and step: `T·B·N`.
-    pub(crate) fn all(self) -> [usize; 3] {
-        [self.steps, self.samples, self.neurons]
-    }
-
-    /// The shape of views that time leaves alone: parameters, thresholds, first and last states.
-    pub(crate) fn once(self) -> Self {
-        Self { steps: 1, ..self }
-    }
-
-    /// Whether a sequence of this shape is larger than what caches keep.
-    fn is_past_caches(self) -> bool {
-        self.work() >= PAST_CACHES
-    }
-
-    /// Elementary steps, as [`crate::parallel::for_each`] counts work; saturating.
-    pub(crate) fn work(self) -> usize {
-        self.all().into_iter().fold(1, usize::saturating_mul)
-    }
-}
+use crate::tiling::{Shape, Strided};
 
 /// A layer of neurons and what drives it.
 #[derive(Clone, Debug)]

@@ -6,9 +6,10 @@ use bitspike::recurrent::{
     Connection, Gradients, Layer, OutputGradients, Outputs, backward, forward,
 };
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{self, Shape, Strided};
+use bitspike::sequence;
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
+use bitspike::tiling::{Shape, Strided};
 
 /// A layer of leaky neurons with its buffers.
 #[derive(Clone, Debug)]

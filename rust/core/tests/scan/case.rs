@@ -1,8 +1,8 @@
 //! Scans with owned buffers, and their definition.
 
-use bitspike::sequence::scan::{Gradients, Scan, backward, forward};
-use bitspike::sequence::{Shape, Strided};
+use bitspike::scan::{Gradients, Scan, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::{Shape, Strided};
 
 /// A scan with owned buffers. Rows, groups and columns have no gaps; a decay that does not vary is
 /// one number per column.

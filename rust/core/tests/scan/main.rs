@@ -3,9 +3,9 @@
 mod case;
 
 use bitspike::Error;
-use bitspike::sequence::Strided;
-use bitspike::sequence::scan::{Gradients, Scan, backward, forward};
+use bitspike::scan::{Gradients, Scan, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::Strided;
 use case::Case;
 use proptest::prelude::*;
 

@@ -5,8 +5,9 @@ use crate::case::{Case, Layout, Numbers, Quantity, Random, View};
 use crate::reference::{self, Incoming, Scaled};
 use crate::surrogate::{Formula, SURROGATES};
 use crate::{RESETS, assert_same_bits};
-use bitspike::sequence::{Gradients, OutputGradients, Shape, backward};
+use bitspike::sequence::{Gradients, OutputGradients, backward};
 use bitspike::simd::Isa;
+use bitspike::tiling::Shape;
 
 /// Gradients that come in, in one layout.
 pub(crate) fn incoming(layout: Layout, shape: Shape, random: &mut Random) -> Incoming {

@@ -2,7 +2,8 @@
 
 use bitspike::neuron::Reset;
 use bitspike::registry::NeuronKind;
-use bitspike::sequence::{Layer, Shape, Strided};
+use bitspike::sequence::Layer;
+use bitspike::tiling::{Shape, Strided};
 
 /// How a view `[T, B, N]` lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

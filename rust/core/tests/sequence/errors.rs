@@ -4,10 +4,9 @@ use crate::delayed;
 use bitspike::Error;
 use bitspike::neuron::Mechanism;
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::{Shape, Strided};
 
 const SHAPE: Shape = Shape {
     steps: 2,

@@ -2,9 +2,10 @@
 
 use crate::case::{Case, Layout, Numbers, Quantity, Random};
 use crate::{RESETS, assert_same_bits, reference};
-use bitspike::sequence::{Outputs, Shape, forward};
+use bitspike::sequence::{Outputs, forward};
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
+use bitspike::tiling::Shape;
 use proptest::prelude::*;
 
 /// Sizes around vectors, words and tiles of each instruction set.

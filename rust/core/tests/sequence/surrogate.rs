@@ -7,8 +7,9 @@ use crate::case::{Case, Layout, Quantity, Random, View};
 use crate::{assert_same_bits, delayed};
 use bitspike::neuron::Mechanism;
 use bitspike::registry::AnySurrogate;
-use bitspike::sequence::{Gradients, OutputGradients, Shape, Strided, backward};
+use bitspike::sequence::{Gradients, OutputGradients, backward};
 use bitspike::simd::Isa;
+use bitspike::tiling::{Shape, Strided};
 use std::f64::consts::{PI, TAU};
 
 /// A surrogate by name, with parameters.

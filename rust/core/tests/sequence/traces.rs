@@ -3,10 +3,9 @@
 use crate::{delayed, immediate};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::{Shape, Strided};
 
 fn layer<'a>(reset: Reset, steps: usize, current: &'a f32, initial: &'a f32) -> Layer<'a> {
     Layer {

@@ -2,9 +2,8 @@
 //!
 //! Long sequences are recomputed in chunks, from the states saved at the start of each.
 
-use super::TILE;
 use crate::neuron::{Neuron, Vectors, membrane};
-use crate::simd::{Simd, array};
+use crate::simd::{Simd, TILE, array};
 use std::marker::PhantomData;
 use std::ops::Range;
 

@@ -1,17 +1,20 @@
 //! A whole sequence, backward: gradients through time with a surrogate for the firing step.
 //!
 //! This file checks, splits the layer into tiles and sums the gradients of parameters; what happens
-//! in a tile is in `reverse.rs`.
+//! in a tile is in `tile.rs`.
 
-use super::reverse::Job;
-use super::tile::{Tile, bands, spans};
-use super::{Layer, Strided};
+mod history;
+mod tile;
+
+use super::Layer;
 use crate::Error;
 use crate::neuron::Neuron;
-use crate::parallel::{self, progress};
+use crate::parallel;
 use crate::registry::{AnySurrogate, NeuronVisitor};
 use crate::simd::Isa;
+use crate::tiling::{Span, Strided, spans, split_columns, sum_repeats};
 use std::marker::PhantomData;
+use tile::Job;
 
 /// The gradients that come in.
 #[derive(Clone, Debug)]
@@ -152,15 +155,15 @@ impl NeuronVisitor for Backward<'_, '_> {
         ];
 
         let spans = spans(isa, shape);
-        let columns = |span: Tile| span.columns(shape.neurons);
+        let columns = |span: Span| span.columns(shape.neurons);
         let jobs: Vec<_> = {
-            let mut current = bands(gradients.current, row, &spans, columns);
+            let mut current = split_columns(gradients.current, row, &spans, columns);
             let initial = gradients.initial.into_iter();
             let mut initial: Vec<_> = initial
-                .map(|out| bands(out, row, &spans, columns))
+                .map(|out| split_columns(out, row, &spans, columns))
                 .collect();
             let learned = gradients.learnable.then_some(&mut learned[..]);
-            let mut learned = bands(learned, row, &spans, columns);
+            let mut learned = split_columns(learned, row, &spans, columns);
             let job = |&span| Job {
                 layer,
                 surrogate,
@@ -169,7 +172,7 @@ impl NeuronVisitor for Backward<'_, '_> {
                 current: current.next().flatten(),
                 initial: initial
                     .iter_mut()
-                    .map(|bands| bands.next().flatten())
+                    .map(|columns| columns.next().flatten())
                     .collect(),
                 learned: learned.next().flatten(),
                 neuron: PhantomData::<N>,
@@ -189,20 +192,5 @@ impl NeuronVisitor for Backward<'_, '_> {
                 sum_repeats(view, shape.neurons, values, out);
             }
         }
-    }
-}
-
-/// Sums one value per sample and neuron into the layout of a view: `[B, N]`, `[N]` or one number.
-pub(crate) fn sum_repeats(view: &Strided<'_>, neurons: usize, values: &[f32], out: &mut [f32]) {
-    let mut sums = vec![0.0f64; out.len()];
-    // Without neurons there are no values, however many a row has.
-    for (sample, values) in values.chunks(neurons.max(1)).enumerate() {
-        progress(neurons);
-        for (neuron, &value) in values.iter().enumerate() {
-            sums[view.offset(sample, neuron)] += f64::from(value);
-        }
-    }
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = sum as f32;
     }
 }

@@ -1,17 +1,14 @@
-//! A group of samples, backward through time.
+//! Some samples, backward through time.
 
-use super::Connection;
-use super::OutputGradients;
-use super::group::Group;
 use super::history::History;
 use crate::neuron::{Current, Neuron, membrane};
 use crate::parallel::progress;
+use crate::recurrent::batch::Batch;
+use crate::recurrent::{Connection, OutputGradients};
 use crate::registry::AnySurrogate;
-use crate::sequence::TILE;
 use crate::sequence::adjoint::{Carry, Spike};
 use crate::sequence::start::lanes;
-use crate::sequence::tile::Tile;
-use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
+use crate::simd::{Columns, Isa, Kernel, Simd, TILE, dispatch};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -19,9 +16,9 @@ use std::ops::Range;
 /// Numbers of the recomputed history that are kept at a time, unless one step takes more: 16 MB.
 const HISTORY: usize = 4 << 20;
 
-/// A group through all steps, backward.
+/// A batch through all steps, backward.
 pub(super) struct Job<'a, 'b, N> {
-    pub(super) group: Group<'a>,
+    pub(super) batch: Batch<'a>,
     pub(super) surrogate: AnySurrogate,
     pub(super) incoming: &'a OutputGradients<'a>,
     pub(super) current: Columns<'b, f32>,
@@ -45,7 +42,7 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self(mut job, scratch) = self;
-        let immediate = N::IMMEDIATE && job.group.layer.neurons.reset.immediate;
+        let immediate = N::IMMEDIATE && job.batch.layer.neurons.reset.immediate;
         match (immediate, job.learned.is_some()) {
             (false, false) => job.all::<S, false, false>(simd, scratch),
             (false, true) => job.all::<S, false, true>(simd, scratch),
@@ -54,7 +51,7 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
     }
 }
 
-/// The gradients that a group carries from step to step, in planes.
+/// The gradients that a batch carries from step to step, in planes.
 struct Carried {
     /// Of the states.
     states: Vec<f32>,
@@ -65,7 +62,7 @@ struct Carried {
 }
 
 impl<N: Neuron> Job<'_, '_, N> {
-    /// Runs the group on the calling thread.
+    /// Runs the batch on the calling thread.
     pub(super) fn run(self, isa: Isa) {
         let mut scratch = SCRATCH.take();
         dispatch(isa, WithScratch(self, &mut scratch));
@@ -78,8 +75,8 @@ impl<N: Neuron> Job<'_, '_, N> {
         simd: S,
         scratch: &mut Vec<f32>,
     ) {
-        let steps = self.group.layer.neurons.shape.steps;
-        let (state, plane) = (self.group.state::<N>(), self.group.plane());
+        let steps = self.batch.layer.neurons.shape.steps;
+        let (state, plane) = (self.batch.state::<N>(), self.batch.plane());
         let mut carry = Carried {
             states: vec![0.0; N::STATES.len() * plane],
             learned: vec![0.0; (N::PARAMETERS.len() + 2) * plane],
@@ -91,17 +88,17 @@ impl<N: Neuron> Job<'_, '_, N> {
             .iter()
             .zip(carry.states.chunks_exact_mut(plane))
         {
-            self.group.fill(simd, view, to);
+            self.batch.fill(simd, view, to);
         }
         let last_spikes = &self.incoming.last_spikes;
-        self.group.fill(simd, last_spikes, &mut carry.spikes);
+        self.batch.fill(simd, last_spikes, &mut carry.spikes);
 
         let chunk = (HISTORY / state).clamp(1, steps.max(1));
         let chunks = steps.div_ceil(chunk);
         let compared = if IMMEDIATE { chunk * plane } else { 0 };
         let sizes = [chunks * (state + plane), (chunk + 1) * state, compared];
         let mut history = History::new(scratch, sizes);
-        self.group.start(simd, &mut history.entries[..state]);
+        self.batch.start(simd, &mut history.entries[..state]);
         // Up to the last chunk, saving what enters each, and back again. One loop does both, because
         // the code of a chunk is inlined wherever it is called.
         for pass in 0..(2 * chunks).saturating_sub(1) {
@@ -111,10 +108,10 @@ impl<N: Neuron> Job<'_, '_, N> {
             let (states, recurrent) = start.split_at_mut(state);
             if pass == number {
                 states.copy_from_slice(&history.entries[..state]);
-                recurrent.copy_from_slice(&self.group.recurrent);
+                recurrent.copy_from_slice(&self.batch.recurrent);
             } else {
                 history.entries[..state].copy_from_slice(states);
-                self.group.recurrent.copy_from_slice(recurrent);
+                self.batch.recurrent.copy_from_slice(recurrent);
             }
             self.recompute::<S, IMMEDIATE>(simd, &mut history, range.clone());
             if pass + 1 >= chunks {
@@ -125,12 +122,12 @@ impl<N: Neuron> Job<'_, '_, N> {
         }
         for (k, out) in self.initial.iter_mut().enumerate() {
             if let Some(out) = out {
-                self.group.copy(&carry.states, k, out.row(0));
+                self.batch.copy(&carry.states, k, out.row(0));
             }
         }
         if let Some(out) = &mut self.learned {
             for k in 0..out.rows() {
-                self.group.copy(&carry.learned, k, out.row(k));
+                self.batch.copy(&carry.learned, k, out.row(k));
             }
         }
     }
@@ -143,7 +140,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         history: &mut History<'_>,
         steps: Range<usize>,
     ) {
-        let (state, plane) = (self.group.state::<N>(), self.group.plane());
+        let (state, plane) = (self.batch.state::<N>(), self.batch.plane());
         for (i, t) in steps.enumerate() {
             let (before, after) = history.entries.split_at_mut((i + 1) * state);
             let (from, to) = (&before[i * state..], &mut after[..state]);
@@ -152,7 +149,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             } else {
                 &mut []
             };
-            self.group.advance::<S, N, IMMEDIATE>(
+            self.batch.advance::<S, N, IMMEDIATE>(
                 simd,
                 t,
                 from,
@@ -165,8 +162,8 @@ impl<N: Neuron> Job<'_, '_, N> {
                     }
                 },
             );
-            if t + 1 < self.group.layer.neurons.shape.steps {
-                self.group.feed_back(simd);
+            if t + 1 < self.batch.layer.neurons.shape.steps {
+                self.batch.feed_back(simd);
             }
         }
     }
@@ -180,18 +177,18 @@ impl<N: Neuron> Job<'_, '_, N> {
         steps: Range<usize>,
         carry: &mut Carried,
     ) {
-        let samples = self.group.samples.clone();
+        let samples = self.batch.samples.clone();
         for (i, t) in steps.enumerate().rev() {
-            progress(2 * self.group.plane());
+            progress(2 * self.batch.plane());
             for row in 0..samples.len() {
-                for first in (0..self.group.vectors::<S>()).step_by(TILE) {
-                    let vectors = first..(first + TILE).min(self.group.vectors::<S>());
+                for first in (0..self.batch.vectors::<S>()).step_by(TILE) {
+                    let vectors = first..(first + TILE).min(self.batch.vectors::<S>());
                     self.back::<S, IMMEDIATE, LEARN>(simd, history, (i, t), row, vectors, carry);
                 }
             }
             if t > 0 {
                 let gradient = self.current.row(t);
-                let feedback = self.group.feedback;
+                let feedback = self.batch.feedback;
                 feedback.backward(simd, samples.clone(), gradient, &mut carry.spikes);
             }
         }
@@ -209,38 +206,30 @@ impl<N: Neuron> Job<'_, '_, N> {
         vectors: Range<usize>,
         carry: &mut Carried,
     ) {
-        let (group, zero) = (&self.group, simd.splat(0.0));
-        let layer = &group.layer.neurons;
-        let entered = &history.entries[i * group.state::<N>()..];
+        let (batch, zero) = (&self.batch, simd.splat(0.0));
+        let layer = &batch.layer.neurons;
+        let entered = &history.entries[i * batch.state::<N>()..];
         let mut slopes = [zero; TILE];
         for v in vectors.clone() {
-            let vector = group.vector::<S>(row, v);
+            let vector = batch.vector::<S>(row, v);
             let [lanes] = lanes::<S, N, false, 1>(simd, layer, vector);
-            let compared = history.compared::<S, N, IMMEDIATE>(simd, group, i, row, vector.first);
+            let compared = history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, vector.first);
             let level = N::level(simd, lanes.parameters, compared);
             slopes[v - vectors.start] = simd.sub(level, lanes.threshold);
         }
         let slopes = self.surrogate.derivative(simd, slopes, vectors.len());
-        let one_to_one = matches!(group.layer.connection, Connection::OneToOne(_));
+        let one_to_one = matches!(batch.layer.connection, Connection::OneToOne(_));
         for v in vectors.clone() {
-            let vector = group.vector::<S>(row, v);
-            let Tile {
-                sample,
-                first,
-                width,
-            } = vector;
+            let vector = batch.vector::<S>(row, v);
+            let (first, width) = (vector.first, vector.width);
             let [lanes] = lanes::<S, N, false, 1>(simd, layer, vector);
-            let at = group.at(0, row, first);
-            let plane = group.plane();
-            let [external] = self
-                .incoming
-                .spikes
-                .row(t, sample, first, width)
-                .load::<S, false, 1>(simd);
+            let at = batch.at(0, row, first);
+            let plane = batch.plane();
+            let [external] = self.incoming.spikes.load::<S, false, 1>(simd, t, vector);
             let mut carried = Carry::<S, N>::new(simd);
-            carried.state = group.states::<S, N>(simd, &carry.states, row, first);
+            carried.state = batch.states::<S, N>(simd, &carry.states, row, first);
             for (k, view) in self.incoming.states.iter().enumerate() {
-                let [value] = view.row(t, sample, first, width).load::<S, false, 1>(simd);
+                let [value] = view.load::<S, false, 1>(simd, t, vector);
                 let state = &mut carried.state.as_mut()[k];
                 *state = simd.add(*state, value);
             }
@@ -251,13 +240,13 @@ impl<N: Neuron> Job<'_, '_, N> {
                 }
                 carried.threshold = simd.load(&carry.learned[learned * plane + at..]);
             }
-            let entered_state = group.states::<S, N>(simd, entered, row, first);
+            let entered_state = batch.states::<S, N>(simd, entered, row, first);
             let spike = Spike {
                 gradient: simd.add(external, simd.load(&carry.spikes[at..])),
                 graded: simd.splat(1.0),
                 slope: slopes[v - vectors.start],
             };
-            let compared = history.compared::<S, N, IMMEDIATE>(simd, group, i, row, first);
+            let compared = history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, first);
             let gradient = carried.through::<IMMEDIATE, LEARN>(
                 simd,
                 &lanes,
@@ -273,7 +262,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                     carried.state.as_ref()[k],
                 );
             }
-            let place = row * group.neurons() + first;
+            let place = row * batch.neurons() + first;
             if LEARN {
                 for k in 0..learned {
                     let sum = carried.parameters.as_ref()[k];

@@ -1,16 +1,18 @@
-//! A whole sequence, backward: what is checked, and what is summed over groups.
+//! A whole sequence, backward: what is checked, and what is summed over batches.
 
+mod batch;
+mod history;
+
+use super::batch::Batch;
 use super::feedback::Feedback;
-use super::group::Group;
-use super::reverse::Job;
-use super::{Connection, Layer, groups};
+use super::{Connection, Layer, batches};
 use crate::Error;
 use crate::neuron::Neuron;
 use crate::parallel;
 use crate::registry::{AnySurrogate, NeuronVisitor};
-use crate::sequence::tile::bands;
-use crate::sequence::{Strided, sum_repeats};
 use crate::simd::Isa;
+use crate::tiling::{Strided, split_columns, sum_repeats};
+use batch::Job;
 use std::marker::PhantomData;
 
 /// The gradients that come in.
@@ -166,24 +168,27 @@ impl Backward<'_, '_> {
         let mut learned = vec![0.0; views.len() * row];
         if row != 0 {
             let feedback = Feedback::new(isa, layer.connection, neurons, true);
-            let groups = groups(shape.samples);
-            let bands =
-                |matrix| bands(matrix, row, &groups, |group| Group::columns(group, neurons));
-            let mut current = bands(Some(gradients.current));
+            let batches = batches(shape.samples);
+            let split = |matrix| {
+                split_columns(matrix, row, &batches, |batch| {
+                    Batch::columns(batch, neurons)
+                })
+            };
+            let mut current = split(Some(gradients.current));
             let initial = gradients.initial.into_iter();
-            let mut initial: Vec<_> = initial.map(&bands).collect();
-            let mut learned = bands(gradients.learnable.then_some(&mut learned[..]));
-            let jobs = groups
+            let mut initial: Vec<_> = initial.map(&split).collect();
+            let mut learned = split(gradients.learnable.then_some(&mut learned[..]));
+            let jobs = batches
                 .iter()
                 .filter_map(|samples| {
                     Some(Job {
-                        group: Group::new(layer, &feedback, samples.clone()),
+                        batch: Batch::new(layer, &feedback, samples.clone()),
                         surrogate,
                         incoming,
                         current: current.next().flatten()?,
                         initial: initial
                             .iter_mut()
-                            .map(|bands| bands.next().flatten())
+                            .map(|columns| columns.next().flatten())
                             .collect(),
                         learned: learned.next().flatten(),
                         neuron: PhantomData::<N>,

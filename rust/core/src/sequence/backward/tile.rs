@@ -1,28 +1,23 @@
 //! A span of neurons, backward through time, tile by tile.
 
-use super::adjoint::{Carry, Spike};
 use super::history::History;
-use super::start::{initial, lanes, nth};
-use super::tile::{Tile, store, write};
-use super::{Layer, OutputGradients, TILE};
 use crate::neuron::{Current, FiringLanes, Neuron, membrane, step};
 use crate::parallel::progress;
 use crate::registry::AnySurrogate;
-use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
+use crate::sequence::adjoint::{Carry, Spike};
+use crate::sequence::start::{initial, lanes, nth};
+use crate::sequence::{Layer, OutputGradients};
+use crate::simd::{Columns, Isa, Kernel, Simd, TILE, array, dispatch};
+use crate::tiling::{AHEAD, Span, Tile, store, write};
 use std::cell::Cell;
 use std::marker::PhantomData;
-
-/// How many steps ahead the rows of a sequence are fetched. Neighbouring steps lie `B·N` elements
-/// apart, usually on different pages, where the hardware does not foresee the next, and one step is
-/// about as many instructions as a CPU looks ahead by itself.
-const AHEAD: usize = 4;
 
 /// The tiles of a span, one after another, through all steps, backward.
 pub(super) struct Job<'a, 'b, N> {
     pub(super) layer: &'a Layer<'a>,
     pub(super) surrogate: AnySurrogate,
     pub(super) incoming: &'a OutputGradients<'a>,
-    pub(super) span: Tile,
+    pub(super) span: Span,
     pub(super) current: Option<Columns<'b, f32>>,
     pub(super) initial: Vec<Option<Columns<'b, f32>>>,
     /// Row by row: parameters, threshold, graded factor.
@@ -77,15 +72,8 @@ impl<N: Neuron> Job<'_, '_, N> {
     ) {
         let lanes = lanes::<S, N, FULL, TILE>(simd, self.layer, tile);
         let mut carry = [Carry::<S, N>::new(simd); TILE];
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
         for (k, view) in self.incoming.last.iter().enumerate() {
-            let row = view
-                .row(0, sample, first, width)
-                .load::<S, FULL, TILE>(simd);
+            let row = view.load::<S, FULL, TILE>(simd, 0, tile);
             for (carry, value) in carry.iter_mut().zip(row) {
                 carry.state.as_mut()[k] = value;
             }
@@ -166,11 +154,6 @@ impl<N: Neuron> Job<'_, '_, N> {
         history: &mut History<'_, S, N, IMMEDIATE>,
         chunk: usize,
     ) -> [N::State<S>; TILE] {
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
         let vectors = tile.vectors::<S, FULL>();
         let mut state = history.restore(simd, chunk);
         let steps = history.steps_of(chunk);
@@ -180,8 +163,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             if t + AHEAD < self.layer.shape.steps {
                 self.layer.current.prefetch(simd, t + AHEAD, tile);
             }
-            let current = self.layer.current.row(t, sample, first, width);
-            let current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
+            let current: [S::F32; TILE] = self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
             let mut compared = current;
             for k in 0..vectors {
                 let current = Current::external(current[k]);
@@ -206,16 +188,10 @@ impl<N: Neuron> Job<'_, '_, N> {
         chunk: usize,
         carry: &mut [Carry<S, N>; TILE],
     ) {
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
         let graded: [S::F32; TILE] = self
             .layer
             .graded_factor
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
+            .load::<S, FULL, TILE>(simd, 0, tile);
         let vectors = tile.vectors::<S, FULL>();
         let past_caches = self.layer.shape.is_past_caches();
         for (i, t) in history.steps_of(chunk).enumerate().rev() {
@@ -230,12 +206,9 @@ impl<N: Neuron> Job<'_, '_, N> {
                     simd.prefetch(tile.of(self.span, out.row(t)));
                 }
             }
-            let spikes = self.incoming.spikes.row(t, sample, first, width);
-            let spikes: [S::F32; TILE] = spikes.load::<S, FULL, TILE>(simd);
+            let spikes: [S::F32; TILE] = self.incoming.spikes.load::<S, FULL, TILE>(simd, t, tile);
             for (k, view) in self.incoming.states.iter().enumerate() {
-                let row = view
-                    .row(t, sample, first, width)
-                    .load::<S, FULL, TILE>(simd);
+                let row = view.load::<S, FULL, TILE>(simd, t, tile);
                 for (carry, value) in carry.iter_mut().zip(row) {
                     let state = &mut carry.state.as_mut()[k];
                     *state = simd.add(*state, value);
@@ -243,8 +216,8 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             let [entered, compared] = history.recall(simd, i);
             let slopes = self.slopes(simd, lanes, &compared, vectors);
-            let current = self.layer.current.row(t, sample, first, width);
-            let mut current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
+            let mut current: [S::F32; TILE] =
+                self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
             for k in 0..vectors {
                 let spike = Spike {
                     gradient: spikes[k],

@@ -1,10 +1,10 @@
-//! What backward recomputes of forward, for one group.
+//! What backward recomputes of forward, for one batch.
 
-use super::group::Group;
 use crate::neuron::{Neuron, membrane};
+use crate::recurrent::batch::Batch;
 use crate::simd::Simd;
 
-/// The recomputed history of a group: states and recurrent current that entered the first step of
+/// The recomputed history of a batch: states and recurrent current that entered the first step of
 /// each chunk, the states that entered each step of the present chunk and the first one behind it, and
 /// the membranes that its steps compared with the threshold, if they are others than those that enter
 /// the next.
@@ -35,15 +35,15 @@ impl<'s> History<'s> {
     pub(super) fn compared<S: Simd, N: Neuron, const IMMEDIATE: bool>(
         &self,
         simd: S,
-        group: &Group<'_>,
+        batch: &Batch<'_>,
         i: usize,
         row: usize,
         first: usize,
     ) -> N::State<S> {
-        let left = &self.entries[(i + 1) * group.state::<N>()..];
-        let mut state = group.states::<S, N>(simd, left, row, first);
+        let left = &self.entries[(i + 1) * batch.state::<N>()..];
+        let mut state = batch.states::<S, N>(simd, left, row, first);
         if IMMEDIATE {
-            let at = i * group.plane() + group.at(0, row, first);
+            let at = i * batch.plane() + batch.at(0, row, first);
             *membrane::<S, N>(&mut state) = simd.load(&self.compared[at..]);
         }
         state
