@@ -18,9 +18,11 @@ mod backward;
 mod batch;
 mod feedback;
 mod forward;
+mod gradients;
 
-pub use backward::{Gradients, OutputGradients, backward};
+pub use backward::backward;
 pub use forward::{Outputs, forward};
+pub use gradients::{Gradients, OutputGradients};
 
 use crate::Error;
 use crate::matmul::Matrix;

@@ -6,12 +6,15 @@
 
 pub(crate) mod adjoint;
 mod backward;
+pub(crate) mod checkpoint;
 mod forward;
+mod gradients;
 mod joined;
 pub(crate) mod start;
 
-pub use backward::{Gradients, OutputGradients, backward};
+pub use backward::backward;
 pub use forward::{Outputs, forward};
+pub use gradients::{Gradients, Learned, OutputGradients};
 
 use crate::Error;
 use crate::neuron::Reset;

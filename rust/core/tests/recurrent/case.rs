@@ -192,10 +192,12 @@ impl Case {
         let (n, step) = (self.shape.neurons, self.shape.samples * self.shape.neurons);
         let zero = Strided::constant(&0.0);
         let incoming = OutputGradients {
-            spikes: row(spikes, n, step),
-            states: vec![zero],
+            neurons: sequence::OutputGradients {
+                spikes: row(spikes, n, step),
+                states: vec![zero],
+                last: vec![zero],
+            },
             last_spikes: zero,
-            last: vec![zero],
         };
         let mut out: Vec<_> = [self.current.len(), step, n, 1, n]
             .map(|len| vec![f32::NAN; len])
@@ -204,11 +206,15 @@ impl Case {
             unreachable!("there are five");
         };
         let gradients = Gradients {
-            current,
-            initial: vec![Some(initial)],
-            learnable: true,
-            parameters: vec![beta],
-            threshold,
+            neurons: sequence::Gradients {
+                current: Some(current),
+                initial: vec![Some(initial)],
+                learned: Some(sequence::Learned {
+                    parameters: vec![beta],
+                    threshold,
+                    graded_factor: None,
+                }),
+            },
             one_to_one: (!self.dense).then_some(weight),
         };
         let surrogate = AnySurrogate::new("atan", &[2.0]).expect("exists");

@@ -5,7 +5,7 @@ use crate::case::{Case, Layout, Numbers, Quantity, Random, View};
 use crate::reference::{self, Incoming, Scaled};
 use crate::surrogate::{Formula, SURROGATES};
 use crate::{RESETS, assert_same_bits};
-use bitspike::sequence::{Gradients, OutputGradients, backward};
+use bitspike::sequence::{Gradients, Learned, OutputGradients, backward};
 use bitspike::simd::Isa;
 use bitspike::tiling::Shape;
 
@@ -65,10 +65,11 @@ impl Found {
         let gradients = Gradients {
             current: wanted.current.then_some(&mut found.current),
             initial: vec![wanted.initial.then_some(&mut found.initial)],
-            learnable: wanted.learnable,
-            parameters: vec![&mut found.beta],
-            threshold: &mut found.threshold,
-            graded_factor: &mut found.graded,
+            learned: wanted.learnable.then_some(Learned {
+                parameters: vec![&mut found.beta],
+                threshold: &mut found.threshold,
+                graded_factor: Some(&mut found.graded),
+            }),
         };
         let incoming = OutputGradients {
             spikes: incoming.spikes.strided(),

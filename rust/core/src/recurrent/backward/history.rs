@@ -1,28 +1,25 @@
 //! What backward recomputes of forward, for one batch.
 
 use crate::neuron::{Neuron, membrane};
+use crate::parallel::Scratch;
 use crate::recurrent::batch::Batch;
 use crate::simd::Simd;
 
-/// The recomputed history of a batch: states and recurrent current that entered the first step of
-/// each chunk, the states that entered each step of the present chunk and the first one behind it, and
-/// the membranes that its steps compared with the threshold, if they are others than those that enter
-/// the next.
+/// The recomputed history of a batch, in planes.
 pub(super) struct History<'s> {
+    /// For each chunk, the states and the recurrent current that entered its first step.
     pub(super) starts: &'s mut [f32],
+    /// For each step of the present chunk, the states that entered it; last, those that it left.
     pub(super) entries: &'s mut [f32],
+    /// For each step of the present chunk, the membranes that it compared with the threshold. Under a
+    /// delayed reset they are those that enter the next step, and this is empty.
     pub(super) compared: &'s mut [f32],
 }
 
 impl<'s> History<'s> {
-    /// A history of these parts, in `scratch`, which is grown if need be.
-    pub(super) fn new(scratch: &'s mut Vec<f32>, [starts, entries, compared]: [usize; 3]) -> Self {
-        let size = starts + entries + compared;
-        if scratch.len() < size {
-            scratch.resize(size, 0.0);
-        }
-        let (starts, rest) = scratch[..size].split_at_mut(starts);
-        let (entries, compared) = rest.split_at_mut(entries);
+    /// A history with parts of these lengths.
+    pub(super) fn new(scratch: &'s mut Scratch, lengths: [usize; 3]) -> Self {
+        let [starts, entries, compared] = scratch.slices(lengths);
         Self {
             starts,
             entries,

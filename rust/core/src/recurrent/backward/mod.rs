@@ -1,51 +1,20 @@
 //! A whole sequence, backward: what is checked, and what is summed over batches.
 
 mod batch;
+mod carried;
 mod history;
 
 use super::batch::Batch;
 use super::feedback::Feedback;
-use super::{Connection, Layer, batches};
+use super::{Connection, Gradients, Layer, OutputGradients, batches};
 use crate::Error;
 use crate::neuron::Neuron;
 use crate::parallel;
 use crate::registry::{AnySurrogate, NeuronVisitor};
-use crate::simd::Isa;
-use crate::tiling::{Strided, split_columns, sum_repeats};
+use crate::simd::{Isa, dispatch};
+use crate::tiling::{split_columns, sum_repeats};
 use batch::Job;
 use std::marker::PhantomData;
-
-/// The gradients that come in.
-#[derive(Clone, Debug)]
-pub struct OutputGradients<'a> {
-    /// Of the spikes, `[T, B, N]`.
-    pub spikes: Strided<'a>,
-    /// Per state: of its sequence, `[T, B, N]`.
-    pub states: Vec<Strided<'a>>,
-    /// Of the spikes of the last step, `[B, N]`, beside what [`spikes`](Self::spikes) says of them.
-    pub last_spikes: Strided<'a>,
-    /// Per state: of its last value, `[B, N]`.
-    pub last: Vec<Strided<'a>>,
-}
-
-/// Where the gradients go; what is `None` is not computed.
-#[derive(Debug, Default)]
-pub struct Gradients<'a> {
-    /// Of the current, `[T, B, N]`; its first step is that of the first recurrent current, and what
-    /// follows that of what came back.
-    pub current: &'a mut [f32],
-    /// Per state: of its initial value, `[B, N]`.
-    pub initial: Vec<Option<&'a mut [f32]>>,
-    /// Whether to fill the following.
-    pub learnable: bool,
-    /// Per parameter, in the layout of the parameter's own view.
-    pub parameters: Vec<&'a mut [f32]>,
-    /// Of the threshold, in the layout of its view.
-    pub threshold: &'a mut [f32],
-    /// Of the weight of a one-to-one connection, in the layout of its view; not of what the first
-    /// recurrent current owes to it.
-    pub one_to_one: Option<&'a mut [f32]>,
-}
 
 /// Sends gradients back through the whole sequence.
 ///
@@ -62,53 +31,8 @@ pub fn backward(
     gradients: Gradients<'_>,
 ) -> Result<(), Error> {
     layer.check()?;
-    let shape = layer.neurons.shape;
-    let states = layer.neurons.neuron.states().len();
-    for (what, found) in [
-        ("gradients of states", incoming.states.len()),
-        ("gradients of last states", incoming.last.len()),
-        ("gradients of initial states", gradients.initial.len()),
-    ] {
-        Error::check_length(what, found, &[states])?;
-    }
-    for view in incoming.states.iter().chain([&incoming.spikes]) {
-        view.check("gradient of a sequence", shape)?;
-    }
-    for view in incoming.last.iter().chain([&incoming.last_spikes]) {
-        view.check("gradient of a last state", shape.once())?;
-    }
-    Error::check_length("gradient of current", gradients.current.len(), &shape.all())?;
-    for out in gradients.initial.iter().flatten() {
-        Error::check_length("gradient of an initial state", out.len(), &shape.row())?;
-    }
-    let learned = learned(layer);
-    let outputs = if gradients.learnable {
-        let found = gradients.parameters.len();
-        Error::check_length(
-            "gradients of parameters",
-            found,
-            &[layer.neurons.parameters.len()],
-        )?;
-        gradients
-            .parameters
-            .iter()
-            .map(|out| out.len())
-            .chain([gradients.threshold.len()])
-            .chain(gradients.one_to_one.iter().map(|out| out.len()))
-            .collect()
-    } else {
-        Vec::new()
-    };
-    if gradients.learnable {
-        Error::check_length(
-            "gradients of learned numbers",
-            outputs.len(),
-            &[learned.len()],
-        )?;
-    }
-    for (view, out) in learned.iter().zip(outputs) {
-        Error::check_length("gradient of a parameter", out, &[view.data.len()])?;
-    }
+    incoming.check(layer)?;
+    gradients.check(layer)?;
     layer.neurons.neuron.visit(Backward {
         isa,
         layer,
@@ -117,16 +41,6 @@ pub fn backward(
         gradients,
     });
     Ok(())
-}
-
-/// The views whose gradients a layer can be asked for: parameters, threshold, one-to-one weight.
-fn learned<'a>(layer: &'a Layer<'_>) -> Vec<&'a Strided<'a>> {
-    let mut views: Vec<_> = layer.neurons.parameters.iter().collect();
-    views.push(&layer.neurons.threshold);
-    if let Connection::OneToOne(weight) = &layer.connection {
-        views.push(weight);
-    }
-    views
 }
 
 struct Backward<'a, 'b> {
@@ -159,14 +73,22 @@ impl Backward<'_, '_> {
         } = self;
         let shape = layer.neurons.shape;
         let (neurons, row) = (shape.neurons, shape.samples * shape.neurons);
-        let views = if gradients.learnable {
-            learned(layer)
-        } else {
-            Vec::new()
-        };
-        // One value per view, sample and neuron; summed below in a fixed order.
-        let mut learned = vec![0.0; views.len() * row];
+        let Gradients {
+            neurons: gradients,
+            one_to_one,
+        } = gradients;
+        // A row per parameter, threshold and one-to-one weight; summed below in a fixed order.
+        let parameters = N::PARAMETERS.len();
+        let wanted = gradients.learned.is_some() || one_to_one.is_some();
+        let rows = parameters + 1 + usize::from(one_to_one.is_some());
+        let mut learned = vec![0.0; if wanted { rows * row } else { 0 }];
         if row != 0 {
+            // What comes back at a step is the gradient of the current one step later.
+            let mut own = Vec::new();
+            let current = gradients.current.unwrap_or_else(|| {
+                own.resize(shape.steps * row, 0.0);
+                &mut own
+            });
             let feedback = Feedback::new(isa, layer.connection, neurons, true);
             let batches = batches(shape.samples);
             let split = |matrix| {
@@ -174,10 +96,10 @@ impl Backward<'_, '_> {
                     Batch::columns(batch, neurons)
                 })
             };
-            let mut current = split(Some(gradients.current));
+            let mut current = split(Some(current));
             let initial = gradients.initial.into_iter();
             let mut initial: Vec<_> = initial.map(&split).collect();
-            let mut learned = split(gradients.learnable.then_some(&mut learned[..]));
+            let mut learned = split(wanted.then_some(&mut learned[..]));
             let jobs = batches
                 .iter()
                 .filter_map(|samples| {
@@ -195,18 +117,18 @@ impl Backward<'_, '_> {
                     })
                 })
                 .collect();
-            parallel::for_each(
-                jobs,
-                layer.work().saturating_mul(2),
-                |job: Job<'_, '_, N>| job.run(isa),
-            );
+            let work = layer.work().saturating_mul(2);
+            parallel::for_each(jobs, work, |job: Job<'_, '_, N>| dispatch(isa, job));
         }
-        let outputs = gradients.parameters.into_iter();
-        let outputs = outputs
-            .chain([gradients.threshold])
-            .chain(gradients.one_to_one);
-        for (k, (view, out)) in views.iter().zip(outputs).enumerate() {
-            sum_repeats(view, neurons, &learned[k * row..][..row], out);
+        if let (Connection::OneToOne(weight), Some(out)) = (&layer.connection, one_to_one) {
+            let shares = &learned[(parameters + 1) * row..];
+            sum_repeats(weight, neurons, shares, out);
+        }
+        if let Some(mut gradients) = gradients.learned {
+            if let Some(out) = gradients.graded_factor.take() {
+                out.fill(0.0);
+            }
+            gradients.sum(&layer.neurons, &learned);
         }
     }
 }

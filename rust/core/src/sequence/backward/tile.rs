@@ -2,15 +2,16 @@
 
 use super::history::History;
 use crate::neuron::{Current, FiringLanes, Neuron, membrane, step};
-use crate::parallel::progress;
+use crate::parallel::{Scratch, progress};
 use crate::registry::AnySurrogate;
 use crate::sequence::adjoint::{Carry, Spike};
+use crate::sequence::checkpoint::Pass;
 use crate::sequence::start::{initial, lanes, nth};
 use crate::sequence::{Layer, OutputGradients};
-use crate::simd::{Columns, Isa, Kernel, Simd, TILE, array, dispatch};
+use crate::simd::{Columns, Kernel, Simd, TILE, array};
 use crate::tiling::{AHEAD, Span, Tile, store, write};
-use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// The tiles of a span, one after another, through all steps, backward.
 pub(super) struct Job<'a, 'b, N> {
@@ -25,20 +26,13 @@ pub(super) struct Job<'a, 'b, N> {
     pub(super) neuron: PhantomData<N>,
 }
 
-thread_local! {
-    /// Kept by the thread: fresh pages cost as much as the arithmetic.
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-/// A job and the buffer for its history.
-struct WithScratch<'s, J>(J, &'s mut Vec<f32>);
-
-impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
+impl<N: Neuron> Kernel for Job<'_, '_, N> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self(mut job, scratch) = self;
+    fn run<S: Simd>(mut self, simd: S) {
+        let mut kept = Scratch::take();
+        let (job, scratch) = (&mut self, &mut kept);
         for tile in job.span.tiles::<S>() {
             let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
             let immediate = N::IMMEDIATE && job.layer.reset.immediate;
@@ -52,23 +46,17 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
             }
         }
         simd.drain();
+        kept.put_back();
     }
 }
 
 impl<N: Neuron> Job<'_, '_, N> {
-    /// Runs the span on the calling thread.
-    pub(super) fn run(self, isa: Isa) {
-        let mut scratch = SCRATCH.take();
-        dispatch(isa, WithScratch(self, &mut scratch));
-        SCRATCH.set(scratch);
-    }
-
     #[inline(always)]
     fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
         simd: S,
         tile: Tile,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Scratch,
     ) {
         let lanes = lanes::<S, N, FULL, TILE>(simd, self.layer, tile);
         let mut carry = [Carry::<S, N>::new(simd); TILE];
@@ -80,24 +68,20 @@ impl<N: Neuron> Job<'_, '_, N> {
         }
 
         let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
-        // Up to the last chunk, saving the states at the start of each, and back again. One loop does
-        // both, because the code of a chunk is inlined wherever it is called.
         let mut state = initial::<S, N, FULL>(simd, self.layer, tile);
-        let chunks = history.chunks();
-        for pass in 0..(2 * chunks).saturating_sub(1) {
-            let chunk = pass.min(2 * chunks - 2 - pass);
-            progress(2 * tile.width * history.steps_of(chunk).len());
-            if pass == chunk {
-                history.save(simd, chunk, &state);
+        for pass in history.chunks().passes() {
+            progress(2 * tile.width * pass.steps.len());
+            if pass.saves {
+                history.save(simd, pass.chunk, &state);
             }
-            state = self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, chunk);
-            if pass + 1 >= chunks {
+            state = self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, &pass);
+            if pass.reverses {
                 self.reverse::<S, FULL, IMMEDIATE, LEARN>(
                     simd,
                     tile,
                     &lanes,
                     &mut history,
-                    chunk,
+                    pass.steps,
                     &mut carry,
                 );
             }
@@ -152,14 +136,12 @@ impl<N: Neuron> Job<'_, '_, N> {
         tile: Tile,
         lanes: &[FiringLanes<S, N>; TILE],
         history: &mut History<'_, S, N, IMMEDIATE>,
-        chunk: usize,
+        pass: &Pass,
     ) -> [N::State<S>; TILE] {
         let vectors = tile.vectors::<S, FULL>();
-        let mut state = history.restore(simd, chunk);
-        let steps = history.steps_of(chunk);
-        let count = steps.len();
-        for (i, t) in steps.enumerate() {
-            history.enter(simd, i, &state);
+        let mut state = history.restore(simd, pass.chunk);
+        for (i, t) in pass.steps.clone().enumerate() {
+            history.record_entering(simd, i, &state);
             if t + AHEAD < self.layer.shape.steps {
                 self.layer.current.prefetch(simd, t + AHEAD, tile);
             }
@@ -171,9 +153,9 @@ impl<N: Neuron> Job<'_, '_, N> {
                 state[k] = result.state;
                 compared[k] = *membrane::<S, N>(&mut result.fired_from);
             }
-            history.compare(simd, i, compared);
+            history.record_compared(simd, i, compared);
         }
-        history.enter(simd, count, &state);
+        history.record_entering(simd, pass.steps.len(), &state);
         state
     }
 
@@ -185,7 +167,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         tile: Tile,
         lanes: &[FiringLanes<S, N>; TILE],
         history: &mut History<'_, S, N, IMMEDIATE>,
-        chunk: usize,
+        steps: Range<usize>,
         carry: &mut [Carry<S, N>; TILE],
     ) {
         let graded: [S::F32; TILE] = self
@@ -194,7 +176,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             .load::<S, FULL, TILE>(simd, 0, tile);
         let vectors = tile.vectors::<S, FULL>();
         let past_caches = self.layer.shape.is_past_caches();
-        for (i, t) in history.steps_of(chunk).enumerate().rev() {
+        for (i, t) in steps.enumerate().rev() {
             if let Some(t) = t.checked_sub(AHEAD) {
                 self.incoming.spikes.prefetch(simd, t, tile);
                 for view in &self.incoming.states {
@@ -214,7 +196,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                     *state = simd.add(*state, value);
                 }
             }
-            let [entered, compared] = history.recall(simd, i);
+            let [entered, compared] = history.read(simd, i);
             let slopes = self.slopes(simd, lanes, &compared, vectors);
             let mut current: [S::F32; TILE] =
                 self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
@@ -224,7 +206,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                     graded: graded[k],
                     slope: slopes[k],
                 };
-                current[k] = carry[k].through::<IMMEDIATE, LEARN>(
+                current[k] = carry[k].step_back::<IMMEDIATE, LEARN>(
                     simd,
                     &lanes[k],
                     entered[k],
