@@ -1,9 +1,10 @@
 //! Backward: the gradients of the loop over one neuron in double precision, and the same bits on
 //! every instruction set.
 
-use crate::case::{Case, Layout, Numbers, Quantity, Random, View};
+use crate::case::{Case, Numbers, Quantity, Random};
 use crate::reference::{self, Incoming, Scaled};
 use crate::surrogate::{Formula, SURROGATES};
+use crate::views::{Layout, View};
 use crate::{RESETS, assert_same_bits};
 use bitspike::sequence::{Gradients, Learned, OutputGradients, backward};
 use bitspike::simd::Isa;
@@ -197,10 +198,7 @@ fn long_sequences() {
 /// No number stops the loop, and instruction sets agree on all of them.
 #[test]
 fn extreme_numbers() {
-    let mut random = Random {
-        state: 6,
-        extreme: 16,
-    };
+    let mut random = Random::with_extremes(6, 16);
     let shape = Shape {
         steps: 17,
         samples: 3,

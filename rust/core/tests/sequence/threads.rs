@@ -1,8 +1,9 @@
 //! The number of threads changes no bit.
 
 use crate::backward::{Found, incoming};
-use crate::case::{Case, Layout, Random};
+use crate::case::{Case, Random};
 use crate::surrogate::SURROGATES;
+use crate::views::Layout;
 use crate::{RESETS, assert_same_bits, reference};
 use bitspike::parallel::{self, Executor};
 use bitspike::sequence::{Outputs, forward};
