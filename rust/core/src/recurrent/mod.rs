@@ -1,18 +1,4 @@
-//! Layers whose spikes come back to them: a whole sequence in one call, forward and backward.
-//!
-//! At each step, the spikes of the step before pass through a [`Connection`], and what comes out is
-//! added to the current from outside; the rest is what [`crate::sequence`] does. So a step needs all
-//! neurons of a sample at once, but samples know nothing of each other: a thread takes a batch of
-//! them through all steps, and never waits.
-//!
-//! | | forward | backward |
-//! |---|---|---|
-//! | dense | active inputs select rows of the weights, which are added | a product of dense gradients |
-//! | one to one | a product | a product |
-//!
-//! Backward recomputes the states, as [`crate::sequence`] does. The gradient of a dense connection's
-//! weights is not computed here: it is [`crate::matmul::weight_gradient`] of the spikes and of the
-//! current's gradient one step later.
+#![doc = include_str!("README.md")]
 
 mod backward;
 mod batch;

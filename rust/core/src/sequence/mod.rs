@@ -1,8 +1,4 @@
-//! The two time loops: a layer of neurons over a whole sequence, forward and backward.
-//!
-//! Work is split over tiles: eight vectors of neurons of one sample. A tile runs through all steps
-//! with its state in registers. Backward keeps nothing of the forward pass: it recomputes the
-//! membrane from the input current into a scratch that stays in the cache.
+#![doc = include_str!("README.md")]
 
 pub(crate) mod adjoint;
 mod backward;
