@@ -7,7 +7,7 @@
 //! |---|---|
 //! | row | one value for each neuron of a sample, or of all samples of a step |
 //! | vector | `S::LANES` neighbouring neurons of a sample, in one register |
-//! | tile | at most [`TILE`](crate::simd::TILE) vectors of a sample: what goes through time in registers |
+//! | tile | at most eight vectors of a sample: what goes through time in registers |
 //! | span | tiles of one sample, one after another: what one thread takes |
 //! | batch | some samples of a recurrent layer, which one thread takes through all steps |
 //! | group | rows of a scan that share a decay |
