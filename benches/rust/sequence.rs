@@ -4,11 +4,10 @@
 
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, Learned, OutputGradients, Outputs, backward, forward};
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
+use bitspike::tiling::{Shape, Strided};
 use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
@@ -242,10 +241,11 @@ fn backwards(criterion: &mut Criterion) {
                 let gradients = Gradients {
                     current: Some(&mut all.0),
                     initial: vec![None],
-                    learnable: true,
-                    parameters: vec![&mut all.1],
-                    threshold: &mut all.2,
-                    graded_factor: &mut all.3,
+                    learned: Some(Learned {
+                        parameters: vec![&mut all.1],
+                        threshold: &mut all.2,
+                        graded_factor: Some(&mut all.3),
+                    }),
                 };
                 backward(isa, &layer, surrogate, &incoming, gradients).expect("the lengths fit");
             };

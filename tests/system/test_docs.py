@@ -142,3 +142,21 @@ def test_neurons_and_surrogates_show_an_example():
     finder = doctest.DocTestFinder(recurse=False)
     for kind in bitspike.neurons.ALL:
         assert any(test.examples for test in finder.find(kind)), kind
+
+
+def test_the_walk_through_of_contributing_is_the_code():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    sources = {
+        "python": ROOT / "python/bitspike/neurons/cuba_lif.py",
+        "rust": ROOT / "rust/core/src/neuron/cuba_lif.rs",
+    }
+    blocks = re.findall(r"```(python|rust)\n(.*?)```", text, re.S)
+    assert [language for language, _ in blocks] == ["python", "rust"]
+    for language, block in blocks:
+        text_of = sources[language].read_text(encoding="utf-8")
+        source = [line.strip() for line in text_of.split("\n")]
+        lines = [line.strip() for line in block.strip().split("\n")]
+        start = source.index(lines[0])
+        assert source[start : start + len(lines)] == lines
+    for path, lines in re.findall(r"`([\w/]+\.(?:py|rs))`, (\d+) lines[,:]", text):
+        assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) == int(lines), path

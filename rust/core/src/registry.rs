@@ -4,8 +4,7 @@
 
 use crate::Error;
 use crate::neuron::*;
-use crate::sequence::TILE;
-use crate::simd::Simd;
+use crate::simd::{Simd, TILE};
 use crate::surrogate::*;
 
 /// A function that is generic over the neuron, run on the one chosen by name.
@@ -227,5 +226,50 @@ fn unknown(kind: &'static str, name: &str, known: impl Iterator<Item = &'static 
         kind,
         name: name.to_owned(),
         known: known.collect::<Vec<_>>().join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NeuronKind, NeuronVisitor};
+    use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Vectors};
+    use crate::simd::Portable;
+
+    /// Whether the adjoint of a neuron depends on the values of the recurrent current.
+    struct DependsOnCurrent(Mechanism);
+
+    impl NeuronVisitor for DependsOnCurrent {
+        type Output = bool;
+
+        fn visit<N: Neuron>(self) -> bool {
+            let simd = Portable;
+            let numbers = |first: f32| move |k| [first + 0.25 * k as f32; 8];
+            let parameters = N::Parameters::<Portable>::from_fn(numbers(0.3));
+            let lanes = FiringLanes::<_, N>::new(simd, self.0, parameters, [1.0; 8]);
+            // Below and above threshold.
+            [-0.5, 1.5].into_iter().any(|state| {
+                let state = N::State::<Portable>::from_fn(numbers(state));
+                let delta = N::State::<Portable>::from_fn(numbers(0.7));
+                let reset = lanes.delayed(simd, state);
+                let [some, other] = [[0.0; 2], [0.9, -0.4]].map(|[external, recurrent]| {
+                    let current = Current::recurrent([external; 8], [recurrent; 8]);
+                    N::adjoint(simd, &reset, parameters, state, current, delta)
+                });
+                format!("{some:?}") != format!("{other:?}")
+            })
+        }
+    }
+
+    #[test]
+    fn no_adjoint_of_a_recurrent_neuron_depends_on_the_current() {
+        let depends = |kind: NeuronKind| {
+            let mut resets = kind.resets().iter();
+            resets.any(|&mechanism| kind.visit(DependsOnCurrent(mechanism)))
+        };
+        for &kind in NeuronKind::ALL {
+            assert!(!kind.has_recurrent_layers() || !depends(kind), "{kind:?}");
+        }
+        // The question can be answered with yes.
+        assert!(depends(NeuronKind::Lapicque) && depends(NeuronKind::Eif));
     }
 }

@@ -5,11 +5,10 @@ use bitspike::neuron::Reset;
 use bitspike::parallel::{self, Executor, Interrupted, interruptible};
 use bitspike::recurrent::{self, Connection};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, backward, forward};
 use bitspike::simd::Isa;
 use bitspike::spikes::{Stream, bernoulli};
+use bitspike::tiling::{Shape, Strided};
 use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -4,9 +4,10 @@ use bitspike::matmul::{Matrix, product, weight_gradient};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::recurrent::{self, Connection, Outputs};
 use bitspike::registry::NeuronKind;
-use bitspike::sequence::{Layer, Shape, Strided};
+use bitspike::sequence::Layer;
 use bitspike::simd::Isa;
 use bitspike::spikes::pack;
+use bitspike::tiling::{Shape, Strided};
 
 /// Below 1, and the same in every run.
 fn random(i: usize) -> f32 {

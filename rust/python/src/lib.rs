@@ -10,6 +10,7 @@
 mod buffer;
 mod call;
 mod config;
+mod conv;
 mod dlpack;
 mod layout;
 mod matmul;
@@ -27,6 +28,8 @@ mod _native {
     #[pymodule_export]
     use super::config::{describe, force_isa, install_torch_pool};
     #[pymodule_export]
+    use super::conv::{max_pool, max_pool_gradient, sum_pool};
+    #[pymodule_export]
     use super::matmul::{prefers_dense, product, weight_gradient};
     #[pymodule_export]
     use super::recurrent::{recurrent_backward, recurrent_forward};
@@ -36,7 +39,7 @@ mod _native {
     use super::sequence::{sequence_backward, sequence_forward};
     #[pymodule_export]
     use super::spikes::{
-        bernoulli, count, count_axis, from_events, max_pool, max_pool_gradient, pack, spike_times,
-        spike_times_gradient, sum_pool, to_events, unpack,
+        bernoulli, count, count_axis, from_events, pack, spike_times, spike_times_gradient,
+        to_events, unpack,
     };
 }

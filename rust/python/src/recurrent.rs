@@ -10,6 +10,7 @@ use bitspike::recurrent::{
     Connection, Gradients, Layer, OutputGradients, Outputs, backward, forward,
 };
 use bitspike::registry::AnySurrogate;
+use bitspike::sequence;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -144,24 +145,28 @@ pub(crate) fn recurrent_backward<'py>(
         views.neurons.of_last(&last)?,
     );
     let incoming = OutputGradients {
-        spikes: spikes.strided(),
-        states: View::all(&states),
+        neurons: sequence::OutputGradients {
+            spikes: spikes.strided(),
+            states: View::all(&states),
+            last: View::all(&last),
+        },
         last_spikes: fired.strided(),
-        last: View::all(&last),
     };
     let mut current = Written::of(&current, "current")?;
     let mut initial = written(&initial, "initial")?;
     let mut gradients = Gradients {
-        current: &mut current,
-        initial: slices(&mut initial),
-        ..Gradients::default()
+        neurons: sequence::Gradients {
+            current: Some(&mut current),
+            initial: slices(&mut initial),
+            learned: None,
+        },
+        one_to_one: None,
     };
     let mut learned = learned.map(Learned::of).transpose()?;
     if let Some(learned) = &mut learned {
-        gradients.learnable = true;
-        gradients.parameters = learned.parameters.iter_mut().map(|x| &mut **x).collect();
-        gradients.threshold = &mut learned.threshold;
-        gradients.one_to_one = learned.other.as_deref_mut();
+        let (learned, one_to_one) = learned.slices();
+        gradients.neurons.learned = Some(learned);
+        gradients.one_to_one = one_to_one;
     }
     let (layer, work) = (views.layer()?, views.neurons.work());
     run(py, work, move |isa| {

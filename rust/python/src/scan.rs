@@ -4,8 +4,8 @@ use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::tensor::Tensor;
 use crate::view::{Axes, Constant, View};
-use bitspike::sequence::Shape;
-use bitspike::sequence::scan::{Gradients, Scan, backward, forward};
+use bitspike::scan::{Gradients, Scan, backward, forward};
+use bitspike::tiling::Shape;
 use pyo3::prelude::*;
 
 /// A scan as Python describes it: `(T, B, N)`, rows per sample that share a decay, whether there is

@@ -6,7 +6,8 @@ use crate::tensor::Tensor;
 use crate::view::{Axes, Constant, View};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, Shape, backward, forward};
+use bitspike::sequence::{self, Gradients, Layer, OutputGradients, Outputs, backward, forward};
+use bitspike::tiling::Shape;
 use pyo3::prelude::*;
 
 /// A layer as Python describes it: neuron, reset mechanism, whether the reset is immediate,
@@ -166,10 +167,10 @@ pub(crate) fn slices<'a>(
 /// Where the gradients of a layer's constants go.
 #[derive(Debug)]
 pub(crate) struct Learned<'py> {
-    pub(crate) parameters: Vec<Written<'py, f32>>,
-    pub(crate) threshold: Written<'py, f32>,
+    parameters: Vec<Written<'py, f32>>,
+    threshold: Written<'py, f32>,
     /// Of the graded factor, or of the weight of a one-to-one connection if there is one.
-    pub(crate) other: Option<Written<'py, f32>>,
+    other: Option<Written<'py, f32>>,
 }
 
 impl<'py> Learned<'py> {
@@ -182,6 +183,16 @@ impl<'py> Learned<'py> {
             threshold: write(&threshold)?,
             other: other.as_ref().map(write).transpose()?,
         })
+    }
+
+    /// They as kernels write them, with the other one by itself.
+    pub(crate) fn slices(&mut self) -> (sequence::Learned<'_>, Option<&mut [f32]>) {
+        let learned = sequence::Learned {
+            parameters: self.parameters.iter_mut().map(|x| &mut **x).collect(),
+            threshold: &mut self.threshold,
+            graded_factor: None,
+        };
+        (learned, self.other.as_deref_mut())
     }
 }
 
@@ -245,10 +256,11 @@ pub(crate) fn sequence_backward<'py>(
     };
     let mut learned = learned.map(Learned::of).transpose()?;
     if let Some(learned) = &mut learned {
-        gradients.learnable = true;
-        gradients.parameters = learned.parameters.iter_mut().map(|x| &mut **x).collect();
-        gradients.threshold = &mut learned.threshold;
-        gradients.graded_factor = learned.other.as_deref_mut().unwrap_or_default();
+        let (learned, graded_factor) = learned.slices();
+        gradients.learned = Some(sequence::Learned {
+            graded_factor,
+            ..learned
+        });
     }
     let layer = views.layer();
     run(py, views.work(), move |isa| {

@@ -3,7 +3,7 @@
 use crate::buffer::{Memory, Written, dtype};
 use crate::call::run;
 use crate::tensor::{Dtype, Plain, Tensor};
-use bitspike::spikes::{self, Bf16, Element, F16, Pool, Stream};
+use bitspike::spikes::{self, Bf16, Element, F16, Stream};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -202,70 +202,5 @@ pub(crate) fn bernoulli(
     run(py, rows.saturating_mul(neurons), move |isa| {
         let stream = Stream { seed, first };
         spikes::bernoulli(isa, stream, probabilities, period, rows, neurons, words)
-    })
-}
-
-/// Maps and windows as Python describes them: `([planes, height, width], window, stride)`.
-type PoolSizes = ([usize; 3], [usize; 2], [usize; 2]);
-
-fn pool(([planes, height, width], window, stride): PoolSizes) -> Pool {
-    Pool {
-        planes,
-        height,
-        width,
-        window,
-        stride,
-    }
-}
-
-/// The maximum of each window.
-#[pyfunction]
-pub(crate) fn max_pool(
-    py: Python<'_>,
-    words: Tensor<'_>,
-    rows: usize,
-    sizes: PoolSizes,
-    maxima: Tensor<'_>,
-) -> PyResult<()> {
-    let words = Memory::of(&words, "words")?;
-    let mut maxima = Written::of(&maxima, "maxima")?;
-    let (words, maxima) = (&*words, &mut *maxima);
-    run(py, words.len().saturating_mul(64), move |isa| {
-        spikes::max_pool(isa, words, rows, pool(sizes), maxima)
-    })
-}
-
-/// How many neurons of each window fire.
-#[pyfunction]
-pub(crate) fn sum_pool(
-    py: Python<'_>,
-    words: Tensor<'_>,
-    rows: usize,
-    sizes: PoolSizes,
-    sums: Tensor<'_>,
-) -> PyResult<()> {
-    let words = Memory::of(&words, "words")?;
-    let mut sums = Written::of(&sums, "sums")?;
-    let (words, sums) = (&*words, &mut *sums);
-    run(py, words.len().saturating_mul(64), move |isa| {
-        spikes::sum_pool(isa, words, rows, pool(sizes), sums)
-    })
-}
-
-/// The gradient of the neurons for that of the maxima.
-#[pyfunction]
-pub(crate) fn max_pool_gradient(
-    py: Python<'_>,
-    words: Tensor<'_>,
-    rows: usize,
-    sizes: PoolSizes,
-    grad: Tensor<'_>,
-    to_spikes: Tensor<'_>,
-) -> PyResult<()> {
-    let (words, grad) = (Memory::of(&words, "words")?, Memory::of(&grad, "grad")?);
-    let mut to_spikes = Written::of(&to_spikes, "to_spikes")?;
-    let (words, grad, to_spikes) = (&*words, &*grad, &mut *to_spikes);
-    run(py, to_spikes.len(), move |isa| {
-        spikes::max_pool_gradient(isa, words, rows, pool(sizes), grad, to_spikes)
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::buffer::{Memory, Order};
 use crate::tensor::Tensor;
-use bitspike::sequence::{Shape, Strided};
+use bitspike::tiling::{Shape, Strided};
 use pyo3::Borrowed;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -1,9 +1,10 @@
 //! Lists of active inputs.
 
-use super::plan::{CHUNK, cut};
+use super::plan::CHUNK;
 use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::{indices, layout};
+use crate::tiling::cut;
 use std::ops::Range;
 
 /// The active inputs of a chunk of rows: a list for each row and block of inputs, all rows of the

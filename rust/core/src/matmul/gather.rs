@@ -3,10 +3,10 @@
 use super::active::Active;
 use super::matrix::Matrix;
 use super::nonfinite::are_finite;
-use super::plan::{ADDITIONS_PER_STEP, Plan, Tile, WIDEST, cut};
-use crate::parallel::progress;
+use super::plan::{ADDITIONS_PER_STEP, Plan, Tile, WIDEST};
+use crate::parallel::{Scratch, progress};
 use crate::simd::{Columns, Kernel, Simd, array};
-use std::cell::Cell;
+use crate::tiling::cut;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,29 +35,6 @@ pub(super) enum Target<'a> {
     Transposed(Columns<'a, f32>),
 }
 
-/// A thread's memory, kept from call to call: fresh pages would cost as much as the arithmetic.
-#[derive(Default)]
-struct Scratch {
-    weights: Vec<f32>,
-    sums: Vec<f32>,
-}
-
-thread_local! {
-    static SCRATCH: Cell<Scratch> = Cell::default();
-}
-
-/// The first `len` numbers of a buffer that start on a cache line: reading a vector that lies in
-/// two lines takes twice as long.
-fn lines(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    const LINE: usize = 64;
-    let needed = len + LINE / size_of::<f32>();
-    if buffer.len() < needed {
-        buffer.resize(needed, 0.0);
-    }
-    let start = buffer.as_ptr().align_offset(LINE);
-    &mut buffer[start..][..len]
-}
-
 impl Kernel for Gather<'_> {
     type Output = ();
 
@@ -77,15 +54,14 @@ impl Gather<'_> {
     /// `V` vectors make the tile's width.
     #[inline(always)]
     fn sum<S: Simd, const V: usize>(mut self, simd: S) {
-        // Taken and put back, because a closure given to `with_borrow_mut` would not be inlined,
-        // and so not be compiled for this instruction set.
-        let mut scratch = SCRATCH.take();
+        let mut scratch = Scratch::take();
         let width = V * S::LANES;
         let [inputs, _] = self.weights.shape();
         let rows = self.active.iter().map(|active| active.rows).sum::<usize>();
-        let sums = lines(&mut scratch.sums, rows * width);
+        let slab = inputs.min(self.plan.slab);
+        let [packed, sums] = scratch.slices([slab * width, rows * width]);
         for slab in cut(0..inputs, self.plan.slab) {
-            let weights = lines(&mut scratch.weights, slab.len() * width);
+            let weights = &mut packed[..slab.len() * width];
             self.weights
                 .pack(slab.clone(), self.tile.columns.clone(), width, weights);
             if let Some(nonfinite) = self.nonfinite
@@ -114,7 +90,7 @@ impl Gather<'_> {
         if let Target::Transposed(out) = &mut self.target {
             transpose(sums, width, self.tile.columns.len(), out);
         }
-        SCRATCH.set(scratch);
+        scratch.put_back();
         simd.drain();
     }
 

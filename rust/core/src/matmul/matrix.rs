@@ -1,8 +1,8 @@
 //! A strided view of numbers, and copying a piece of it into a contiguous tile.
 
-use super::plan::cut;
 use crate::Error;
 use crate::simd::array;
+use crate::tiling::cut;
 use std::ops::Range;
 
 /// A read-only matrix of any strides, checked to lie within its buffer.

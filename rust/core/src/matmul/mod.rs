@@ -35,6 +35,7 @@ mod plan;
 
 use crate::simd::{Columns, Isa, dispatch};
 use crate::spikes::{self, layout};
+use crate::tiling::cut;
 use crate::{Error, parallel};
 use active::Active;
 use gather::{Gather, Target};
@@ -191,7 +192,7 @@ pub fn weight_gradient(
         let mut column_sums = bias.as_mut().and_then(Iterator::next);
         let (tile_rows, others) = rest.split_at_mut(tile.columns.len() * inputs);
         rest = others;
-        let bands = plan::cut(0..inputs, plan.chunks_per_item * CHUNK);
+        let bands = cut(0..inputs, plan.chunks_per_item * CHUNK);
         for (active, out) in active
             .chunks(plan.chunks_per_item)
             .zip(Columns::split(tile_rows, inputs, bands))

@@ -1,8 +1,8 @@
 //! A matrix laid out for many products.
 
 use super::Matrix;
-use super::plan::cut;
 use crate::parallel::progress;
+use crate::tiling::cut;
 use std::ops::Range;
 
 /// A matrix cut into tiles of columns, each of which lies row after row: a kernel that runs down the

@@ -2,6 +2,7 @@
 
 use crate::parallel::{self, GRAIN};
 use crate::simd::{Isa, PAST_CACHES};
+use crate::tiling::cut;
 use std::ops::Range;
 
 /// Rows of spikes whose lists of active inputs are made together.
@@ -121,16 +122,6 @@ fn block(density: f64) -> usize {
         block /= 2;
     }
     block
-}
-
-/// Cuts a range into consecutive pieces of `size`, the last one possibly shorter.
-#[inline(always)]
-pub(super) fn cut(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
-    let end = range.end;
-    range.step_by(size).map(
-        #[inline(always)]
-        move |start| start..end.min(start + size),
-    )
 }
 
 /// What packing the weights costs, in rows of a dense product.

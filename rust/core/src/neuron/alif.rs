@@ -42,7 +42,7 @@ impl Neuron for Alif {
         _: Current<S>,
         [to_a, to_u]: [S::F32; 2],
     ) -> Adjoint<S, Self> {
-        let integrated = reset.forget(simd, to_u);
+        let integrated = reset.kept(simd, to_u);
         Adjoint {
             current: integrated,
             state: [simd.mul(rho, to_a), simd.mul(beta, integrated)],

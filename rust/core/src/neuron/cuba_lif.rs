@@ -43,7 +43,7 @@ impl Neuron for CubaLif {
     ) -> Adjoint<S, Self> {
         let current = current.total(simd);
         let after = simd.add(simd.mul(alpha, syn), simd.mul(w_in, current));
-        let integrated = reset.forget(simd, to_u);
+        let integrated = reset.kept(simd, to_u);
         let to_syn = simd.add(to_syn, simd.mul(r, integrated));
         let to_beta = simd.mul(integrated, u);
         Adjoint {

@@ -17,7 +17,7 @@ impl Klif {
         f: S::F32,
         current: Current<S>,
     ) -> (S::F32, S::F32) {
-        let left = reset.subtract(simd, reset.forget(simd, f));
+        let left = reset.subtract(simd, reset.kept(simd, f));
         (current.onto(simd, simd.mul(beta, left)), left)
     }
 }
@@ -61,7 +61,7 @@ impl Neuron for Klif {
         let to_left = simd.mul(beta, to_u);
         Adjoint {
             current: to_u,
-            state: [reset.forget(simd, to_left)],
+            state: [reset.kept(simd, to_left)],
             parameters: [simd.mul(to_u, left), simd.mul(to_scaled, u)],
             threshold: reset.subtract_to_threshold(simd, to_left),
         }

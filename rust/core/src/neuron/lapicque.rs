@@ -42,7 +42,7 @@ impl Neuron for Lapicque {
         current: Current<S>,
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
-        let integrated = reset.forget(simd, delta);
+        let integrated = reset.kept(simd, delta);
         let current = current.total(simd);
         let voltage = simd.mul(current, resistance);
         let to_driven = simd.mul(integrated, time_step);

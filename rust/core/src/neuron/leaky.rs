@@ -31,7 +31,7 @@ impl Neuron for Leaky {
         current: Current<S>,
     ) -> [S::F32; 1] {
         let recurrent = current.is_recurrent();
-        let u = if recurrent { u } else { reset.forget(simd, u) };
+        let u = if recurrent { u } else { reset.kept(simd, u) };
         let mut u = current.onto(simd, simd.mul(beta, u));
         if recurrent {
             u = reset.erase(simd, u);
@@ -49,15 +49,15 @@ impl Neuron for Leaky {
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
         let integrated = if current.is_recurrent() {
-            reset.forget(simd, delta)
+            reset.kept(simd, delta)
         } else {
             delta
         };
-        let kept = simd.mul(integrated, reset.forget(simd, u));
+        let share = simd.mul(integrated, reset.kept(simd, u));
         Adjoint {
             current: integrated,
-            state: [reset.forget(simd, simd.mul(beta, delta))],
-            parameters: [simd.add(kept, reset.subtract_to_decay(simd, delta))],
+            state: [reset.kept(simd, simd.mul(beta, delta))],
+            parameters: [simd.add(share, reset.subtract_to_decay(simd, delta))],
             threshold: reset.subtract_to_threshold(simd, delta),
         }
     }

@@ -44,7 +44,7 @@ pub use qif::Qif;
 pub use refractory_leaky::RefractoryLeaky;
 pub use reset::{Delayed, Mechanism, Reset};
 pub use resonate_and_fire::ResonateAndFire;
-pub(crate) use step::{FiringLanes, Step, difference, membrane, step};
+pub(crate) use step::{FiringLanes, Step, step};
 pub use synaptic::Synaptic;
 
 use crate::simd::{Simd, array};
@@ -74,7 +74,8 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// neither resets at once nor fires on crossing.
     const ADAPTS: bool = false;
     /// Whether there are recurrent layers of it: they are loops of their own to compile. Its adjoint
-    /// may not depend on the values of the current.
+    /// may not depend on the values of the current (a test of the registry sees to it): backward has
+    /// those of recurrent layers no longer.
     const RECURRENT: bool = false;
     /// Whether full tiles have loops of their own, unrolled over their vectors. Not worth its code
     /// for an equation of hundreds of instructions.
@@ -131,6 +132,12 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
         let u = membrane::<S, Self>(delta);
         *u = simd.add(*u, gradient);
     }
+}
+
+/// The membrane: the last of the states.
+#[inline(always)]
+pub(crate) fn membrane<S: Simd, N: Neuron>(state: &mut N::State<S>) -> &mut S::F32 {
+    &mut state.as_mut()[N::STATES.len() - 1]
 }
 
 /// What [`Neuron::adjoint`] returns.

@@ -28,7 +28,7 @@ impl Neuron for Plif {
         [u]: [S::F32; 1],
         current: Current<S>,
     ) -> [S::F32; 1] {
-        let u = simd.mul(beta, reset.forget(simd, u));
+        let u = simd.mul(beta, reset.kept(simd, u));
         let gain = simd.sub(simd.splat(1.0), beta);
         let u = simd.add(u, simd.mul(gain, current.total(simd)));
         [reset.subtract(simd, u)]
@@ -43,12 +43,12 @@ impl Neuron for Plif {
         current: Current<S>,
         [delta]: [S::F32; 1],
     ) -> Adjoint<S, Self> {
-        let kept = reset.forget(simd, u);
+        let kept = reset.kept(simd, u);
         let gain = simd.sub(simd.splat(1.0), beta);
         let to_beta = simd.mul(delta, simd.sub(kept, current.total(simd)));
         Adjoint {
             current: simd.mul(gain, delta),
-            state: [reset.forget(simd, simd.mul(beta, delta))],
+            state: [reset.kept(simd, simd.mul(beta, delta))],
             parameters: [simd.add(to_beta, reset.subtract_to_decay(simd, delta))],
             threshold: reset.subtract_to_threshold(simd, delta),
         }

@@ -1,5 +1,9 @@
 //! What a spike does to the membrane.
 //!
+//! Three verbs: a reset *erases* what has been integrated, or *subtracts* from it, one step after the
+//! spike; or it acts *at once*. [`Delayed::erase`], [`Delayed::subtract`] and `Delayed::at_once` are
+//! named alike in the Python package. Neurons of biophysics *set* and *shift* states instead.
+//!
 //! The arithmetic is snnTorch's, operation by operation. Most of its products with a flag that is 0
 //! or 1 become selections between the two possible products (`0·θ` is computed, not assumed: it is
 //! `-0` for a negative and NaN for an infinite threshold), which gives the same bits for less.
@@ -116,15 +120,15 @@ impl<S: Simd> Amounts<S> {
 }
 
 impl<S: Simd> Delayed<S> {
-    /// Under "zero" `(1 - R)·x`, else `x`: for what is erased before it is integrated, and its own
-    /// adjoint.
+    /// What an erasing reset keeps: under "zero" `(1 - R)·x`, else `x`. For what is erased before it is
+    /// integrated, and its own adjoint.
     #[inline(always)]
-    pub fn forget(&self, simd: S, x: S::F32) -> S::F32 {
+    pub fn kept(&self, simd: S, x: S::F32) -> S::F32 {
         simd.select(self.flag, simd.mul(self.amounts.keep, x), x)
     }
 
     /// Under "zero" `x - R·x`, else `x`: for what is erased after it was integrated. Its adjoint is
-    /// [`forget`](Self::forget).
+    /// [`kept`](Self::kept).
     #[inline(always)]
     pub fn erase(&self, simd: S, x: S::F32) -> S::F32 {
         if self.mechanism == Mechanism::Zero {
@@ -161,6 +165,31 @@ impl<S: Simd> Delayed<S> {
             simd.sub(zero, simd.mul(self.threshold, subtracted))
         } else {
             zero
+        }
+    }
+
+    /// What an immediate reset makes of the membrane `u` that fired, or did not: under "subtract"
+    /// `u - D·θ`, under "zero" `u - D·u`, with `D` what the delayed rule has [left](Self::left) it.
+    #[inline(always)]
+    pub(crate) fn at_once(&self, simd: S, u: S::F32, fired: S::Mask) -> S::F32 {
+        let left = self.left(simd, fired);
+        match self.mechanism {
+            Mechanism::Subtract => simd.sub(u, simd.mul(left, self.threshold)),
+            Mechanism::Zero => simd.sub(u, simd.mul(left, u)),
+            // The registry refuses the second.
+            Mechanism::None | Mechanism::SubtractBeta => u,
+        }
+    }
+
+    /// `D = S - R`: what an immediate reset still has to do, given that the delayed rule has acted on
+    /// `R`. Under "zero" a silent neuron is left alone (snnTorch would double its membrane).
+    #[inline(always)]
+    pub(crate) fn left(&self, simd: S, fired: S::Mask) -> S::F32 {
+        let (one, zero) = (simd.splat(1.0), simd.splat(0.0));
+        let left = simd.sub(simd.select(fired, one, zero), self.indicator(simd));
+        match self.mechanism {
+            Mechanism::Zero => simd.select(fired, left, zero),
+            _ => left,
         }
     }
 

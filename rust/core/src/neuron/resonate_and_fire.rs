@@ -42,7 +42,7 @@ impl Neuron for ResonateAndFire {
         _: Current<S>,
         [to_re, to_im]: [S::F32; 2],
     ) -> Adjoint<S, Self> {
-        let turned = reset.forget(simd, to_im);
+        let turned = reset.kept(simd, to_im);
         Adjoint {
             current: to_re,
             state: [

@@ -2,7 +2,7 @@
 //! recompute the membrane, so both see the same bits.
 
 use super::reset::Amounts;
-use super::{Current, Delayed, Mechanism, Neuron};
+use super::{Current, Delayed, Mechanism, Neuron, membrane};
 use crate::simd::Simd;
 
 /// What firing and reset need to know, for one vector of neurons.
@@ -48,17 +48,21 @@ impl<S: Simd, N: Neuron> FiringLanes<S, N> {
     /// Who fires at this level.
     #[inline(always)]
     pub(crate) fn fires(&self, simd: S, reset: &Delayed<S>, level: S::F32) -> S::Mask {
-        simd.gt(
-            self.armed(simd, reset, level, f32::NEG_INFINITY),
-            self.threshold,
-        )
+        let level = self.unless_still_above(simd, reset, level, f32::NEG_INFINITY);
+        simd.gt(level, self.threshold)
     }
 
-    /// `x`, or `spent` for neurons that fire on crossing and were above threshold before.
+    /// `x`; `otherwise` for neurons that fire on crossing and were above threshold before.
     #[inline(always)]
-    pub(crate) fn armed(&self, simd: S, reset: &Delayed<S>, x: S::F32, spent: f32) -> S::F32 {
+    pub(crate) fn unless_still_above(
+        &self,
+        simd: S,
+        reset: &Delayed<S>,
+        x: S::F32,
+        otherwise: f32,
+    ) -> S::F32 {
         if N::ON_CROSSING {
-            simd.select(reset.flag, simd.splat(spent), x)
+            simd.select(reset.flag, simd.splat(otherwise), x)
         } else {
             x
         }
@@ -74,12 +78,6 @@ pub(crate) struct Step<S: Simd, N: Neuron> {
     pub(crate) fired: S::Mask,
     /// The states as they enter the next step.
     pub(crate) state: N::State<S>,
-}
-
-/// The membrane: the last of the states.
-#[inline(always)]
-pub(crate) fn membrane<S: Simd, N: Neuron>(state: &mut N::State<S>) -> &mut S::F32 {
-    &mut state.as_mut()[N::STATES.len() - 1]
 }
 
 /// Integrates, fires and resets one vector of neurons.
@@ -98,34 +96,11 @@ pub(crate) fn step<S: Simd, N: Neuron, const IMMEDIATE: bool>(
     let mut state = integrated;
     if IMMEDIATE {
         let u = membrane::<S, N>(&mut state);
-        let again = difference(simd, lanes.mechanism, fired, reset.flag);
-        *u = match lanes.mechanism {
-            Mechanism::Subtract => simd.sub(*u, simd.mul(again, lanes.threshold)),
-            Mechanism::Zero => simd.sub(*u, simd.mul(again, *u)),
-            // `Layer::check` refuses the second.
-            Mechanism::None | Mechanism::SubtractBeta => *u,
-        };
+        *u = reset.at_once(simd, *u, fired);
     }
     Step {
         fired_from: integrated,
         fired,
         state,
-    }
-}
-
-/// `D = S - R`: what an immediate reset still has to do, given that the delayed rule has acted on
-/// `R`. Under "zero" a silent neuron is left alone (snnTorch would double its membrane).
-#[inline(always)]
-pub(crate) fn difference<S: Simd>(
-    simd: S,
-    mechanism: Mechanism,
-    fired: S::Mask,
-    reset: S::Mask,
-) -> S::F32 {
-    let (one, zero) = (simd.splat(1.0), simd.splat(0.0));
-    let difference = simd.sub(simd.select(fired, one, zero), simd.select(reset, one, zero));
-    match mechanism {
-        Mechanism::Zero => simd.select(fired, difference, zero),
-        _ => difference,
     }
 }

@@ -43,7 +43,7 @@ impl Neuron for Synaptic {
         _: Current<S>,
         [to_syn, to_u]: [S::F32; 2],
     ) -> Adjoint<S, Self> {
-        let integrated = reset.forget(simd, to_u);
+        let integrated = reset.kept(simd, to_u);
         let to_syn = simd.add(to_syn, integrated);
         let to_beta = simd.mul(integrated, u);
         Adjoint {

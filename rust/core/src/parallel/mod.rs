@@ -9,9 +9,11 @@
 //! piece of work is done, which is where they are left.
 
 mod interrupt;
+mod scratch;
 
 pub use interrupt::{Interrupted, interruptible};
 pub(crate) use interrupt::{pieces, progress};
+pub(crate) use scratch::Scratch;
 
 use interrupt::Shared;
 use std::sync::atomic::{AtomicUsize, Ordering};

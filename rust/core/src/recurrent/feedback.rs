@@ -1,17 +1,16 @@
 //! A connection at work: spikes in, currents out, and gradients the other way.
 
 use super::Connection;
-use super::group::stride;
 use crate::matmul::dense::{self, Rows};
 use crate::matmul::gather::{add, add_selected, store};
 use crate::matmul::nonfinite::Nonfinite;
 use crate::matmul::packed::Packed;
 use crate::matmul::{ADDITIONS_PER_STEP, tile_width};
 use crate::parallel::progress;
-use crate::sequence::Strided;
-use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::simd::{Isa, Simd};
 use crate::spikes::indices;
-use crate::spikes::layout::{WORD_BITS, words};
+use crate::spikes::layout::{WORD_BITS, padded, words};
+use crate::tiling::{Strided, Tile};
 use std::ops::Range;
 
 /// A connection, laid out for its products.
@@ -36,15 +35,6 @@ enum Weights<'a> {
     OneToOne(Strided<'a>),
 }
 
-struct Lanes;
-impl Kernel for Lanes {
-    type Output = usize;
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> usize {
-        S::LANES
-    }
-}
-
 impl<'a> Feedback<'a> {
     /// The connection of so many neurons; for gradients as well if `both_ways`.
     pub(super) fn new(
@@ -56,16 +46,16 @@ impl<'a> Feedback<'a> {
         let weights = match connection {
             Connection::OneToOne(weight) => Weights::OneToOne(weight),
             Connection::Dense { weight, bias } => {
-                let mut padded = vec![0.0; stride(neurons)];
+                let mut padded_bias = vec![0.0; padded(neurons)];
                 if let Some(bias) = bias {
-                    padded[..neurons].copy_from_slice(bias);
+                    padded_bias[..neurons].copy_from_slice(bias);
                 }
-                let width = dense::width(dispatch(isa, Lanes));
+                let width = dense::width(isa.lanes());
                 let forward = Packed::new(weight.transposed(), tile_width(isa, neurons));
                 Weights::Dense {
                     nonfinite: (!forward.is_finite()).then(|| Nonfinite::new(weight.transposed())),
                     forward,
-                    bias: padded,
+                    bias: padded_bias,
                     backward: both_ways.then(|| Packed::new(weight, width)),
                 }
             }
@@ -91,7 +81,7 @@ impl<'a> Feedback<'a> {
                 ..
             } => {
                 active.clear();
-                let mut starts = [0; super::GROUP + 1];
+                let mut starts = [0; super::BATCH + 1];
                 for (row, spikes) in spikes.chunks_exact(words(self.neurons)).enumerate() {
                     let start = starts[row];
                     active.resize(start + spikes.len() * WORD_BITS + indices::SLACK, 0);
@@ -101,7 +91,7 @@ impl<'a> Feedback<'a> {
                     starts: &starts[..=samples.len()],
                     inputs: active,
                 };
-                let stride = stride(self.neurons);
+                let stride = padded(self.neurons);
                 match forward.width() / S::LANES {
                     1 => add_lists::<S, 1>(simd, forward, bias, lists, out, stride),
                     2 => add_lists::<S, 2>(simd, forward, bias, lists, out, stride),
@@ -124,7 +114,7 @@ impl<'a> Feedback<'a> {
                         let word = spikes[row * row_words + first / WORD_BITS];
                         let fired = simd.to_mask(word >> (first % WORD_BITS));
                         let spike = simd.select(fired, simd.splat(1.0), simd.splat(0.0));
-                        let to = &mut out[row * stride(self.neurons) + first..];
+                        let to = &mut out[row * padded(self.neurons) + first..];
                         simd.store(to, simd.mul(spike, weight));
                     }
                 }
@@ -149,7 +139,7 @@ impl<'a> Feedback<'a> {
                     len: self.neurons,
                 };
                 if let Some(weights) = backward {
-                    dense::product(simd, rows, weights, out, stride(self.neurons));
+                    dense::product(simd, rows, weights, out, padded(self.neurons));
                 }
             }
             Weights::OneToOne(weight) => {
@@ -158,7 +148,7 @@ impl<'a> Feedback<'a> {
                     for first in (0..self.neurons).step_by(S::LANES) {
                         let weight = self.one_to_one(simd, weight, sample, first);
                         let gradient = simd.load_partial(&gradient[first..]);
-                        let to = &mut out[row * stride(self.neurons) + first..];
+                        let to = &mut out[row * padded(self.neurons) + first..];
                         simd.store(to, simd.mul(gradient, weight));
                     }
                 }
@@ -175,10 +165,12 @@ impl<'a> Feedback<'a> {
         sample: usize,
         first: usize,
     ) -> S::F32 {
-        let width = S::LANES.min(self.neurons - first);
-        let [weight] = weight
-            .row(0, sample, first, width)
-            .load::<S, false, 1>(simd);
+        let vector = Tile {
+            sample,
+            first,
+            width: S::LANES.min(self.neurons - first),
+        };
+        let [weight] = weight.load::<S, false, 1>(simd, 0, vector);
         weight
     }
 }

@@ -1,15 +1,15 @@
 //! A whole sequence, forward.
 
+use super::batch::Batch;
 use super::feedback::Feedback;
-use super::group::Group;
-use super::{Layer, groups};
+use super::{Layer, batches};
 use crate::Error;
 use crate::neuron::Neuron;
 use crate::parallel;
 use crate::registry::NeuronVisitor;
-use crate::sequence::tile::bands;
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{WORD_BITS, words};
+use crate::tiling::split_columns;
 use std::marker::PhantomData;
 
 /// Where the results of [`forward`] go; what is `None` is not computed.
@@ -35,8 +35,9 @@ pub struct Outputs<'a> {
 /// use bitspike::neuron::{Mechanism, Reset};
 /// use bitspike::recurrent::{Connection, Layer, Outputs, forward};
 /// use bitspike::registry::NeuronKind;
-/// use bitspike::sequence::{self, Shape, Strided};
+/// use bitspike::sequence;
 /// use bitspike::simd::Isa;
+/// use bitspike::tiling::{Shape, Strided};
 ///
 /// let layer = Layer {
 ///     neurons: sequence::Layer {
@@ -120,34 +121,34 @@ impl Forward<'_, '_> {
         let shape = layer.neurons.shape;
         let (neurons, row_words) = (shape.neurons, words(shape.neurons));
         let feedback = Feedback::new(isa, layer.connection, neurons, false);
-        let groups = groups(shape.samples);
-        let dense_bands = |matrix| {
-            bands(matrix, shape.samples * neurons, &groups, |group| {
-                Group::columns(group, neurons)
+        let batches = batches(shape.samples);
+        let dense_columns = |matrix| {
+            split_columns(matrix, shape.samples * neurons, &batches, |batch| {
+                Batch::columns(batch, neurons)
             })
         };
-        let mut packed = bands(
+        let mut packed = split_columns(
             outputs.packed,
             shape.samples * row_words,
-            &groups,
-            |group| Group::columns(group, row_words),
+            &batches,
+            |batch| Batch::columns(batch, row_words),
         );
-        let mut states: Vec<_> = outputs.states.into_iter().map(&dense_bands).collect();
-        let mut last_spikes = dense_bands(outputs.last_spikes);
-        let mut last: Vec<_> = outputs.last.into_iter().map(&dense_bands).collect();
-        let jobs = groups
+        let mut states: Vec<_> = outputs.states.into_iter().map(&dense_columns).collect();
+        let mut last_spikes = dense_columns(outputs.last_spikes);
+        let mut last: Vec<_> = outputs.last.into_iter().map(&dense_columns).collect();
+        let jobs = batches
             .iter()
             .map(|samples| Job {
-                group: Group::new(layer, &feedback, samples.clone()),
+                batch: Batch::new(layer, &feedback, samples.clone()),
                 packed: packed.next().flatten(),
                 states: states
                     .iter_mut()
-                    .map(|bands| bands.next().flatten())
+                    .map(|columns| columns.next().flatten())
                     .collect(),
                 last_spikes: last_spikes.next().flatten(),
                 last: last
                     .iter_mut()
-                    .map(|bands| bands.next().flatten())
+                    .map(|columns| columns.next().flatten())
                     .collect(),
                 neuron: PhantomData::<N>,
             })
@@ -156,9 +157,9 @@ impl Forward<'_, '_> {
     }
 }
 
-/// A group through all steps.
+/// A batch through all steps.
 struct Job<'a, 'b, N> {
-    group: Group<'a>,
+    batch: Batch<'a>,
     packed: Option<Columns<'b, u64>>,
     states: Vec<Option<Columns<'b, f32>>>,
     last_spikes: Option<Columns<'b, f32>>,
@@ -172,7 +173,7 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         // What a neuron does without is not compiled.
-        if N::IMMEDIATE && self.group.layer.neurons.reset.immediate {
+        if N::IMMEDIATE && self.batch.layer.neurons.reset.immediate {
             self.steps::<S, true>(simd);
         } else {
             self.steps::<S, false>(simd);
@@ -183,13 +184,13 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
 impl<N: Neuron> Job<'_, '_, N> {
     #[inline(always)]
     fn steps<S: Simd, const IMMEDIATE: bool>(mut self, simd: S) {
-        let group = &mut self.group;
-        let steps = group.layer.neurons.shape.steps;
-        let mut from = vec![0.0; group.state::<N>()];
+        let batch = &mut self.batch;
+        let steps = batch.layer.neurons.shape.steps;
+        let mut from = vec![0.0; batch.state::<N>()];
         let mut to = from.clone();
-        group.start(simd, &mut from);
+        batch.start(simd, &mut from);
         for t in 0..steps {
-            group.advance::<S, N, IMMEDIATE>(
+            batch.advance::<S, N, IMMEDIATE>(
                 simd,
                 t,
                 &from,
@@ -198,27 +199,27 @@ impl<N: Neuron> Job<'_, '_, N> {
                 |_, _| {},
             );
             if let Some(packed) = &mut self.packed {
-                packed.row(t).copy_from_slice(&group.spikes);
+                packed.row(t).copy_from_slice(&batch.spikes);
             }
             for (k, sequence) in self.states.iter_mut().enumerate() {
                 if let Some(sequence) = sequence {
-                    group.copy(&to, k, sequence.row(t));
+                    batch.copy(&to, k, sequence.row(t));
                 }
             }
             if t + 1 < steps {
-                group.feed_back(simd);
+                batch.feed_back(simd);
             }
             std::mem::swap(&mut from, &mut to);
         }
         for (k, last) in self.last.iter_mut().enumerate() {
             if let Some(last) = last {
-                group.copy(&from, k, last.row(0));
+                batch.copy(&from, k, last.row(0));
             }
         }
         if let Some(last) = &mut self.last_spikes {
-            let (neurons, row_words) = (group.neurons(), words(group.neurons()));
+            let (neurons, row_words) = (batch.neurons(), words(batch.neurons()));
             let rows = last.row(0).chunks_exact_mut(neurons);
-            for (numbers, spikes) in rows.zip(group.spikes.chunks_exact(row_words)) {
+            for (numbers, spikes) in rows.zip(batch.spikes.chunks_exact(row_words)) {
                 for (n, number) in numbers.iter_mut().enumerate() {
                     *number = (spikes[n / WORD_BITS] >> (n % WORD_BITS) & 1) as f32;
                 }

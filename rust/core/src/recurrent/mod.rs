@@ -1,33 +1,20 @@
-//! Layers whose spikes come back to them: a whole sequence in one call, forward and backward.
-//!
-//! At each step, the spikes of the step before pass through a [`Connection`], and what comes out is
-//! added to the current from outside; the rest is what [`crate::sequence`] does. So a step needs all
-//! neurons of a sample at once, but samples know nothing of each other: a thread takes a group of
-//! them through all steps, and never waits.
-//!
-//! | | forward | backward |
-//! |---|---|---|
-//! | dense | active inputs select rows of the weights, which are added | a product of dense gradients |
-//! | one to one | a product | a product |
-//!
-//! Backward recomputes the states, as [`crate::sequence`] does. The gradient of a dense connection's
-//! weights is not computed here: it is [`crate::matmul::weight_gradient`] of the spikes and of the
-//! current's gradient one step later.
+#![doc = include_str!("README.md")]
 
 mod backward;
+mod batch;
 mod feedback;
 mod forward;
-mod group;
-mod history;
-mod reverse;
+mod gradients;
 
-pub use backward::{Gradients, OutputGradients, backward};
+pub use backward::backward;
 pub use forward::{Outputs, forward};
+pub use gradients::{Gradients, OutputGradients};
 
 use crate::Error;
 use crate::matmul::Matrix;
 use crate::parallel;
-use crate::sequence::{self, Shape, Strided};
+use crate::sequence;
+use crate::tiling::{Shape, Strided, cut};
 use std::ops::Range;
 
 /// A layer of neurons, and how its spikes come back.
@@ -94,23 +81,20 @@ impl Layer<'_> {
     }
 }
 
-/// Samples of a group: enough to share each weight that is fetched from the third-level cache.
-const GROUP: usize = 32;
+/// Samples of a batch: enough to share each weight that is fetched from the third-level cache.
+const BATCH: usize = 32;
 /// Rows of a dense product that are computed together.
 const ROWS: usize = 8;
 
 /// The samples that each thread takes at a time. How they are grouped changes no result.
-fn groups(samples: usize) -> Vec<Range<usize>> {
+fn batches(samples: usize) -> Vec<Range<usize>> {
     let threads = parallel::threads();
-    let count = samples.div_ceil(GROUP).next_multiple_of(threads);
+    let count = samples.div_ceil(BATCH).next_multiple_of(threads);
     let size = samples.div_ceil(count.max(1)).max(1);
     let size = if size > ROWS {
         size.next_multiple_of(ROWS)
     } else {
         size
     };
-    (0..samples)
-        .step_by(size)
-        .map(|start| start..samples.min(start + size))
-        .collect()
+    cut(0..samples, size).collect()
 }

@@ -7,7 +7,7 @@
 //! that the step leaves, `h` the surrogate's derivative at `V - θ`, where `V` is the membrane as it
 //! was compared with the threshold; `R` and `H` are the flags of the delayed reset and of the spike.
 
-use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Vectors, difference, membrane};
+use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Vectors, membrane};
 use crate::simd::Simd;
 
 /// The gradients that a vector of neurons carries from step to step.
@@ -55,7 +55,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
     /// Sends the gradient of what a spike adapts at the next step to the states `compared` that it
     /// was fired from.
     #[inline(always)]
-    pub(super) fn adapt(
+    pub(crate) fn adapt(
         &mut self,
         simd: S,
         lanes: &FiringLanes<S, N>,
@@ -79,7 +79,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
     ///
     /// The order is that of a step, reversed: immediate reset, spike, integration.
     #[inline(always)]
-    pub(crate) fn through<const IMMEDIATE: bool, const LEARN: bool>(
+    pub(crate) fn step_back<const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
         simd: S,
         lanes: &FiringLanes<S, N>,
@@ -101,21 +101,21 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
         let mut spike_gradient = simd.mul(spike.graded, spike.gradient);
         if IMMEDIATE {
             let u = membrane::<S, N>(&mut delta);
-            let again = difference(simd, reset.mechanism, fired, reset.flag);
+            let left = reset.left(simd, fired);
             match reset.mechanism {
                 Mechanism::Subtract => {
                     spike_gradient = simd.sub(spike_gradient, simd.mul(theta, *u));
-                    self.threshold = simd.sub(self.threshold, simd.mul(again, *u));
+                    self.threshold = simd.sub(self.threshold, simd.mul(left, *u));
                 }
                 Mechanism::Zero => {
                     let compared = *membrane::<S, N>(&mut compared);
                     spike_gradient = simd.sub(spike_gradient, simd.mul(compared, *u));
-                    *u = simd.sub(*u, simd.mul(again, *u));
+                    *u = simd.sub(*u, simd.mul(left, *u));
                 }
                 Mechanism::None | Mechanism::SubtractBeta => {}
             }
         }
-        let slope = lanes.armed(simd, &reset, spike.slope, 0.0);
+        let slope = lanes.unless_still_above(simd, &reset, spike.slope, 0.0);
         let through_spike = simd.mul(spike_gradient, slope);
         let (p, to_parameters) = (lanes.parameters, &mut self.parameters);
         N::level_adjoint(simd, p, compared, through_spike, &mut delta, to_parameters);

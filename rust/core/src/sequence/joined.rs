@@ -4,7 +4,8 @@
 //! `N` neurons may as well be one row of `B·N`. Narrow layers, ten neurons say, would leave most
 //! lanes of a tile empty; joined, they fill them.
 
-use super::{Layer, OutputGradients, Shape, Strided};
+use super::{Layer, OutputGradients};
+use crate::tiling::{Shape, Strided};
 
 /// Neurons of the widest tile: rows of a multiple of these leave no lanes empty.
 const WIDEST: usize = 128;

@@ -1,28 +1,21 @@
 //! What a tile starts from.
 
-use super::tile::Tile;
-use super::{Layer, TILE};
+use super::Layer;
 use crate::neuron::{FiringLanes, Neuron, Vectors};
-use crate::simd::{Simd, array};
+use crate::simd::{Simd, TILE, array};
+use crate::tiling::Tile;
 
 /// What each of `V` vectors of a tile needs to fire and reset.
 #[inline(always)]
 pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     simd: S,
     layer: &Layer<'_>,
-    Tile {
-        sample,
-        first,
-        width,
-    }: Tile,
+    tile: Tile,
 ) -> [FiringLanes<S, N>; V] {
-    let threshold: [S::F32; V] = layer
-        .threshold
-        .row(0, sample, first, width)
-        .load::<S, FULL, V>(simd);
+    let threshold: [S::F32; V] = layer.threshold.load::<S, FULL, V>(simd, 0, tile);
     let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); V];
     for (k, view) in layer.parameters.iter().enumerate() {
-        let row = view.row(0, sample, first, width).load::<S, FULL, V>(simd);
+        let row = view.load::<S, FULL, V>(simd, 0, tile);
         for (i, parameters) in parameters.iter_mut().enumerate() {
             parameters.as_mut()[k] = row[i];
         }
@@ -38,17 +31,11 @@ pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
 pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
     simd: S,
     layer: &Layer<'_>,
-    Tile {
-        sample,
-        first,
-        width,
-    }: Tile,
+    tile: Tile,
 ) -> [N::State<S>; TILE] {
     let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); TILE];
     for (k, view) in layer.initial.iter().enumerate() {
-        let row = view
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
+        let row = view.load::<S, FULL, TILE>(simd, 0, tile);
         for (state, value) in state.iter_mut().zip(row) {
             state.as_mut()[k] = value;
         }

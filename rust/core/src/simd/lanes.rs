@@ -76,6 +76,10 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn to_mask(self, bits: u64) -> Self::Mask;
 }
 
+/// Vectors of neurons that go through time together: enough independent ones to hide the latency of
+/// a step.
+pub(crate) const TILE: usize = 8;
+
 /// Results of so many floats or more are worth [`Simd::stream`]: the caches would first read from
 /// memory what is overwritten, and could not keep it for its reader.
 pub const PAST_CACHES: usize = 2 << 20;

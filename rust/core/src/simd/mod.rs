@@ -16,6 +16,7 @@
 )]
 
 mod columns;
+mod dispatch;
 mod isa;
 mod lanes;
 mod portable;
@@ -31,7 +32,10 @@ mod x86;
 use x86 as cpu;
 
 pub use columns::Columns;
-pub use isa::{Isa, Kernel, dispatch};
+pub(crate) use dispatch::compiled_for;
+pub use dispatch::dispatch;
+pub use isa::{Isa, Kernel};
+pub(crate) use lanes::TILE;
 pub use lanes::{PAST_CACHES, Simd, array};
 pub use portable::Portable;
 

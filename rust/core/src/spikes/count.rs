@@ -1,12 +1,11 @@
 //! How many spikes there are.
 
-use super::compiled_for;
 use super::counters::{Counted, count_along};
 use super::layout::{self, rows_per_block};
 use super::transpose::Line;
 use crate::Error;
 use crate::parallel;
-use crate::simd::Isa;
+use crate::simd::{Isa, compiled_for};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Words that one thread counts at a time.

@@ -1,10 +1,9 @@
 //! Vertical counters: a word holds one bit of the counters of 64 neurons.
 
-use super::compiled_for;
 use super::layout::{self, WORD_BITS};
 use super::transpose::{LINE, Line, to_bytes};
 use crate::parallel::{self, progress};
-use crate::simd::Isa;
+use crate::simd::{Isa, compiled_for};
 use std::ops::Range;
 
 /// So many words, or results, take the time of an elementary step of [`parallel::GRAIN`].

@@ -1,11 +1,11 @@
 //! Spikes as the address events of sensors: who fired when.
 
+use super::count;
 use super::indices::{SLACK, STEPS, append};
 use super::layout::{self, WORD_BITS, clear};
-use super::{compiled_for, count};
 use crate::Error;
 use crate::parallel::{pieces, progress};
-use crate::simd::Isa;
+use crate::simd::{Isa, compiled_for};
 
 /// Rows between two places where a call can be interrupted.
 const ROWS: usize = 64;

@@ -1,10 +1,10 @@
 //! Positions of the spikes in each row, and back.
 
+use super::count_rows;
 use super::layout::{self, WORD_BITS, clear, rows_per_block};
-use super::{compiled_for, count_rows};
 use crate::Error;
 use crate::parallel::{self, progress};
-use crate::simd::Isa;
+use crate::simd::{Isa, compiled_for};
 
 /// How much room [`append`] needs behind the last index that it appends.
 pub(crate) const SLACK: usize = WORD_BITS;

@@ -17,6 +17,11 @@ pub const fn words(neurons: usize) -> usize {
     neurons.div_ceil(WORD_BITS)
 }
 
+/// `neurons`, rounded up to whole words: rows of so many numbers are never overhung by vectors.
+pub(crate) const fn padded(neurons: usize) -> usize {
+    neurons.next_multiple_of(WORD_BITS)
+}
+
 /// The bits of a row's last word that belong to neurons; the others are padding.
 ///
 /// ```

@@ -14,7 +14,6 @@
 //! | bits | times of the first, second, … spike | [`spike_times`] |
 //! | bits | positions of the set ones, and back | [`to_indices`], [`from_indices`] |
 //! | bits | `(t, b, n)` of each spike, and back | [`to_events`], [`from_events`] |
-//! | maps of bits | ORs or sums of windows | [`max_pool`], [`sum_pool`] |
 //! | probabilities | random bits | [`bernoulli`] |
 
 mod count;
@@ -23,9 +22,8 @@ mod events;
 pub(crate) mod indices;
 pub mod layout;
 mod pack;
-mod pool;
 mod random;
-mod regroup;
+pub(crate) mod regroup;
 mod times;
 mod transpose;
 
@@ -33,26 +31,7 @@ pub use count::{count, count_axis, count_rows};
 pub use events::{from_events, to_events};
 pub use indices::{from_indices, to_indices};
 pub use pack::{Bf16, Element, F16, pack, unpack};
-pub use pool::{Pool, max_pool, max_pool_gradient, sum_pool};
 pub use random::{Stream, bernoulli};
 pub use regroup::cut_rows;
 pub use times::{spike_times, spike_times_gradient};
 pub use transpose::transpose;
-
-use crate::simd::{Isa, Kernel, Simd, dispatch};
-
-/// Runs plain Rust, compiled for `isa`: the compiler finds the vectors by itself.
-///
-/// `f` must be `#[inline(always)]`, and so must what it calls.
-#[inline(always)]
-fn compiled_for<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
-    struct Plain<F>(F);
-    impl<R, F: FnOnce() -> R> Kernel for Plain<F> {
-        type Output = R;
-        #[inline(always)]
-        fn run<S: Simd>(self, _: S) -> R {
-            (self.0)()
-        }
-    }
-    dispatch(isa, Plain(f))
-}

@@ -58,7 +58,7 @@ pub fn cut_rows(
 
 /// The 64 bits of a row from bit `start` on; zeros beyond its end.
 #[inline(always)]
-pub(super) fn bits_at(row: &[u64], start: usize) -> u64 {
+pub(crate) fn bits_at(row: &[u64], start: usize) -> u64 {
     let (word, shift) = (start / WORD_BITS, start % WORD_BITS);
     let low = row[word] >> shift;
     match (shift, row.get(word + 1)) {

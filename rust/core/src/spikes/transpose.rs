@@ -1,10 +1,9 @@
 //! Bits of a matrix, rows for columns.
 
-use super::compiled_for;
 use super::layout::{self, WORD_BITS};
 use crate::Error;
 use crate::parallel::{self, progress};
-use crate::simd::Isa;
+use crate::simd::{Isa, compiled_for};
 
 /// Blocks of 64 × 64 bits that are transposed together: as many as fill a vector and, in the
 /// result, a cache line.

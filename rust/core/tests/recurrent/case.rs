@@ -1,14 +1,16 @@
 //! A layer with its buffers, and the loops that it is compared with.
 
+use crate::views::{Layout, Random, View, bits};
 use bitspike::matmul::Matrix;
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::recurrent::{
     Connection, Gradients, Layer, OutputGradients, Outputs, backward, forward,
 };
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{self, Shape, Strided};
+use bitspike::sequence;
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
+use bitspike::tiling::{Shape, Strided};
 
 /// A layer of leaky neurons with its buffers.
 #[derive(Clone, Debug)]
@@ -16,58 +18,43 @@ pub(crate) struct Case {
     pub(crate) shape: Shape,
     pub(crate) reset: Reset,
     pub(crate) dense: bool,
-    pub(crate) current: Vec<f32>,
-    /// `[N]`
-    beta: Vec<f32>,
-    threshold: f32,
-    /// `[B, N]`
-    initial: Vec<f32>,
-    first: Vec<f32>,
+    pub(crate) current: View,
+    beta: View,
+    threshold: View,
+    initial: View,
+    first: View,
     /// `[N, N]`, of which a one-to-one connection takes the first row.
     pub(crate) weight: Vec<f32>,
     bias: Vec<f32>,
 }
 
-fn row(data: &[f32], neurons: usize, time: usize) -> Strided<'_> {
-    Strided {
-        data,
-        time,
-        sample: neurons,
-        per_neuron: true,
-    }
-}
-
-fn shared(data: &[f32]) -> Strided<'_> {
-    Strided {
-        data,
-        time: 0,
-        sample: 0,
-        per_neuron: true,
-    }
-}
-
 impl Case {
-    pub(crate) fn new(shape: Shape, reset: Reset, dense: bool, mut seed: u64) -> Self {
-        let mut numbers = |len: usize, low: f32, high: f32| -> Vec<f32> {
-            let mut next = || {
-                seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-                low + (high - low) * ((seed >> 40) as f32 / (1u64 << 24) as f32)
-            };
-            std::iter::repeat_with(&mut next).take(len).collect()
-        };
-        let (step, n) = (shape.samples * shape.neurons, shape.neurons);
+    pub(crate) fn new(shape: Shape, reset: Reset, dense: bool, seed: u64) -> Self {
+        let mut random = Random(seed);
+        let n = shape.neurons;
+        let mut view = |layout, low, high| View::new(layout, shape, || random.uniform(low, high));
         Self {
             shape,
             reset,
             dense,
-            current: numbers(shape.steps * step, -0.5, 1.0),
-            beta: numbers(n, 0.3, 1.0),
-            threshold: 0.75,
-            initial: numbers(step, -1.0, 1.5),
-            first: numbers(step, -0.5, 0.5),
-            weight: numbers(n * n, -0.4, 0.4),
-            bias: numbers(n, -0.1, 0.1),
+            current: view(Layout::Sequence, -0.5, 1.0),
+            beta: view(Layout::Neuron, 0.3, 1.0),
+            threshold: View::new(Layout::One, shape, || 0.75),
+            initial: view(Layout::Each, -1.0, 1.5),
+            first: view(Layout::Each, -0.5, 0.5),
+            weight: (0..n * n).map(|_| random.uniform(-0.4, 0.4)).collect(),
+            bias: (0..n).map(|_| random.uniform(-0.1, 0.1)).collect(),
         }
+    }
+
+    /// Elements of `[T, B, N]`.
+    pub(crate) fn len(&self) -> usize {
+        self.shape.steps * self.row_len()
+    }
+
+    /// Elements of `[B, N]`.
+    fn row_len(&self) -> usize {
+        self.shape.samples * self.shape.neurons
     }
 
     pub(crate) fn layer(&self) -> Layer<'_> {
@@ -78,11 +65,11 @@ impl Case {
                 neuron: NeuronKind::Leaky,
                 reset: self.reset,
                 shape: self.shape,
-                current: row(&self.current, n, self.shape.samples * n),
-                parameters: vec![shared(&self.beta)],
-                threshold: Strided::constant(&self.threshold),
+                current: self.current.strided(),
+                parameters: vec![self.beta.strided()],
+                threshold: self.threshold.strided(),
                 graded_factor: Strided::constant(&1.0),
-                initial: vec![row(&self.initial, n, 0)],
+                initial: vec![self.initial.strided()],
             },
             connection: if self.dense {
                 Connection::Dense {
@@ -90,9 +77,12 @@ impl Case {
                     bias: Some(&self.bias),
                 }
             } else {
-                Connection::OneToOne(shared(&self.weight[..n]))
+                Connection::OneToOne(Strided {
+                    data: &self.weight[..n],
+                    ..self.beta.strided()
+                })
             },
-            first: row(&self.first, n, 0),
+            first: self.first.strided(),
         }
     }
 
@@ -103,8 +93,8 @@ impl Case {
             neurons,
         } = self.shape;
         let mut packed = vec![u64::MAX; steps * samples * words(neurons)];
-        let mut membranes = vec![f32::NAN; self.current.len()];
-        let [mut spikes, mut last] = [0, 1].map(|_| vec![f32::NAN; samples * neurons]);
+        let mut membranes = vec![f32::NAN; self.len()];
+        let [mut spikes, mut last] = [0, 1].map(|_| vec![f32::NAN; self.row_len()]);
         let outputs = Outputs {
             packed: Some(&mut packed),
             states: vec![Some(&mut membranes)],
@@ -112,7 +102,7 @@ impl Case {
             last: vec![Some(&mut last)],
         };
         forward(isa, &self.layer(), outputs).expect("fits");
-        let from = self.current.len().saturating_sub(samples * neurons);
+        let from = self.len().saturating_sub(self.row_len());
         if steps > 0 {
             assert_eq!(bits(&last), bits(&membranes[from..]));
             for (place, &spike) in spikes.iter().enumerate() {
@@ -151,15 +141,17 @@ impl Case {
         for &isa in Isa::available() {
             let (packed, membranes) = self.forward(isa);
             for b in 0..samples {
-                let at = b * neurons;
-                let mut u = self.initial[at..at + neurons].to_vec();
-                let mut feedback = self.first[at..at + neurons].to_vec();
+                let row = |view: &View| (0..neurons).map(|n| view.at(0, b, n)).collect();
+                let (mut u, mut feedback): (Vec<_>, Vec<_>) =
+                    (row(&self.initial), row(&self.first));
                 for t in 0..steps {
                     let mut spikes = vec![0.0; neurons];
                     for n in 0..neurons {
                         let place = (t * samples + b) * neurons + n;
-                        let (theta, flag) = (self.threshold, step(u[n] - self.threshold));
-                        let p = ((self.beta[n] * u[n]) + self.current[place]) + feedback[n];
+                        let theta = self.threshold.at(t, b, n);
+                        let flag = step(u[n] - theta);
+                        let (beta, current) = (self.beta.at(t, b, n), self.current.at(t, b, n));
+                        let p = ((beta * u[n]) + current) + feedback[n];
                         let compared = match self.reset.mechanism {
                             Mechanism::Subtract => p - flag * theta,
                             Mechanism::Zero => p - flag * p,
@@ -188,26 +180,34 @@ impl Case {
 
     /// Gradients of the current, the initial membrane, beta, threshold and one-to-one weight.
     pub(crate) fn backward(&self, isa: Isa, spikes: &[f32]) -> Vec<Vec<f32>> {
-        let (n, step) = (self.shape.neurons, self.shape.samples * self.shape.neurons);
         let zero = Strided::constant(&0.0);
         let incoming = OutputGradients {
-            spikes: row(spikes, n, step),
-            states: vec![zero],
+            neurons: sequence::OutputGradients {
+                spikes: Strided {
+                    data: spikes,
+                    ..self.current.strided()
+                },
+                states: vec![zero],
+                last: vec![zero],
+            },
             last_spikes: zero,
-            last: vec![zero],
         };
-        let mut out: Vec<_> = [self.current.len(), step, n, 1, n]
-            .map(|len| vec![f32::NAN; len])
-            .into();
+        let (beta, n) = (self.beta.data.len(), self.shape.neurons);
+        let lengths = [self.len(), self.row_len(), beta, 1, n];
+        let mut out: Vec<_> = lengths.map(|len| vec![f32::NAN; len]).into();
         let [current, initial, beta, threshold, weight] = &mut out[..] else {
             unreachable!("there are five");
         };
         let gradients = Gradients {
-            current,
-            initial: vec![Some(initial)],
-            learnable: true,
-            parameters: vec![beta],
-            threshold,
+            neurons: sequence::Gradients {
+                current: Some(current),
+                initial: vec![Some(initial)],
+                learned: Some(sequence::Learned {
+                    parameters: vec![beta],
+                    threshold,
+                    graded_factor: None,
+                }),
+            },
             one_to_one: (!self.dense).then_some(weight),
         };
         let surrogate = AnySurrogate::new("atan", &[2.0]).expect("exists");
@@ -227,7 +227,6 @@ impl Case {
         } = self.shape;
         let (packed, membranes) = self.forward(Isa::Scalar);
         let gradient = &self.backward(Isa::Scalar, spikes)[0];
-        let theta = f64::from(self.threshold);
         for b in 0..samples {
             let mut carry = vec![0.0; neurons];
             let mut next: Vec<f64> = vec![0.0; neurons];
@@ -244,12 +243,13 @@ impl Case {
                     } else {
                         next[k] * f64::from(self.weight[k])
                     };
-                    let x = f64::from(membranes[place]) - theta;
+                    let theta = self.threshold.at(t, b, k);
+                    let x = f64::from(membranes[place]) - f64::from(theta);
                     let slope = 1.0 / (1.0 + (std::f64::consts::PI * x).powi(2));
                     let to_u = carry[k] + (f64::from(spikes[place]) + back) * slope;
                     let reset = match t.checked_sub(1) {
                         Some(t) => self.fired(&packed, t, b, k) == 1.0,
-                        None => self.initial[b * neurons + k] > self.threshold,
+                        None => self.initial.at(0, b, k) > theta,
                     };
                     let kept = !reset || self.reset.mechanism != Mechanism::Zero;
                     deltas[k] = if kept { to_u } else { 0.0 };
@@ -258,14 +258,10 @@ impl Case {
                         error < 1e-5 * (1.0 + deltas[k].abs()),
                         "{t} {b} {k}: {error}"
                     );
-                    carry[k] = f64::from(self.beta[k]) * deltas[k];
+                    carry[k] = f64::from(self.beta.at(t, b, k)) * deltas[k];
                 }
                 next = deltas;
             }
         }
     }
-}
-
-pub(crate) fn bits(numbers: &[f32]) -> Vec<u32> {
-    numbers.iter().map(|x| x.to_bits()).collect()
 }

@@ -1,20 +1,24 @@
 //! Recurrent layers, against loops over one neuron at a time.
 
 mod case;
+#[path = "../common/views.rs"]
+mod views;
 
 use bitspike::matmul::Matrix;
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::parallel::{Executor, install};
 use bitspike::recurrent::{Connection, Outputs, forward};
-use bitspike::sequence::Shape;
 use bitspike::simd::Isa;
-use case::{Case, bits};
+use bitspike::tiling::Shape;
+use case::Case;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use views::bits;
 
 fn gradient(case: &Case) -> Vec<f32> {
     let of = |(i, x): (usize, &f32)| x - 0.01 * (i % 7) as f32;
-    case.current.iter().enumerate().map(of).collect()
+    let current = case.current.data[..case.len()].iter();
+    current.enumerate().map(of).collect()
 }
 
 fn cases() -> impl Strategy<Value = Case> {

@@ -1,11 +1,11 @@
 //! Scans with owned buffers, and their definition.
 
-use bitspike::sequence::scan::{Gradients, Scan, backward, forward};
-use bitspike::sequence::{Shape, Strided};
+use crate::views::{Layout, Random, View};
+use bitspike::scan::{Gradients, Scan, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::Shape;
 
-/// A scan with owned buffers. Rows, groups and columns have no gaps; a decay that does not vary is
-/// one number per column.
+/// A scan with owned buffers; a decay that does not vary is one number per column.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) shape: Shape,
@@ -13,11 +13,11 @@ pub(crate) struct Case {
     pub(crate) varies: bool,
     pub(crate) outer: bool,
     pub(crate) rectified: bool,
-    pub(crate) decay: Vec<f32>,
-    pub(crate) input: Vec<f32>,
-    pub(crate) key: Vec<f32>,
-    pub(crate) initial: Vec<f32>,
-    pub(crate) grad: Vec<f32>,
+    pub(crate) decay: View,
+    pub(crate) input: View,
+    pub(crate) key: View,
+    pub(crate) initial: View,
+    pub(crate) grad: View,
 }
 
 /// Gradients of input, key, decay and initial value.
@@ -28,74 +28,58 @@ impl Case {
         (steps, groups, neurons): (usize, usize, usize),
         group: usize,
         [varies, outer, rectified]: [bool; 3],
-        seed: u32,
+        seed: u64,
     ) -> Self {
-        let mut state = seed;
-        let mut random = |count: usize| -> Vec<f32> {
-            let next = |_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-            };
-            (0..count).map(next).collect()
+        let shared = Shape {
+            steps,
+            samples: groups,
+            neurons,
         };
-        let rows = groups * group;
-        let shared = groups * neurons;
+        let shape = Shape {
+            samples: groups * group,
+            ..shared
+        };
+        let mut random = Random(seed);
+        let mut view = |layout, shape| View::new(layout, shape, || random.uniform(-1.0, 1.0));
+        let per_row = if outer {
+            Layout::Step
+        } else {
+            Layout::Sequence
+        };
+        let over_time = if varies {
+            Layout::Sequence
+        } else {
+            Layout::Neuron
+        };
         Self {
-            shape: Shape {
-                steps,
-                samples: rows,
-                neurons,
-            },
+            shape,
             group,
             varies,
             outer,
             rectified,
-            decay: random(if varies { steps * shared } else { neurons }),
-            input: random(steps * rows * if outer { 1 } else { neurons }),
-            key: random(if outer { steps * shared } else { 0 }),
-            initial: random(rows * neurons),
-            grad: random(steps * rows * neurons),
+            decay: view(over_time, shared),
+            input: view(per_row, shape),
+            key: view(Layout::Sequence, shared),
+            initial: view(Layout::Each, shape),
+            grad: view(Layout::Sequence, shape),
         }
     }
 
     pub(crate) fn scan(&self) -> Scan<'_> {
-        let Shape {
-            samples, neurons, ..
-        } = self.shape;
-        let shared = samples / self.group * neurons;
-        let view = |data, time, sample, per_neuron| Strided {
-            data,
-            time,
-            sample,
-            per_neuron,
-        };
         Scan {
             shape: self.shape,
             group: self.group,
-            decay: if self.varies {
-                view(&self.decay, shared, neurons, true)
-            } else {
-                view(&self.decay, 0, 0, true)
-            },
-            input: if self.outer {
-                view(&self.input, samples, 1, false)
-            } else {
-                view(&self.input, samples * neurons, neurons, true)
-            },
-            key: self.outer.then(|| view(&self.key, shared, neurons, true)),
-            initial: view(&self.initial, 0, neurons, true),
+            decay: self.decay.strided(),
+            input: self.input.strided(),
+            key: self.outer.then(|| self.key.strided()),
+            initial: self.initial.strided(),
             rectified: self.rectified,
         }
     }
 
-    /// Where decay and key of this step and row begin.
-    fn shared(&self, t: usize, row: usize) -> usize {
-        let groups = self.shape.samples / self.group;
-        (t * groups + row / self.group) * self.shape.neurons
-    }
-
-    fn decay_at(&self, t: usize, row: usize) -> usize {
-        if self.varies { self.shared(t, row) } else { 0 }
+    /// Numbers of a step of decay and key.
+    fn shared(&self) -> usize {
+        self.shape.samples / self.group * self.shape.neurons
     }
 
     /// The definition, forward.
@@ -109,12 +93,11 @@ impl Case {
         for (t, row, n) in self.indices() {
             let at = (t * samples + row) * neurons + n;
             let before = self.before(&y, t, row, n);
-            let x = if self.outer {
-                self.input[t * samples + row] * self.key[self.shared(t, row) + n]
-            } else {
-                self.input[at]
-            };
-            let sum = self.decay[self.decay_at(t, row) + n] * before + x;
+            let mut x = self.input.at(t, row, n);
+            if self.outer {
+                x *= self.key.at(t, row / self.group, n);
+            }
+            let sum = self.decay.at(t, row / self.group, n) * before + x;
             y[at] = if self.rectified && sum < 0.0 {
                 0.0
             } else {
@@ -130,7 +113,7 @@ impl Case {
         } = self.shape;
         match t.checked_sub(1) {
             Some(t) => y[(t * samples + row) * neurons + n],
-            None => self.initial[row * neurons + n],
+            None => self.initial.at(0, row, n),
         }
     }
 
@@ -152,10 +135,11 @@ impl Case {
             neurons,
         } = self.shape;
         let mut carry = vec![0.0f32; samples * neurons];
-        let mut input = vec![0.0; self.input.len()];
-        let mut key = vec![0.0; self.key.len()];
+        let per_row = if self.outer { 1 } else { neurons };
+        let mut input = vec![0.0; steps * samples * per_row];
+        let mut key = vec![0.0; if self.outer { steps * self.shared() } else { 0 }];
         // What does not vary is summed over time row by row, then over rows with more digits.
-        let mut decay = vec![0.0; steps.max(1) * samples / self.group * neurons];
+        let mut decay = vec![0.0; steps * self.shared()];
         let mut over_time = vec![0.0f32; samples * neurons];
         let rows = (0..steps)
             .rev()
@@ -163,15 +147,15 @@ impl Case {
         for (t, row) in rows {
             for n in 0..neurons {
                 let at = (t * samples + row) * neurons + n;
-                let mut delta = self.grad[at] + carry[row * neurons + n];
+                let mut delta = self.grad.at(t, row, n) + carry[row * neurons + n];
                 if self.rectified && y[at] <= 0.0 {
                     delta = 0.0;
                 }
-                carry[row * neurons + n] = self.decay[self.decay_at(t, row) + n] * delta;
-                let shared = self.shared(t, row) + n;
+                carry[row * neurons + n] = self.decay.at(t, row / self.group, n) * delta;
+                let shared = t * self.shared() + row / self.group * neurons + n;
                 if self.outer {
-                    input[t * samples + row] += delta * self.key[shared];
-                    key[shared] += delta * self.input[t * samples + row];
+                    input[t * samples + row] += delta * self.key.data[shared];
+                    key[shared] += delta * self.input.at(t, row, n);
                 } else {
                     input[at] = delta;
                 }
@@ -183,13 +167,12 @@ impl Case {
         if !self.varies {
             decay = self.sum_rows(&over_time);
         }
-        decay.truncate(self.decay.len());
         [input, key, decay, carry]
     }
 
     fn sum_rows(&self, over_time: &[f32]) -> Vec<f32> {
         let neurons = self.shape.neurons;
-        let mut sums = vec![0.0f64; neurons];
+        let mut sums = vec![0.0f64; self.decay.data.len()];
         for group in over_time.chunks((self.group * neurons).max(1)) {
             for n in 0..neurons {
                 let rows = group.chunks(neurons).map(|row| row[n]);
@@ -200,25 +183,26 @@ impl Case {
     }
 
     pub(crate) fn run(&self, isa: Isa) -> (Vec<f32>, Found) {
-        let scan = self.scan();
-        let mut y = vec![f32::NAN; self.grad.len()];
+        let (scan, rows) = (self.scan(), self.shape.steps * self.shape.samples);
+        let nan = |len| vec![f32::NAN; len];
+        let mut y = nan(rows * self.shape.neurons);
         forward(isa, &scan, &mut y).expect("lengths fit");
-        let grad = Strided {
-            data: &self.grad,
-            time: self.initial.len(),
-            sample: self.shape.neurons,
-            per_neuron: true,
-        };
-        let of = |x: &Vec<f32>| vec![f32::NAN; x.len()];
-        let [mut input, mut key, mut decay, mut initial] =
-            [&self.input, &self.key, &self.decay, &self.initial].map(of);
+        let mut input = nan(if self.outer { rows } else { y.len() });
+        let shared = self.shape.steps * self.shared();
+        let mut key = nan(if self.outer { shared } else { 0 });
+        let mut decay = nan(if self.varies {
+            shared
+        } else {
+            self.decay.data.len()
+        });
+        let mut initial = nan(self.shape.samples * self.shape.neurons);
         let gradients = Gradients {
             input: Some(&mut input),
             key: self.outer.then_some(&mut key[..]),
             decay: Some(&mut decay),
             initial: Some(&mut initial),
         };
-        backward(isa, &scan, &y, grad, gradients).expect("lengths fit");
+        backward(isa, &scan, &y, self.grad.strided(), gradients).expect("lengths fit");
         (y, [input, key, decay, initial])
     }
 

@@ -1,11 +1,13 @@
 //! Linear scans against loops over one number at a time.
 
 mod case;
+#[path = "../common/views.rs"]
+mod views;
 
 use bitspike::Error;
-use bitspike::sequence::Strided;
-use bitspike::sequence::scan::{Gradients, Scan, backward, forward};
+use bitspike::scan::{Gradients, Scan, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::Strided;
 use case::Case;
 use proptest::prelude::*;
 
@@ -17,7 +19,7 @@ proptest! {
         sizes in (0usize..7, 0usize..4, prop_oneof![0usize..40, 60usize..300]),
         group in 1usize..4,
         kind: [bool; 3],
-        seed: u32,
+        seed: u64,
     ) {
         Case::new(sizes, group, kind, seed).assert_runs();
     }
@@ -33,10 +35,10 @@ fn many_threads_and_long_sequences() {
 #[test]
 fn a_trace() {
     let mut case = Case::new((4, 1, 1), 1, [false, false, false], 0);
-    case.decay = vec![0.5];
-    case.input = vec![1.0, 1.0, -3.0, 0.5];
-    case.initial = vec![2.0];
-    case.grad = vec![1.0, 1.0, 1.0, 1.0];
+    case.decay.data = vec![0.5];
+    case.input.data = vec![1.0, 1.0, -3.0, 0.5];
+    case.initial.data = vec![2.0];
+    case.grad.data = vec![1.0, 1.0, 1.0, 1.0];
     for isa in Isa::available() {
         let (y, [input, _, decay, initial]) = case.run(*isa);
         assert_eq!(y, [2.0, 2.0, -2.0, -0.5]);
@@ -72,7 +74,7 @@ fn what_does_not_fit_is_refused() {
     refused(Scan { group: 0, ..scan }, "groups of 0");
     refused(Scan { group: 1, ..scan }, "decay");
     let short = Strided {
-        data: &case.decay[1..],
+        data: &case.decay.data[1..],
         ..scan.decay
     };
     refused(
@@ -90,7 +92,7 @@ fn what_does_not_fit_is_refused() {
         "input",
     );
     let short_initial = Strided {
-        data: &case.initial[1..],
+        data: &case.initial.data[1..],
         ..scan.initial
     };
     refused(

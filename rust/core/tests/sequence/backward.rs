@@ -1,12 +1,14 @@
 //! Backward: the gradients of the loop over one neuron in double precision, and the same bits on
 //! every instruction set.
 
-use crate::case::{Case, Layout, Numbers, Quantity, Random, View};
+use crate::case::{Case, Numbers, Quantity, Random};
 use crate::reference::{self, Incoming, Scaled};
 use crate::surrogate::{Formula, SURROGATES};
+use crate::views::{Layout, View};
 use crate::{RESETS, assert_same_bits};
-use bitspike::sequence::{Gradients, OutputGradients, Shape, backward};
+use bitspike::sequence::{Gradients, Learned, OutputGradients, backward};
 use bitspike::simd::Isa;
+use bitspike::tiling::Shape;
 
 /// Gradients that come in, in one layout.
 pub(crate) fn incoming(layout: Layout, shape: Shape, random: &mut Random) -> Incoming {
@@ -64,10 +66,11 @@ impl Found {
         let gradients = Gradients {
             current: wanted.current.then_some(&mut found.current),
             initial: vec![wanted.initial.then_some(&mut found.initial)],
-            learnable: wanted.learnable,
-            parameters: vec![&mut found.beta],
-            threshold: &mut found.threshold,
-            graded_factor: &mut found.graded,
+            learned: wanted.learnable.then_some(Learned {
+                parameters: vec![&mut found.beta],
+                threshold: &mut found.threshold,
+                graded_factor: Some(&mut found.graded),
+            }),
         };
         let incoming = OutputGradients {
             spikes: incoming.spikes.strided(),
@@ -195,10 +198,7 @@ fn long_sequences() {
 /// No number stops the loop, and instruction sets agree on all of them.
 #[test]
 fn extreme_numbers() {
-    let mut random = Random {
-        state: 6,
-        extreme: 16,
-    };
+    let mut random = Random::with_extremes(6, 16);
     let shape = Shape {
         steps: 17,
         samples: 3,

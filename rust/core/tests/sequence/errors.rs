@@ -4,10 +4,9 @@ use crate::delayed;
 use bitspike::Error;
 use bitspike::neuron::Mechanism;
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, Learned, OutputGradients, Outputs, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::{Shape, Strided};
 
 const SHAPE: Shape = Shape {
     steps: 2,
@@ -48,6 +47,13 @@ fn no_gradients<'a>() -> Gradients<'a> {
     Gradients {
         initial: vec![None],
         ..Gradients::default()
+    }
+}
+
+fn learned(learned: Learned<'_>) -> Gradients<'_> {
+    Gradients {
+        learned: Some(learned),
+        ..no_gradients()
     }
 }
 
@@ -226,22 +232,26 @@ fn gradients_of_wrong_length() {
     };
     let result = backward_into(incoming(), gradients);
     refused_length(result, "gradients of initial states", 0, 1);
-    let learnable = || Gradients {
-        learnable: true,
-        ..no_gradients()
-    };
-    let result = backward_into(incoming(), learnable());
+    let result = backward_into(incoming(), learned(Learned::default()));
     refused_length(result, "gradients of parameters", 0, 1);
-    let gradients = Gradients {
+    let gradients = learned(Learned {
         parameters: vec![&mut numbers],
-        ..learnable()
-    };
+        ..Learned::default()
+    });
     refused_length(
         backward_into(incoming(), gradients),
         "gradient of a parameter",
         23,
         1,
     );
+    let [mut beta, mut threshold] = [[0.0]; 2];
+    let gradients = learned(Learned {
+        parameters: vec![&mut beta],
+        threshold: &mut threshold,
+        graded_factor: Some(&mut numbers),
+    });
+    let result = backward_into(incoming(), gradients);
+    refused_length(result, "gradient of a parameter", 23, 1);
     assert_eq!(numbers, [7.0; 23]);
 
     let of_states = OutputGradients {

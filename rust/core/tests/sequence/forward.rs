@@ -1,10 +1,12 @@
 //! Forward: the same bits as the loop over one neuron, on every instruction set.
 
-use crate::case::{Case, Layout, Numbers, Quantity, Random};
+use crate::case::{Case, Numbers, Quantity, Random};
+use crate::views::Layout;
 use crate::{RESETS, assert_same_bits, reference};
-use bitspike::sequence::{Outputs, Shape, forward};
+use bitspike::sequence::{Outputs, forward};
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
+use bitspike::tiling::Shape;
 use proptest::prelude::*;
 
 /// Sizes around vectors, words and tiles of each instruction set.
@@ -46,7 +48,7 @@ fn check(case: &Case) {
 
 /// Every size, reset and layout; returns how many steps of neurons were compared.
 fn check_sizes(extreme: u64) -> usize {
-    let mut random = Random { state: 1, extreme };
+    let mut random = Random::with_extremes(1, extreme);
     let mut compared = 0;
     for neurons in NEURONS {
         for samples in [0, 1, 3] {

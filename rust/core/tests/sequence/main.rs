@@ -8,6 +8,8 @@ mod reference;
 mod surrogate;
 mod threads;
 mod traces;
+#[path = "../common/views.rs"]
+mod views;
 
 use bitspike::neuron::{Mechanism, Reset};
 

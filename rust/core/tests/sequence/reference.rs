@@ -1,7 +1,8 @@
 //! What the loops must compute, one neuron at a time and as snnTorch writes it.
 
-use crate::case::{Case, View};
+use crate::case::Case;
 use crate::surrogate::Formula;
+use crate::views::View;
 use bitspike::neuron::Mechanism;
 use bitspike::spikes::layout::words;
 use std::ops::{AddAssign, Mul, Sub, SubAssign};

@@ -3,12 +3,14 @@
 //! A step of a silent neuron at threshold 0 hands down a spike's gradient times the derivative at
 //! its input current: so their values are read from the outside.
 
-use crate::case::{Case, Layout, Quantity, Random, View};
+use crate::case::{Case, Quantity, Random};
+use crate::views::{Layout, View};
 use crate::{assert_same_bits, delayed};
 use bitspike::neuron::Mechanism;
 use bitspike::registry::AnySurrogate;
-use bitspike::sequence::{Gradients, OutputGradients, Shape, Strided, backward};
+use bitspike::sequence::{Gradients, OutputGradients, backward};
 use bitspike::simd::Isa;
+use bitspike::tiling::{Shape, Strided};
 use std::f64::consts::{PI, TAU};
 
 /// A surrogate by name, with parameters.
@@ -214,10 +216,7 @@ fn other_parameters_are_used() {
 
 #[test]
 fn instruction_sets_agree_on_any_number() {
-    let mut random = Random {
-        state: 7,
-        extreme: 4,
-    };
+    let mut random = Random::with_extremes(7, 4);
     let shape = Shape {
         steps: 1,
         samples: 1,

@@ -1,12 +1,14 @@
 //! The number of threads changes no bit.
 
 use crate::backward::{Found, incoming};
-use crate::case::{Case, Layout, Random};
+use crate::case::{Case, Random};
 use crate::surrogate::SURROGATES;
+use crate::views::Layout;
 use crate::{RESETS, assert_same_bits, reference};
 use bitspike::parallel::{self, Executor};
-use bitspike::sequence::{Outputs, Shape, forward};
+use bitspike::sequence::{Outputs, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::Shape;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many threads the executor of this test binary has.

@@ -3,10 +3,9 @@
 use crate::{delayed, immediate};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{
-    Gradients, Layer, OutputGradients, Outputs, Shape, Strided, backward, forward,
-};
+use bitspike::sequence::{Gradients, Layer, Learned, OutputGradients, Outputs, backward, forward};
 use bitspike::simd::Isa;
+use bitspike::tiling::{Shape, Strided};
 
 fn layer<'a>(reset: Reset, steps: usize, current: &'a f32, initial: &'a f32) -> Layer<'a> {
     Layer {
@@ -159,10 +158,11 @@ fn check_backward(reset: Reset, expected: Expected) {
         let gradients = Gradients {
             current: Some(&mut current),
             initial: vec![Some(&mut initial)],
-            learnable: true,
-            parameters: vec![&mut beta],
-            threshold: &mut threshold,
-            graded_factor: &mut graded,
+            learned: Some(Learned {
+                parameters: vec![&mut beta],
+                threshold: &mut threshold,
+                graded_factor: Some(&mut graded),
+            }),
         };
         let layer = layer(reset, 3, &0.75, &0.0);
         backward(isa, &layer, surrogate, &incoming, gradients).expect("lengths fit");

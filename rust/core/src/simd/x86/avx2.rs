@@ -1,6 +1,6 @@
 //! Eight lanes of AVX2.
 
-use super::prefetch;
+use super::prefetch::prefetch;
 use crate::simd::Simd;
 use std::arch::x86_64::*;
 

@@ -1,6 +1,6 @@
 //! Sixteen lanes of AVX-512.
 
-use super::prefetch;
+use super::prefetch::prefetch;
 use crate::simd::Simd;
 use std::arch::x86_64::*;
 

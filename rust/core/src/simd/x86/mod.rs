@@ -13,6 +13,7 @@ macro_rules! registers {
 
 mod avx2;
 mod avx512;
+mod prefetch;
 mod sse2;
 
 pub use avx2::Avx2;
@@ -20,7 +21,6 @@ pub use avx512::Avx512;
 pub use sse2::Sse2;
 
 use super::{Isa, Kernel, Simd};
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 /// Whether the CPU has an instruction set.
 pub(super) fn has(isa: Isa) -> bool {
@@ -52,15 +52,4 @@ fn vectorized<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
         #[inline(always)]
         || kernel.run(simd),
     )
-}
-
-/// Hints that `src` will be read soon.
-#[inline(always)]
-fn prefetch(src: &[f32]) {
-    /// Floats of a cache line.
-    const LINE: usize = 16;
-    for line in src.chunks(LINE) {
-        // SAFETY: every x86-64 has the instruction, and it reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
 }

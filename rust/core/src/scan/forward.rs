@@ -1,11 +1,10 @@
 //! A scan, forward.
 
-use super::super::TILE;
-use super::super::tile::{Tile, bands, store};
 use super::Scan;
 use crate::Error;
 use crate::parallel::{self, pieces};
-use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
+use crate::simd::{Columns, Isa, Kernel, Simd, TILE, dispatch};
+use crate::tiling::{Span, Tile, split_columns, store};
 
 /// Runs the scan: `y` is `[T, R, N]`.
 ///
@@ -15,10 +14,11 @@ use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 ///
 /// # Example
 /// ```
-/// use bitspike::sequence::{Shape, Strided, scan};
+/// use bitspike::scan::{Scan, forward};
 /// use bitspike::simd::Isa;
+/// use bitspike::tiling::{Shape, Strided};
 ///
-/// let scan = scan::Scan {
+/// let scan = Scan {
 ///     shape: Shape { steps: 3, samples: 1, neurons: 1 },
 ///     group: 1,
 ///     decay: Strided::constant(&0.5),
@@ -28,7 +28,7 @@ use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 ///     rectified: false,
 /// };
 /// let mut y = [0.0; 3];
-/// scan::forward(Isa::active()?, &scan, &mut y)?;
+/// forward(Isa::active()?, &scan, &mut y)?;
 /// assert_eq!(y, [2.0, 2.0, 2.0]);
 /// # Ok::<(), bitspike::Error>(())
 /// ```
@@ -41,7 +41,7 @@ pub fn forward(isa: Isa, scan: &Scan<'_>, y: &mut [f32]) -> Result<(), Error> {
     }
     let spans = scan.spans(isa);
     let row = shape.samples * shape.neurons;
-    let outputs = bands(Some(y), row, &spans, |span| scan.columns(span));
+    let outputs = split_columns(Some(y), row, &spans, |span| scan.columns(span));
     let jobs = spans.iter().zip(outputs.flatten());
     let jobs = jobs.map(|(&span, y)| Forward { scan, span, y }).collect();
     parallel::for_each(jobs, shape.work(), |job| dispatch(isa, job));
@@ -51,7 +51,7 @@ pub fn forward(isa: Isa, scan: &Scan<'_>, y: &mut [f32]) -> Result<(), Error> {
 /// The tiles of a span, row by row, each through all steps.
 struct Forward<'a, 'b> {
     scan: &'a Scan<'a>,
-    span: Tile,
+    span: Span,
     y: Columns<'b, f32>,
 }
 
@@ -86,13 +86,13 @@ impl Forward<'_, '_> {
         let own = scan.tile_of_row(tile, row);
         let vectors = tile.vectors::<S, FULL>();
         let zero = simd.splat(0.0);
-        let mut y = own.load::<S, FULL>(simd, &scan.initial, 0);
+        let mut y = scan.initial.load::<S, FULL, TILE>(simd, 0, own);
         for steps in pieces(scan.shape.steps, tile.width) {
             for t in steps {
-                let decay = tile.load::<S, FULL>(simd, &scan.decay, t);
-                let mut x = own.load::<S, FULL>(simd, &scan.input, t);
+                let decay = scan.decay.load::<S, FULL, TILE>(simd, t, tile);
+                let mut x = scan.input.load::<S, FULL, TILE>(simd, t, own);
                 if let Some(key) = &scan.key {
-                    let key = tile.load::<S, FULL>(simd, key, t);
+                    let key = key.load::<S, FULL, TILE>(simd, t, tile);
                     for i in 0..vectors {
                         x[i] = simd.mul(x[i], key[i]);
                     }

@@ -1,23 +1,26 @@
 //! Windows of feature maps, against loops that look at one bit at a time.
 
-use crate::{dense, packed};
+#[path = "common/bits.rs"]
+mod bits;
+
+use bits::{dense, packed};
 use bitspike::Error;
+use bitspike::conv::{Windows, max_pool, max_pool_gradient, sum_pool};
 use bitspike::simd::Isa;
-use bitspike::spikes::{Pool, max_pool, max_pool_gradient, sum_pool};
 use proptest::prelude::*;
 
-fn check(pool: Pool, rows: usize) {
-    let Pool {
+fn check(windows: Windows, rows: usize) {
+    let Windows {
         planes,
         height,
         width,
         window,
         stride,
-    } = pool;
+    } = windows;
     let neurons = planes * height * width;
     let spikes = dense(rows * neurons);
     let words = packed(&spikes, rows, neurons);
-    let [out_height, out_width] = pool.pooled().expect("the window fits");
+    let [out_height, out_width] = windows.grid().expect("the window fits");
     let outputs = planes * out_height * out_width;
     let grad: Vec<_> = (0..rows * outputs).map(|i| 1.0 / (i + 1) as f32).collect();
 
@@ -40,14 +43,14 @@ fn check(pool: Pool, rows: usize) {
     for &isa in Isa::available() {
         let expected = packed(&any, rows, outputs);
         let mut maxima = vec![u64::MAX; expected.len()];
-        max_pool(isa, &words, rows, pool, &mut maxima).expect("the lengths fit");
-        assert_eq!(maxima, expected, "{isa:?} {pool:?}");
+        max_pool(isa, &words, rows, windows, &mut maxima).expect("the lengths fit");
+        assert_eq!(maxima, expected, "{isa:?} {windows:?}");
         let mut counted = vec![f32::NAN; sums.len()];
-        sum_pool(isa, &words, rows, pool, &mut counted).expect("the lengths fit");
-        assert_eq!(counted, sums, "{isa:?} {pool:?}");
+        sum_pool(isa, &words, rows, windows, &mut counted).expect("the lengths fit");
+        assert_eq!(counted, sums, "{isa:?} {windows:?}");
         let mut sent = vec![f32::NAN; to_spikes.len()];
-        max_pool_gradient(isa, &words, rows, pool, &grad, &mut sent).expect("the lengths fit");
-        assert_eq!(sent, to_spikes, "{isa:?} {pool:?}");
+        max_pool_gradient(isa, &words, rows, windows, &grad, &mut sent).expect("the lengths fit");
+        assert_eq!(sent, to_spikes, "{isa:?} {windows:?}");
     }
 }
 
@@ -60,23 +63,23 @@ proptest! {
         rows in 0usize..4,
     ) {
         let window = [window[0].min(height), window[1].min(width).min(64)];
-        check(Pool { planes, height, width, window, stride }, rows);
+        check(Windows { planes, height, width, window, stride }, rows);
     }
 }
 
 #[test]
 fn large_maps_are_shared_between_threads() {
-    let pool = Pool {
+    let windows = Windows {
         planes: 5,
         height: 33,
         width: 40,
         window: [2, 2],
         stride: [2, 2],
     };
-    check(pool, 90);
+    check(windows, 90);
 }
 
-const SMALL: Pool = Pool {
+const SMALL: Windows = Windows {
     planes: 1,
     height: 4,
     width: 100,
@@ -94,18 +97,18 @@ fn windows_that_do_not_fit_are_refused() {
         ([2, 2], [0, 1]),
         ([2, 2], [1, 0]),
     ] {
-        let pool = Pool {
+        let windows = Windows {
             window,
             stride,
             ..SMALL
         };
-        assert!(matches!(pool.pooled(), Err(Error::OutOfRange { .. })));
+        assert!(matches!(windows.grid(), Err(Error::OutOfRange { .. })));
     }
-    let huge = Pool {
+    let huge = Windows {
         planes: usize::MAX,
         ..SMALL
     };
-    assert!(matches!(huge.pooled(), Err(Error::Overflow { .. })));
+    assert!(matches!(huge.grid(), Err(Error::Overflow { .. })));
 }
 
 #[test]

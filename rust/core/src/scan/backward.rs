@@ -1,17 +1,10 @@
 //! A scan, backward: with `δ[t]` the gradient of `x[t]`, `δ[t] = ȳ[t] + a[t+1]·δ[t+1]`.
 
-use super::super::Strided;
-use super::super::TILE;
-use super::super::backward::sum_repeats;
-use super::super::strided::Row;
-use super::super::tile::{Tile, bands, store};
 use super::Scan;
 use crate::Error;
 use crate::parallel::{self, pieces};
-use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
-
-/// How many steps ahead rows are fetched: neighbouring steps lie on different pages.
-const AHEAD: usize = 4;
+use crate::simd::{Columns, Isa, Kernel, Simd, TILE, array, dispatch};
+use crate::tiling::{AHEAD, Row, Span, Strided, Tile, split_columns, store, sum_repeats};
 
 /// Numbers of the widest tile.
 const WIDEST: usize = TILE * 16;
@@ -100,14 +93,14 @@ pub fn backward(
     };
     let summed = to_decay.is_some().then_some(&mut constants[..]);
     let spans = scan.spans(isa);
-    let columns = |span: Tile| scan.columns(span);
-    let shared_columns = |span: Tile| span.columns(shape.neurons);
-    let rows = |span: Tile| span.sample * scan.group..(span.sample + 1) * scan.group;
-    let mut values = bands(values, shape.samples, &spans, rows);
-    let mut input = bands(input, row, &spans, columns);
-    let mut key = bands(key, shared_row, &spans, shared_columns);
-    let mut decay = bands(decay.or(summed), shared_row, &spans, shared_columns);
-    let mut initial = bands(initial, row, &spans, columns);
+    let columns = |span: Span| scan.columns(span);
+    let shared_columns = |span: Span| span.columns(shape.neurons);
+    let rows = |span: Span| span.sample * scan.group..(span.sample + 1) * scan.group;
+    let mut values = split_columns(values, shape.samples, &spans, rows);
+    let mut input = split_columns(input, row, &spans, columns);
+    let mut key = split_columns(key, shared_row, &spans, shared_columns);
+    let mut decay = split_columns(decay.or(summed), shared_row, &spans, shared_columns);
+    let mut initial = split_columns(initial, row, &spans, columns);
     let outputs = Strided {
         data: y,
         time: row,
@@ -139,7 +132,7 @@ struct Backward<'a, 'b> {
     /// `y`
     outputs: Strided<'a>,
     grad: Strided<'a>,
-    span: Tile,
+    span: Span,
     /// Of the input's factor beside the key: one number per row.
     values: Option<Columns<'b, f32>>,
     input: Option<Columns<'b, f32>>,
@@ -190,17 +183,17 @@ impl Backward<'_, '_> {
                     self.grad.prefetch(simd, t, own);
                     self.outputs.prefetch(simd, t, own);
                 }
-                let mut delta = own.load::<S, FULL>(simd, &self.grad, t);
+                let mut delta = self.grad.load::<S, FULL, TILE>(simd, t, own);
                 for i in 0..vectors {
                     delta[i] = simd.add(delta[i], carry[i]);
                 }
                 if RECTIFIED {
-                    let y = own.load::<S, FULL>(simd, &self.outputs, t);
+                    let y = self.outputs.load::<S, FULL, TILE>(simd, t, own);
                     for i in 0..vectors {
                         delta[i] = simd.select(simd.gt(y[i], zero), delta[i], zero);
                     }
                 }
-                let decay = tile.load::<S, FULL>(simd, &scan.decay, t);
+                let decay = scan.decay.load::<S, FULL, TILE>(simd, t, tile);
                 for i in 0..vectors {
                     carry[i] = simd.mul(decay[i], delta[i]);
                 }
@@ -209,20 +202,20 @@ impl Backward<'_, '_> {
                 }
                 if let Some(key) = &scan.key {
                     if let Some(values) = &mut self.values {
-                        let key = tile.load::<S, FULL>(simd, key, t);
+                        let key = key.load::<S, FULL, TILE>(simd, t, tile);
                         let terms = product(simd, delta, key);
                         add_up::<S>(simd, &terms, tile.width, &mut values.row(t)[row]);
                     }
                     if let Some(out) = &mut self.key {
-                        let value = own.load::<S, FULL>(simd, &scan.input, t);
+                        let value = scan.input.load::<S, FULL, TILE>(simd, t, own);
                         let share = product(simd, delta, value);
                         add_row::<S, FULL>(simd, tile.of(span, out.row(t)), row == 0, share);
                     }
                 }
                 if let Some(out) = &mut self.decay {
                     let entered = match t.checked_sub(1) {
-                        Some(before) => own.load::<S, FULL>(simd, &self.outputs, before),
-                        None => own.load::<S, FULL>(simd, &scan.initial, 0),
+                        Some(before) => self.outputs.load::<S, FULL, TILE>(simd, before, own),
+                        None => scan.initial.load::<S, FULL, TILE>(simd, 0, own),
                     };
                     let share = product(simd, delta, entered);
                     if constant {

@@ -2,11 +2,11 @@
 //!
 //! Long sequences are recomputed in chunks, from the states saved at the start of each.
 
-use super::TILE;
 use crate::neuron::{Neuron, Vectors, membrane};
-use crate::simd::{Simd, array};
+use crate::parallel::Scratch;
+use crate::sequence::checkpoint::Chunks;
+use crate::simd::{Simd, TILE, array};
 use std::marker::PhantomData;
-use std::ops::Range;
 
 /// Steps that are recomputed at a time: with the widest tile their states fill half a megabyte.
 const CHUNK: usize = 1024;
@@ -19,7 +19,9 @@ const CHUNK: usize = 1024;
 #[derive(Debug)]
 pub(super) struct History<'a, S, N, const IMMEDIATE: bool> {
     rows: &'a mut [f32],
-    steps: usize,
+    chunks: Chunks,
+    /// Rows of the states at the start of all chunks.
+    checkpoints: usize,
     lanes: PhantomData<(S, N)>,
 }
 
@@ -27,28 +29,23 @@ impl<'a, S: Simd, N: Neuron, const IMMEDIATE: bool> History<'a, S, N, IMMEDIATE>
     const WIDTH: usize = TILE * S::LANES;
     const PER_STEP: usize = N::STATES.len() + IMMEDIATE as usize;
 
-    /// The history of a sequence of so many steps, in `scratch`, which is grown if need be.
-    pub(super) fn new(scratch: &'a mut Vec<f32>, steps: usize) -> Self {
-        let checkpoints = steps.div_ceil(CHUNK) * N::STATES.len();
-        let rows = checkpoints + (steps.min(CHUNK) + 1) * Self::PER_STEP;
-        if scratch.len() < rows * Self::WIDTH {
-            scratch.resize(rows * Self::WIDTH, 0.0);
-        }
+    /// The history of a sequence of so many steps.
+    pub(super) fn new(scratch: &'a mut Scratch, steps: usize) -> Self {
+        let chunks = Chunks::new(steps, CHUNK);
+        let checkpoints = chunks.count() * N::STATES.len();
+        let rows = checkpoints + (chunks.size() + 1) * Self::PER_STEP;
+        let [rows] = scratch.slices([rows * Self::WIDTH]);
         Self {
-            rows: scratch,
-            steps,
+            rows,
+            chunks,
+            checkpoints,
             lanes: PhantomData,
         }
     }
 
-    /// How many chunks the sequence has.
-    pub(super) fn chunks(&self) -> usize {
-        self.steps.div_ceil(CHUNK)
-    }
-
-    /// The steps of a chunk.
-    pub(super) fn steps_of(&self, chunk: usize) -> Range<usize> {
-        chunk * CHUNK..((chunk + 1) * CHUNK).min(self.steps)
+    /// How the sequence is cut.
+    pub(super) fn chunks(&self) -> Chunks {
+        self.chunks
     }
 
     #[inline(always)]
@@ -59,7 +56,7 @@ impl<'a, S: Simd, N: Neuron, const IMMEDIATE: bool> History<'a, S, N, IMMEDIATE>
     /// The row of the first state that enters step `i` of the present chunk.
     #[inline(always)]
     fn entry(&self, i: usize) -> usize {
-        self.chunks() * N::STATES.len() + i * Self::PER_STEP
+        self.checkpoints + i * Self::PER_STEP
     }
 
     #[inline(always)]
@@ -99,13 +96,13 @@ impl<'a, S: Simd, N: Neuron, const IMMEDIATE: bool> History<'a, S, N, IMMEDIATE>
 
     /// Records the states that enter step `i` of the present chunk.
     #[inline(always)]
-    pub(super) fn enter(&mut self, simd: S, i: usize, state: &[N::State<S>; TILE]) {
+    pub(super) fn record_entering(&mut self, simd: S, i: usize, state: &[N::State<S>; TILE]) {
         self.put(simd, self.entry(i), state);
     }
 
     /// Records the membrane that step `i` compared with the threshold.
     #[inline(always)]
-    pub(super) fn compare(&mut self, simd: S, i: usize, membrane: [S::F32; TILE]) {
+    pub(super) fn record_compared(&mut self, simd: S, i: usize, membrane: [S::F32; TILE]) {
         if IMMEDIATE {
             let row = self.row(self.entry(i) + N::STATES.len());
             for (i, &u) in membrane.iter().enumerate() {
@@ -116,7 +113,7 @@ impl<'a, S: Simd, N: Neuron, const IMMEDIATE: bool> History<'a, S, N, IMMEDIATE>
 
     /// The states that entered step `i`, and those that it compared with the threshold.
     #[inline(always)]
-    pub(super) fn recall(&mut self, simd: S, i: usize) -> [[N::State<S>; TILE]; 2] {
+    pub(super) fn read(&mut self, simd: S, i: usize) -> [[N::State<S>; TILE]; 2] {
         let mut compared = self.get(simd, self.entry(i + 1));
         if IMMEDIATE {
             let row = self.row(self.entry(i) + N::STATES.len());

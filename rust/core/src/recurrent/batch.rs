@@ -4,24 +4,18 @@ use super::Layer;
 use super::feedback::Feedback;
 use crate::neuron::{Current, Neuron, Step, Vectors, step};
 use crate::parallel::progress;
-use crate::sequence::Strided;
 use crate::sequence::start::lanes;
-use crate::sequence::tile::Tile;
 use crate::simd::Simd;
-use crate::spikes::layout::{WORD_BITS, tail_mask, words};
+use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
+use crate::tiling::{Strided, Tile};
 use std::ops::Range;
 
-/// Rows of neurons are padded to whole words, so that vectors never overhang them.
-pub(super) fn stride(neurons: usize) -> usize {
-    neurons.next_multiple_of(WORD_BITS)
-}
-
-/// A group of samples, their latest spikes, and what these send back.
+/// Some samples, their latest spikes, and what these send back.
 ///
-/// Numbers lie in planes, which have a row of [`stride`] numbers for each sample: one plane for the
+/// Numbers lie in planes, which have a row of [`padded`] numbers for each sample: one plane for the
 /// recurrent current of the next step, and one for each state, which the caller keeps.
 #[derive(Debug)]
-pub(super) struct Group<'a> {
+pub(super) struct Batch<'a> {
     pub(super) layer: &'a Layer<'a>,
     pub(super) feedback: &'a Feedback<'a>,
     pub(super) samples: Range<usize>,
@@ -33,7 +27,7 @@ pub(super) struct Group<'a> {
     active: Vec<u32>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> Batch<'a> {
     pub(super) fn new(
         layer: &'a Layer<'a>,
         feedback: &'a Feedback<'a>,
@@ -44,7 +38,7 @@ impl<'a> Group<'a> {
             layer,
             feedback,
             spikes: vec![0; samples.len() * row],
-            recurrent: vec![0.0; samples.len() * stride(layer.neurons.shape.neurons)],
+            recurrent: vec![0.0; samples.len() * padded(layer.neurons.shape.neurons)],
             samples,
             active: Vec::new(),
         }
@@ -56,7 +50,7 @@ impl<'a> Group<'a> {
         self.layer.neurons.shape.neurons
     }
 
-    /// The columns of the group in a row of so many values per sample.
+    /// The columns of the batch in a row of so many values per sample.
     pub(super) fn columns(samples: Range<usize>, per_sample: usize) -> Range<usize> {
         samples.start * per_sample..samples.end * per_sample
     }
@@ -64,7 +58,7 @@ impl<'a> Group<'a> {
     /// Numbers of a plane.
     #[inline(always)]
     pub(super) fn plane(&self) -> usize {
-        self.samples.len() * stride(self.neurons())
+        self.samples.len() * padded(self.neurons())
     }
 
     /// Numbers of the planes of all states.
@@ -76,7 +70,7 @@ impl<'a> Group<'a> {
     /// Where neuron `first` of a row lies in plane `k`.
     #[inline(always)]
     pub(super) fn at(&self, k: usize, row: usize, first: usize) -> usize {
-        k * self.plane() + row * stride(self.neurons()) + first
+        k * self.plane() + row * padded(self.neurons()) + first
     }
 
     /// How many vectors a row takes.
@@ -102,8 +96,7 @@ impl<'a> Group<'a> {
         for row in 0..self.samples.len() {
             for v in 0..self.vectors::<S>() {
                 let tile = self.vector::<S>(row, v);
-                let from = view.row(0, tile.sample, tile.first, tile.width);
-                let [vector] = from.load::<S, false, 1>(simd);
+                let [vector] = view.load::<S, false, 1>(simd, 0, tile);
                 simd.store(&mut plane[self.at(0, row, tile.first)..], vector);
             }
         }
@@ -139,14 +132,9 @@ impl<'a> Group<'a> {
             self.spikes[row * row_words..][..row_words].fill(0);
             for v in 0..self.vectors::<S>() {
                 let tile = self.vector::<S>(row, v);
-                let Tile {
-                    sample,
-                    first,
-                    width,
-                } = tile;
+                let first = tile.first;
                 let [lanes] = lanes::<S, N, false, 1>(simd, layer, tile);
-                let external = layer.current.row(t, sample, first, width);
-                let [external] = external.load::<S, false, 1>(simd);
+                let [external] = layer.current.load::<S, false, 1>(simd, t, tile);
                 let state = self.states::<S, N>(simd, from, row, first);
                 let recurrent = simd.load(&self.recurrent[self.at(0, row, first)..]);
                 let current = Current::recurrent(external, recurrent);

@@ -1,28 +1,24 @@
 //! A span of neurons, backward through time, tile by tile.
 
-use super::adjoint::{Carry, Spike};
 use super::history::History;
-use super::start::{initial, lanes, nth};
-use super::tile::{Tile, store, write};
-use super::{Layer, OutputGradients, TILE};
 use crate::neuron::{Current, FiringLanes, Neuron, membrane, step};
-use crate::parallel::progress;
+use crate::parallel::{Scratch, progress};
 use crate::registry::AnySurrogate;
-use crate::simd::{Columns, Isa, Kernel, Simd, array, dispatch};
-use std::cell::Cell;
+use crate::sequence::adjoint::{Carry, Spike};
+use crate::sequence::checkpoint::Pass;
+use crate::sequence::start::{initial, lanes, nth};
+use crate::sequence::{Layer, OutputGradients};
+use crate::simd::{Columns, Kernel, Simd, TILE, array};
+use crate::tiling::{AHEAD, Span, Tile, store, write};
 use std::marker::PhantomData;
-
-/// How many steps ahead the rows of a sequence are fetched. Neighbouring steps lie `B·N` elements
-/// apart, usually on different pages, where the hardware does not foresee the next, and one step is
-/// about as many instructions as a CPU looks ahead by itself.
-const AHEAD: usize = 4;
+use std::ops::Range;
 
 /// The tiles of a span, one after another, through all steps, backward.
 pub(super) struct Job<'a, 'b, N> {
     pub(super) layer: &'a Layer<'a>,
     pub(super) surrogate: AnySurrogate,
     pub(super) incoming: &'a OutputGradients<'a>,
-    pub(super) span: Tile,
+    pub(super) span: Span,
     pub(super) current: Option<Columns<'b, f32>>,
     pub(super) initial: Vec<Option<Columns<'b, f32>>>,
     /// Row by row: parameters, threshold, graded factor.
@@ -30,20 +26,13 @@ pub(super) struct Job<'a, 'b, N> {
     pub(super) neuron: PhantomData<N>,
 }
 
-thread_local! {
-    /// Kept by the thread: fresh pages cost as much as the arithmetic.
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-/// A job and the buffer for its history.
-struct WithScratch<'s, J>(J, &'s mut Vec<f32>);
-
-impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
+impl<N: Neuron> Kernel for Job<'_, '_, N> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self(mut job, scratch) = self;
+    fn run<S: Simd>(mut self, simd: S) {
+        let mut kept = Scratch::take();
+        let (job, scratch) = (&mut self, &mut kept);
         for tile in job.span.tiles::<S>() {
             let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
             let immediate = N::IMMEDIATE && job.layer.reset.immediate;
@@ -57,59 +46,42 @@ impl<N: Neuron> Kernel for WithScratch<'_, Job<'_, '_, N>> {
             }
         }
         simd.drain();
+        kept.put_back();
     }
 }
 
 impl<N: Neuron> Job<'_, '_, N> {
-    /// Runs the span on the calling thread.
-    pub(super) fn run(self, isa: Isa) {
-        let mut scratch = SCRATCH.take();
-        dispatch(isa, WithScratch(self, &mut scratch));
-        SCRATCH.set(scratch);
-    }
-
     #[inline(always)]
     fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
         simd: S,
         tile: Tile,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Scratch,
     ) {
         let lanes = lanes::<S, N, FULL, TILE>(simd, self.layer, tile);
         let mut carry = [Carry::<S, N>::new(simd); TILE];
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
         for (k, view) in self.incoming.last.iter().enumerate() {
-            let row = view
-                .row(0, sample, first, width)
-                .load::<S, FULL, TILE>(simd);
+            let row = view.load::<S, FULL, TILE>(simd, 0, tile);
             for (carry, value) in carry.iter_mut().zip(row) {
                 carry.state.as_mut()[k] = value;
             }
         }
 
         let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
-        // Up to the last chunk, saving the states at the start of each, and back again. One loop does
-        // both, because the code of a chunk is inlined wherever it is called.
         let mut state = initial::<S, N, FULL>(simd, self.layer, tile);
-        let chunks = history.chunks();
-        for pass in 0..(2 * chunks).saturating_sub(1) {
-            let chunk = pass.min(2 * chunks - 2 - pass);
-            progress(2 * tile.width * history.steps_of(chunk).len());
-            if pass == chunk {
-                history.save(simd, chunk, &state);
+        for pass in history.chunks().passes() {
+            progress(2 * tile.width * pass.steps.len());
+            if pass.saves {
+                history.save(simd, pass.chunk, &state);
             }
-            state = self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, chunk);
-            if pass + 1 >= chunks {
+            state = self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, &pass);
+            if pass.reverses {
                 self.reverse::<S, FULL, IMMEDIATE, LEARN>(
                     simd,
                     tile,
                     &lanes,
                     &mut history,
-                    chunk,
+                    pass.steps,
                     &mut carry,
                 );
             }
@@ -164,24 +136,16 @@ impl<N: Neuron> Job<'_, '_, N> {
         tile: Tile,
         lanes: &[FiringLanes<S, N>; TILE],
         history: &mut History<'_, S, N, IMMEDIATE>,
-        chunk: usize,
+        pass: &Pass,
     ) -> [N::State<S>; TILE] {
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
         let vectors = tile.vectors::<S, FULL>();
-        let mut state = history.restore(simd, chunk);
-        let steps = history.steps_of(chunk);
-        let count = steps.len();
-        for (i, t) in steps.enumerate() {
-            history.enter(simd, i, &state);
+        let mut state = history.restore(simd, pass.chunk);
+        for (i, t) in pass.steps.clone().enumerate() {
+            history.record_entering(simd, i, &state);
             if t + AHEAD < self.layer.shape.steps {
                 self.layer.current.prefetch(simd, t + AHEAD, tile);
             }
-            let current = self.layer.current.row(t, sample, first, width);
-            let current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
+            let current: [S::F32; TILE] = self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
             let mut compared = current;
             for k in 0..vectors {
                 let current = Current::external(current[k]);
@@ -189,9 +153,9 @@ impl<N: Neuron> Job<'_, '_, N> {
                 state[k] = result.state;
                 compared[k] = *membrane::<S, N>(&mut result.fired_from);
             }
-            history.compare(simd, i, compared);
+            history.record_compared(simd, i, compared);
         }
-        history.enter(simd, count, &state);
+        history.record_entering(simd, pass.steps.len(), &state);
         state
     }
 
@@ -203,22 +167,16 @@ impl<N: Neuron> Job<'_, '_, N> {
         tile: Tile,
         lanes: &[FiringLanes<S, N>; TILE],
         history: &mut History<'_, S, N, IMMEDIATE>,
-        chunk: usize,
+        steps: Range<usize>,
         carry: &mut [Carry<S, N>; TILE],
     ) {
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
         let graded: [S::F32; TILE] = self
             .layer
             .graded_factor
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
+            .load::<S, FULL, TILE>(simd, 0, tile);
         let vectors = tile.vectors::<S, FULL>();
         let past_caches = self.layer.shape.is_past_caches();
-        for (i, t) in history.steps_of(chunk).enumerate().rev() {
+        for (i, t) in steps.enumerate().rev() {
             if let Some(t) = t.checked_sub(AHEAD) {
                 self.incoming.spikes.prefetch(simd, t, tile);
                 for view in &self.incoming.states {
@@ -230,28 +188,25 @@ impl<N: Neuron> Job<'_, '_, N> {
                     simd.prefetch(tile.of(self.span, out.row(t)));
                 }
             }
-            let spikes = self.incoming.spikes.row(t, sample, first, width);
-            let spikes: [S::F32; TILE] = spikes.load::<S, FULL, TILE>(simd);
+            let spikes: [S::F32; TILE] = self.incoming.spikes.load::<S, FULL, TILE>(simd, t, tile);
             for (k, view) in self.incoming.states.iter().enumerate() {
-                let row = view
-                    .row(t, sample, first, width)
-                    .load::<S, FULL, TILE>(simd);
+                let row = view.load::<S, FULL, TILE>(simd, t, tile);
                 for (carry, value) in carry.iter_mut().zip(row) {
                     let state = &mut carry.state.as_mut()[k];
                     *state = simd.add(*state, value);
                 }
             }
-            let [entered, compared] = history.recall(simd, i);
+            let [entered, compared] = history.read(simd, i);
             let slopes = self.slopes(simd, lanes, &compared, vectors);
-            let current = self.layer.current.row(t, sample, first, width);
-            let mut current: [S::F32; TILE] = current.load::<S, FULL, TILE>(simd);
+            let mut current: [S::F32; TILE] =
+                self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
             for k in 0..vectors {
                 let spike = Spike {
                     gradient: spikes[k],
                     graded: graded[k],
                     slope: slopes[k],
                 };
-                current[k] = carry[k].through::<IMMEDIATE, LEARN>(
+                current[k] = carry[k].step_back::<IMMEDIATE, LEARN>(
                     simd,
                     &lanes[k],
                     entered[k],

@@ -1,10 +1,10 @@
 //! A whole sequence, forward.
 //!
-//! This file checks and splits the layer into tiles; what happens in a tile is in `advance.rs`.
+//! This file checks and splits the layer into tiles; what happens in a tile is in `tile.rs`.
 
-use super::advance::Job;
-use super::tile::{bands, spans};
-use super::{Layer, Shape};
+mod tile;
+
+use super::Layer;
 use crate::Error;
 use crate::neuron::Neuron;
 use crate::parallel;
@@ -12,7 +12,9 @@ use crate::registry::NeuronVisitor;
 use crate::simd::Isa;
 use crate::spikes::cut_rows;
 use crate::spikes::layout::words;
+use crate::tiling::{Shape, spans, split_columns};
 use std::marker::PhantomData;
+use tile::Job;
 
 /// Where the results of [`forward`] go; what is `None` is not computed.
 #[derive(Debug, Default)]
@@ -36,8 +38,9 @@ pub struct Outputs<'a> {
 /// ```
 /// use bitspike::neuron::{Mechanism, Reset};
 /// use bitspike::registry::NeuronKind;
-/// use bitspike::sequence::{Layer, Outputs, Shape, Strided, forward};
+/// use bitspike::sequence::{Layer, Outputs, forward};
 /// use bitspike::simd::Isa;
+/// use bitspike::tiling::{Shape, Strided};
 ///
 /// let layer = Layer {
 ///     neuron: NeuronKind::Leaky,
@@ -142,13 +145,14 @@ impl NeuronVisitor for Forward<'_, '_> {
             shape.samples * words(shape.neurons),
         );
         let spans = spans(isa, shape);
-        let dense_bands = |matrix| bands(matrix, row, &spans, |span| span.columns(shape.neurons));
-        let mut packed = bands(outputs.packed, row_words, &spans, |span| {
+        let dense_columns =
+            |matrix| split_columns(matrix, row, &spans, |span| span.columns(shape.neurons));
+        let mut packed = split_columns(outputs.packed, row_words, &spans, |span| {
             span.words(shape.neurons)
         });
-        let mut dense = dense_bands(outputs.dense);
-        let mut states: Vec<_> = outputs.states.into_iter().map(&dense_bands).collect();
-        let mut last: Vec<_> = outputs.last.into_iter().map(&dense_bands).collect();
+        let mut dense = dense_columns(outputs.dense);
+        let mut states: Vec<_> = outputs.states.into_iter().map(&dense_columns).collect();
+        let mut last: Vec<_> = outputs.last.into_iter().map(&dense_columns).collect();
         let jobs = spans
             .iter()
             .map(|&span| Job {
@@ -158,11 +162,11 @@ impl NeuronVisitor for Forward<'_, '_> {
                 dense: dense.next().flatten(),
                 states: states
                     .iter_mut()
-                    .map(|bands| bands.next().flatten())
+                    .map(|columns| columns.next().flatten())
                     .collect(),
                 last: last
                     .iter_mut()
-                    .map(|bands| bands.next().flatten())
+                    .map(|columns| columns.next().flatten())
                     .collect(),
                 carried: Vec::new(),
                 neuron: PhantomData::<N>,

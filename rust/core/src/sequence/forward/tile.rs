@@ -1,12 +1,11 @@
 //! A span of neurons, forward through time, tile by tile.
 
-use super::start::{initial, lanes, nth};
-use super::strided::Row;
-use super::tile::{Tile, store, write};
-use super::{Layer, TILE};
 use crate::neuron::{Current, FiringLanes, Neuron, step};
 use crate::parallel::progress;
-use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
+use crate::sequence::Layer;
+use crate::sequence::start::{initial, lanes, nth};
+use crate::simd::{Columns, Isa, Kernel, Simd, TILE, dispatch};
+use crate::tiling::{Row, Span, Tile, store, write};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -19,7 +18,7 @@ fn steps_at_a_time(neurons: usize) -> usize {
 /// A span of neurons through all steps.
 pub(super) struct Job<'a, 'b, N> {
     pub(super) layer: &'a Layer<'a>,
-    pub(super) span: Tile,
+    pub(super) span: Span,
     pub(super) packed: Option<Columns<'b, u64>>,
     pub(super) dense: Option<Columns<'b, f32>>,
     pub(super) states: Vec<Option<Columns<'b, f32>>>,
@@ -86,18 +85,10 @@ impl<N: Neuron> Job<'_, '_, N> {
         tile: Tile,
         steps: Range<usize>,
     ) {
-        let Tile {
-            sample,
-            first,
-            width,
-        } = tile;
         let vectors = tile.vectors::<S, FULL>();
         let (layer, span) = (self.layer, self.span);
         let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL, TILE>(simd, layer, tile);
-        let graded: [S::F32; TILE] = layer
-            .graded_factor
-            .row(0, sample, first, width)
-            .load::<S, FULL, TILE>(simd);
+        let graded = layer.graded_factor.load::<S, FULL, TILE>(simd, 0, tile);
         let mut state = initial::<S, N, FULL>(simd, layer, tile);
         if steps.start > 0 {
             for k in 0..N::STATES.len() {
@@ -111,10 +102,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         let end = steps.end;
 
         for t in steps {
-            let current = layer
-                .current
-                .row(t, sample, first, width)
-                .load::<S, FULL, TILE>(simd);
+            let current = layer.current.load::<S, FULL, TILE>(simd, t, tile);
             let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
             for i in 0..vectors {
                 let current = Current::external(current[i]);
@@ -123,7 +111,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             if let Some(packed) = &mut self.packed {
                 let words = tile.words_of(span, packed.row(t));
-                write_words::<S, FULL>(simd, words, width, fired);
+                write_words::<S, FULL>(simd, words, tile.width, fired);
             }
             if let Some(dense) = &mut self.dense {
                 let mut spikes = graded;

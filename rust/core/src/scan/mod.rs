@@ -12,10 +12,9 @@ mod forward;
 pub use backward::{Gradients, backward};
 pub use forward::forward;
 
-use super::tile::{Tile, spans};
-use super::{Shape, Strided, TILE};
 use crate::Error;
-use crate::simd::{Isa, Simd};
+use crate::simd::Isa;
+use crate::tiling::{Shape, Span, Strided, Tile, spans};
 use std::ops::Range;
 
 /// A scan over `T` steps of `R` rows of `N` numbers.
@@ -63,12 +62,12 @@ impl Scan<'_> {
     }
 
     /// What threads take: columns of one group, with the group as the sample.
-    fn spans(&self, isa: Isa) -> Vec<Tile> {
+    fn spans(&self, isa: Isa) -> Vec<Span> {
         let shared = self.shared();
         if self.group == 1 && self.key.is_none() {
             return spans(isa, shared);
         }
-        let whole = |sample| Tile {
+        let whole = |sample| Span {
             sample,
             first: 0,
             width: shared.neurons,
@@ -77,7 +76,7 @@ impl Scan<'_> {
     }
 
     /// The columns of a span in a step of all rows, `[R, N]`.
-    fn columns(&self, span: Tile) -> Range<usize> {
+    fn columns(&self, span: Span) -> Range<usize> {
         let neurons = self.shape.neurons;
         let start = span.sample * self.group * neurons + span.first;
         start..start + (self.group - 1) * neurons + span.width
@@ -87,7 +86,7 @@ impl Scan<'_> {
     #[inline(always)]
     fn part<'r>(
         &self,
-        span: Tile,
+        span: Span,
         tile: Tile,
         row: usize,
         columns: &'r mut [f32],
@@ -102,19 +101,5 @@ impl Scan<'_> {
             sample: tile.sample * self.group + row,
             ..tile
         }
-    }
-}
-
-impl Tile {
-    /// Its part of a view at a step.
-    #[inline(always)]
-    fn load<S: Simd, const FULL: bool>(
-        self,
-        simd: S,
-        view: &Strided<'_>,
-        step: usize,
-    ) -> [S::F32; TILE] {
-        view.row(step, self.sample, self.first, self.width)
-            .load::<S, FULL, TILE>(simd)
     }
 }

@@ -1,9 +1,13 @@
 //! Read-only views of sequences, with strides: expanded tensors are read in place, not copied.
 
-use super::Shape;
-use super::tile::Tile;
+use super::{Shape, Tile};
 use crate::Error;
 use crate::simd::{Simd, array};
+
+/// How many steps ahead the rows of a sequence are fetched. Neighbouring steps lie `B·N` elements
+/// apart, usually on different pages, where the hardware does not foresee the next, and one step is
+/// about as many instructions as a CPU looks ahead by itself.
+pub(crate) const AHEAD: usize = 4;
 
 /// A view `[T, B, N]` of a buffer. A stride of 0 repeats a value.
 #[derive(Clone, Copy, Debug)]
@@ -68,20 +72,31 @@ impl<'a> Strided<'a> {
         }
     }
 
-    /// Neurons `first..first + width` of a sample at a step.
+    /// The neurons of a tile at a step.
     #[inline(always)]
-    pub(crate) fn row(&self, step: usize, sample: usize, first: usize, width: usize) -> Row<'a> {
-        let start = step * self.time + sample * self.sample;
+    fn row(&self, step: usize, tile: Tile) -> Row<'a> {
+        let start = step * self.time + tile.sample * self.sample;
         if self.per_neuron {
-            Row::Each(&self.data[start + first..][..width])
+            Row::Each(&self.data[start + tile.first..][..tile.width])
         } else {
             Row::Same(self.data[start])
         }
     }
 
-    /// Asks for the neurons of a later [`row`](Self::row), if the view differs from step to step.
+    /// The neurons of a tile at a step as vectors: as [`Row::load`].
     #[inline(always)]
-    pub(super) fn prefetch<S: Simd>(&self, simd: S, step: usize, tile: Tile) {
+    pub(crate) fn load<S: Simd, const FULL: bool, const V: usize>(
+        &self,
+        simd: S,
+        step: usize,
+        tile: Tile,
+    ) -> [S::F32; V] {
+        self.row(step, tile).load::<S, FULL, V>(simd)
+    }
+
+    /// Asks for the neurons of a later [`load`](Self::load), if the view differs from step to step.
+    #[inline(always)]
+    pub(crate) fn prefetch<S: Simd>(&self, simd: S, step: usize, tile: Tile) {
         let start = step * self.time + tile.sample * self.sample + tile.first;
         if self.per_neuron && self.time != 0 {
             simd.prefetch(&self.data[start..][..tile.width]);
@@ -89,7 +104,7 @@ impl<'a> Strided<'a> {
     }
 
     /// Where `(sample, neuron)` lies in a buffer with these strides.
-    pub(super) fn offset(&self, sample: usize, neuron: usize) -> usize {
+    pub(crate) fn offset(&self, sample: usize, neuron: usize) -> usize {
         sample * self.sample + if self.per_neuron { neuron } else { 0 }
     }
 }

@@ -1,0 +1,254 @@
+//! Some samples, backward through time.
+
+use super::carried::Carried;
+use super::history::History;
+use crate::neuron::{Current, Neuron, membrane};
+use crate::parallel::{Scratch, progress};
+use crate::recurrent::batch::Batch;
+use crate::recurrent::{Connection, OutputGradients};
+use crate::registry::AnySurrogate;
+use crate::sequence::adjoint::Spike;
+use crate::sequence::checkpoint::Chunks;
+use crate::sequence::start::lanes;
+use crate::simd::{Columns, Kernel, Simd, TILE};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Numbers of the recomputed history that are kept at a time, unless one step takes more: 16 MB.
+const HISTORY: usize = 4 << 20;
+
+/// A batch through all steps, backward.
+pub(super) struct Job<'a, 'b, N> {
+    pub(super) batch: Batch<'a>,
+    pub(super) surrogate: AnySurrogate,
+    pub(super) incoming: &'a OutputGradients<'a>,
+    pub(super) current: Columns<'b, f32>,
+    pub(super) initial: Vec<Option<Columns<'b, f32>>>,
+    /// Row by row: parameters, threshold, one-to-one weight.
+    pub(super) learned: Option<Columns<'b, f32>>,
+    pub(super) neuron: PhantomData<N>,
+}
+
+impl<N: Neuron> Kernel for Job<'_, '_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let mut scratch = Scratch::take();
+        let immediate = N::IMMEDIATE && self.batch.layer.neurons.reset.immediate;
+        match (immediate, self.learned.is_some()) {
+            (false, false) => self.steps::<S, false, false>(simd, &mut scratch),
+            (false, true) => self.steps::<S, false, true>(simd, &mut scratch),
+            (true, _) => self.steps::<S, true, true>(simd, &mut scratch),
+        }
+        scratch.put_back();
+    }
+}
+
+impl<N: Neuron> Job<'_, '_, N> {
+    #[inline(always)]
+    fn steps<S: Simd, const IMMEDIATE: bool, const LEARN: bool>(
+        &mut self,
+        simd: S,
+        scratch: &mut Scratch,
+    ) {
+        let steps = self.batch.layer.neurons.shape.steps;
+        let (state, plane) = (self.batch.state::<N>(), self.batch.plane());
+        let mut carried = Carried::new::<N>(plane);
+        let last = self.incoming.neurons.last.iter();
+        for (view, to) in last.zip(carried.states.chunks_exact_mut(plane)) {
+            self.batch.fill(simd, view, to);
+        }
+        let last_spikes = &self.incoming.last_spikes;
+        self.batch.fill(simd, last_spikes, &mut carried.spikes);
+
+        let chunks = Chunks::new(steps, HISTORY / state);
+        let compared = if IMMEDIATE { chunks.size() * plane } else { 0 };
+        let entries = (chunks.size() + 1) * state;
+        let lengths = [chunks.count() * (state + plane), entries, compared];
+        let mut history = History::new(scratch, lengths);
+        self.batch.start(simd, &mut history.entries[..state]);
+        for pass in chunks.passes() {
+            let start = &mut history.starts[pass.chunk * (state + plane)..][..state + plane];
+            let (states, recurrent) = start.split_at_mut(state);
+            if pass.saves {
+                states.copy_from_slice(&history.entries[..state]);
+                recurrent.copy_from_slice(&self.batch.recurrent);
+            } else {
+                history.entries[..state].copy_from_slice(states);
+                self.batch.recurrent.copy_from_slice(recurrent);
+            }
+            self.recompute::<S, IMMEDIATE>(simd, &mut history, pass.steps.clone());
+            if pass.reverses {
+                self.reverse::<S, IMMEDIATE, LEARN>(simd, &history, pass.steps, &mut carried);
+            } else {
+                let end = pass.steps.len() * state;
+                history.entries.copy_within(end..end + state, 0);
+            }
+        }
+        for (k, out) in self.initial.iter_mut().enumerate() {
+            if let Some(out) = out {
+                self.batch.copy(&carried.states, k, out.row(0));
+            }
+        }
+        if let Some(out) = &mut self.learned {
+            for k in 0..out.rows() {
+                self.batch.copy(&carried.learned, k, out.row(k));
+            }
+        }
+    }
+
+    /// Runs the steps of a chunk forward, from what enters its first.
+    #[inline(always)]
+    fn recompute<S: Simd, const IMMEDIATE: bool>(
+        &mut self,
+        simd: S,
+        history: &mut History<'_>,
+        steps: Range<usize>,
+    ) {
+        let (state, plane) = (self.batch.state::<N>(), self.batch.plane());
+        for (i, t) in steps.enumerate() {
+            let (before, after) = history.entries.split_at_mut((i + 1) * state);
+            let (from, to) = (&before[i * state..], &mut after[..state]);
+            let compared = if IMMEDIATE {
+                &mut history.compared[i * plane..][..plane]
+            } else {
+                &mut []
+            };
+            self.batch.advance::<S, N, IMMEDIATE>(
+                simd,
+                t,
+                from,
+                to,
+                #[inline(always)]
+                |at, mut result| {
+                    if IMMEDIATE {
+                        let u = *membrane::<S, N>(&mut result.fired_from);
+                        simd.store(&mut compared[at..], u);
+                    }
+                },
+            );
+            if t + 1 < self.batch.layer.neurons.shape.steps {
+                self.batch.feed_back(simd);
+            }
+        }
+    }
+
+    /// Sends the gradients back through the steps of a chunk.
+    #[inline(always)]
+    fn reverse<S: Simd, const IMMEDIATE: bool, const LEARN: bool>(
+        &mut self,
+        simd: S,
+        history: &History<'_>,
+        steps: Range<usize>,
+        carried: &mut Carried,
+    ) {
+        let samples = self.batch.samples.clone();
+        let all = self.batch.vectors::<S>();
+        for (i, t) in steps.enumerate().rev() {
+            progress(2 * self.batch.plane());
+            for row in 0..samples.len() {
+                for first in (0..all).step_by(TILE) {
+                    let vectors = first..(first + TILE).min(all);
+                    let slopes =
+                        self.slopes::<S, IMMEDIATE>(simd, history, i, row, vectors.clone());
+                    for v in vectors {
+                        self.step_back::<S, IMMEDIATE, LEARN>(
+                            simd,
+                            history,
+                            (i, t),
+                            (row, v),
+                            slopes[v - first],
+                            carried,
+                        );
+                    }
+                }
+            }
+            if t > 0 {
+                let gradient = self.current.row(t);
+                let feedback = self.batch.feedback;
+                feedback.backward(simd, samples.clone(), gradient, &mut carried.spikes);
+            }
+        }
+    }
+
+    /// The surrogate's derivatives for at most [`TILE`] vectors of a row, at the states that the
+    /// `i`-th step of the present chunk compared with the threshold.
+    #[inline(always)]
+    fn slopes<S: Simd, const IMMEDIATE: bool>(
+        &self,
+        simd: S,
+        history: &History<'_>,
+        i: usize,
+        row: usize,
+        vectors: Range<usize>,
+    ) -> [S::F32; TILE] {
+        let batch = &self.batch;
+        let mut above = [simd.splat(0.0); TILE];
+        for v in vectors.clone() {
+            let vector = batch.vector::<S>(row, v);
+            let [lanes] = lanes::<S, N, false, 1>(simd, &batch.layer.neurons, vector);
+            let compared = history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, vector.first);
+            let level = N::level(simd, lanes.parameters, compared);
+            above[v - vectors.start] = simd.sub(level, lanes.threshold);
+        }
+        self.surrogate.derivative(simd, above, vectors.len())
+    }
+
+    /// Sends the gradients of vector `v` of a row back through step `t`, the `i`-th of the present
+    /// chunk.
+    #[inline(always)]
+    fn step_back<S: Simd, const IMMEDIATE: bool, const LEARN: bool>(
+        &mut self,
+        simd: S,
+        history: &History<'_>,
+        (i, t): (usize, usize),
+        (row, v): (usize, usize),
+        slope: S::F32,
+        carried: &mut Carried,
+    ) {
+        let (batch, zero) = (&self.batch, simd.splat(0.0));
+        let vector = batch.vector::<S>(row, v);
+        let (first, width) = (vector.first, vector.width);
+        let [lanes] = lanes::<S, N, false, 1>(simd, &batch.layer.neurons, vector);
+        let entered = &history.entries[i * batch.state::<N>()..];
+        let entered = batch.states::<S, N>(simd, entered, row, first);
+        let compared = history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, first);
+
+        let at = batch.at(0, row, first);
+        let mut carry = carried.load::<S, N, LEARN>(simd, at);
+        let incoming = &self.incoming.neurons;
+        for (k, view) in incoming.states.iter().enumerate() {
+            let [value] = view.load::<S, false, 1>(simd, t, vector);
+            let state = &mut carry.state.as_mut()[k];
+            *state = simd.add(*state, value);
+        }
+        let [external] = incoming.spikes.load::<S, false, 1>(simd, t, vector);
+        let spike = Spike {
+            gradient: simd.add(external, simd.load(&carried.spikes[at..])),
+            graded: simd.splat(1.0),
+            slope,
+        };
+        // `Neuron::RECURRENT` promises that no adjoint depends on its values.
+        let current = Current::recurrent(zero, zero);
+        let gradient =
+            carry.step_back::<IMMEDIATE, LEARN>(simd, &lanes, entered, current, compared, spike);
+        carried.store::<S, N, LEARN>(simd, at, &carry);
+
+        let place = row * batch.neurons() + first;
+        let one_to_one = matches!(batch.layer.connection, Connection::OneToOne(_));
+        if LEARN && one_to_one && t + 1 < batch.layer.neurons.shape.steps {
+            let reset = lanes.delayed(simd, entered);
+            let level = N::level(simd, lanes.parameters, compared);
+            let fired = lanes.fires(simd, &reset, level);
+            let next = simd.load_partial(&self.current.row(t + 1)[place..][..width]);
+            carried.add_one_to_one::<S, N>(simd, at, simd.select(fired, next, zero));
+        }
+        let out = &mut self.current.row(t)[place..][..width];
+        if width == S::LANES {
+            simd.store(out, gradient);
+        } else {
+            simd.store_partial(out, gradient);
+        }
+    }
+}

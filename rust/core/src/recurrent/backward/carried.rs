@@ -1,0 +1,77 @@
+//! The gradients that a batch carries from step to step, in planes.
+
+use crate::neuron::{Neuron, Vectors};
+use crate::sequence::adjoint::Carry;
+use crate::simd::Simd;
+
+/// The gradients of all neurons of a batch, a vector of which becomes a [`Carry`].
+pub(super) struct Carried {
+    /// Numbers of a plane.
+    plane: usize,
+    /// Of the states.
+    pub(super) states: Vec<f32>,
+    /// Of what is learned: parameters, threshold, one-to-one weight.
+    pub(super) learned: Vec<f32>,
+    /// Of the spikes, by way of what they caused one step later.
+    pub(super) spikes: Vec<f32>,
+}
+
+impl Carried {
+    /// No gradients yet.
+    pub(super) fn new<N: Neuron>(plane: usize) -> Self {
+        Self {
+            plane,
+            states: vec![0.0; N::STATES.len() * plane],
+            learned: vec![0.0; (N::PARAMETERS.len() + 2) * plane],
+            spikes: vec![0.0; plane],
+        }
+    }
+
+    /// Those of the vector at an offset in a plane.
+    #[inline(always)]
+    pub(super) fn load<S: Simd, N: Neuron, const LEARN: bool>(
+        &self,
+        simd: S,
+        at: usize,
+    ) -> Carry<S, N> {
+        let mut carry = Carry::<S, N>::new(simd);
+        carry.state = N::State::<S>::from_fn(
+            #[inline(always)]
+            |k| simd.load(&self.states[k * self.plane + at..]),
+        );
+        if LEARN {
+            carry.parameters = N::Parameters::<S>::from_fn(
+                #[inline(always)]
+                |k| simd.load(&self.learned[k * self.plane + at..]),
+            );
+            carry.threshold = simd.load(&self.learned[N::PARAMETERS.len() * self.plane + at..]);
+        }
+        carry
+    }
+
+    /// Puts them back.
+    #[inline(always)]
+    pub(super) fn store<S: Simd, N: Neuron, const LEARN: bool>(
+        &mut self,
+        simd: S,
+        at: usize,
+        carry: &Carry<S, N>,
+    ) {
+        for (k, &state) in carry.state.as_ref().iter().enumerate() {
+            simd.store(&mut self.states[k * self.plane + at..], state);
+        }
+        if LEARN {
+            let learned = carry.parameters.as_ref().iter().chain([&carry.threshold]);
+            for (k, &sum) in learned.enumerate() {
+                simd.store(&mut self.learned[k * self.plane + at..], sum);
+            }
+        }
+    }
+
+    /// Adds to the gradient of a one-to-one weight.
+    #[inline(always)]
+    pub(super) fn add_one_to_one<S: Simd, N: Neuron>(&mut self, simd: S, at: usize, share: S::F32) {
+        let sum = &mut self.learned[(N::PARAMETERS.len() + 1) * self.plane + at..];
+        simd.store(sum, simd.add(simd.load(sum), share));
+    }
+}
