@@ -161,13 +161,13 @@ def BPTT(
     return TBPTT(
         net,
         dataloader,
-        optimizer,
-        criterion,
-        num_steps,
-        time_var,
-        time_first,
-        regularization,
-        device,
+        optimizer=optimizer,
+        criterion=criterion,
+        num_steps=num_steps,
+        time_var=time_var,
+        time_first=time_first,
+        regularization=regularization,
+        device=device,
         K=False,
     )
 
@@ -209,13 +209,13 @@ def RTRL(
     return TBPTT(
         net,
         dataloader,
-        optimizer,
-        criterion,
-        num_steps,
-        time_var,
-        time_first,
-        regularization,
-        device,
+        optimizer=optimizer,
+        criterion=criterion,
+        num_steps=num_steps,
+        time_var=time_var,
+        time_first=time_first,
+        regularization=regularization,
+        device=device,
         K=1,
     )
 

@@ -110,3 +110,10 @@ def test_functions_import_extras_alone(module):
 
 def test_every_floor_is_there():
     assert {module.partition(".")[0] for module in FILES} == set(FLOORS)
+
+
+def test_no_call_counts_on_many_positions():
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                assert len(node.args) <= 5, f"{module}:{node.lineno}"

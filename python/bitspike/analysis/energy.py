@@ -286,7 +286,14 @@ class _Cost:
         operations = updates * max(len(states), 1)
         spikes = int(seen.fired().count_nonzero()) if seen.fires else 0
         joules = operations * (self.add + self.multiply) + spikes * self.add
-        return NeuronEnergy(seen.name, seen.kind, updates, operations, spikes, joules)
+        return NeuronEnergy(
+            seen.name,
+            seen.kind,
+            updates=updates,
+            operations=operations,
+            spikes=spikes,
+            joules=joules,
+        )
 
 
 def _back(record: Tensor) -> Tensor:

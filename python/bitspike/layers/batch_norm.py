@@ -78,7 +78,7 @@ def BatchNormTT1d(
         >>> bntt[3](torch.rand(4, 6)).shape, bntt(torch.rand(10, 4, 6)).shape
         (torch.Size([4, 6]), torch.Size([10, 4, 6]))
     """
-    return _through_time(nn.BatchNorm1d, input_features, time_steps, eps, momentum, affine)
+    return _through_time(nn.BatchNorm1d, input_features, time_steps, (eps, momentum, affine))
 
 
 def BatchNormTT2d(
@@ -102,10 +102,12 @@ def BatchNormTT2d(
         >>> snn.BatchNormTT2d(3, time_steps=5)(torch.rand(5, 2, 3, 8, 8)).shape
         torch.Size([5, 2, 3, 8, 8])
     """
-    return _through_time(nn.BatchNorm2d, input_features, time_steps, eps, momentum, affine)
+    return _through_time(nn.BatchNorm2d, input_features, time_steps, (eps, momentum, affine))
 
 
-def _through_time(kind: Any, features: int, steps: int, *options: Any) -> BatchNormTT:
+def _through_time(
+    kind: Any, features: int, steps: int, options: tuple[float, float | None, bool]
+) -> BatchNormTT:
     if steps < 1:
         raise ValueError(f"time_steps must be at least 1, not {steps}")
     bntt = BatchNormTT([kind(features, *options) for _ in range(steps)])

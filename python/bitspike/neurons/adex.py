@@ -106,14 +106,14 @@ class AdEx(Biophysical):
     )
     THRESHOLD = -30.0
     PRESETS = {
-        "tonic": _pattern(200, 10, -70, 2, 30, 0, -58),
-        "adapting": _pattern(200, 12, -70, 2, 300, 60, -58),
-        "initial_burst": _pattern(130, 18, -58, 4, 150, 120, -50),
-        "bursting": _pattern(200, 10, -58, 2, 120, 100, -46),
-        "delayed_accelerating": _pattern(200, 12, -70, -10, 300, 0, -58),
-        "delayed_bursting": _pattern(100, 10, -65, -10, 90, 30, -47),
-        "transient": _pattern(100, 10, -65, 10, 90, 100, -47),
-        "irregular": _pattern(100, 12, -60, -11, 130, 30, -48),
+        "tonic": _pattern(200, 10, e_l=-70, a=2, tau_w=30, b=0, u_reset=-58),
+        "adapting": _pattern(200, 12, e_l=-70, a=2, tau_w=300, b=60, u_reset=-58),
+        "initial_burst": _pattern(130, 18, e_l=-58, a=4, tau_w=150, b=120, u_reset=-50),
+        "bursting": _pattern(200, 10, e_l=-58, a=2, tau_w=120, b=100, u_reset=-46),
+        "delayed_accelerating": _pattern(200, 12, e_l=-70, a=-10, tau_w=300, b=0, u_reset=-58),
+        "delayed_bursting": _pattern(100, 10, e_l=-65, a=-10, tau_w=90, b=30, u_reset=-47),
+        "transient": _pattern(100, 10, e_l=-65, a=10, tau_w=90, b=100, u_reset=-47),
+        "irregular": _pattern(100, 12, e_l=-60, a=-11, tau_w=130, b=30, u_reset=-48),
     }
 
     tau: Tensor

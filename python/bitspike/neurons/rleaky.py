@@ -121,7 +121,14 @@ class RLeaky(Recurrent):
             reset_delay=reset_delay,
             **switches,
         )
-        self._connect(V, all_to_all, linear_features, conv2d_channels, kernel_size, learn_recurrent)
+        self._connect(
+            V,
+            all_to_all,
+            linear_features=linear_features,
+            conv2d_channels=conv2d_channels,
+            kernel_size=kernel_size,
+            learn_recurrent=learn_recurrent,
+        )
 
     def forward(
         self, input_: Tensor, spk: Tensor | None = None, mem: Tensor | None = None

@@ -5,6 +5,11 @@ from typing import Any
 
 from torch import Tensor
 
+from bitspike.ops.pooling import Sizes as _Sizes
+from bitspike.ops.recurrent import FeedbackArguments as _Feedback
+from bitspike.ops.scan import ScanArguments as _Scan
+from bitspike.ops.sequence import LayerArguments as _Layer
+
 __all__ = [
     "bernoulli",
     "count",
@@ -31,33 +36,6 @@ __all__ = [
     "unpack",
     "weight_gradient",
 ]
-
-_PoolSizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
-_Constant = Tensor | float
-_Scan = tuple[
-    tuple[int, int, int],
-    int,
-    bool,
-    bool,
-    bool,
-    _Constant,
-    Tensor | None,
-    Tensor | None,
-    Tensor | None,
-]
-_Layer = tuple[
-    str,
-    str,
-    bool,
-    tuple[int, int, int],
-    tuple[bool, bool],
-    Tensor,
-    Sequence[_Constant],
-    _Constant,
-    _Constant,
-    Sequence[Tensor],
-]
-_Feedback = tuple[tuple[Tensor, Tensor | None] | None, _Constant | None, Tensor | None]
 
 def describe() -> dict[str, Any]: ...
 def force_isa(name: str | None) -> str: ...
@@ -126,10 +104,10 @@ def spike_times(words: Tensor, shape: tuple[int, int], neurons: int, times: Tens
 def spike_times_gradient(
     times: Tensor, grad: Tensor, shape: tuple[int, int], to_spikes: Tensor
 ) -> None: ...
-def max_pool(words: Tensor, rows: int, sizes: _PoolSizes, maxima: Tensor) -> None: ...
-def sum_pool(words: Tensor, rows: int, sizes: _PoolSizes, sums: Tensor) -> None: ...
+def max_pool(words: Tensor, rows: int, sizes: _Sizes, maxima: Tensor) -> None: ...
+def sum_pool(words: Tensor, rows: int, sizes: _Sizes, sums: Tensor) -> None: ...
 def max_pool_gradient(
-    words: Tensor, rows: int, sizes: _PoolSizes, grad: Tensor, to_spikes: Tensor
+    words: Tensor, rows: int, sizes: _Sizes, grad: Tensor, to_spikes: Tensor
 ) -> None: ...
 def from_events(
     t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int], words: Tensor

@@ -7,6 +7,7 @@ padding.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,8 +16,14 @@ from . import _native, buffer
 from .route import unrecorded
 from .spikes import WORD, words
 
-Sizes = tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]
-"""``(C, H, W)``, the window and the stride."""
+
+class Sizes(NamedTuple):
+    """The sizes of a pool, which the native module knows by their order."""
+
+    maps: tuple[int, int, int]
+    """``(C, H, W)``"""
+    window: tuple[int, int]
+    stride: tuple[int, int]
 
 
 def fits(sizes: Sizes) -> bool:
@@ -54,6 +61,6 @@ def sum_pool(packed: Tensor, sizes: Sizes) -> Tensor:
 def max_pool_gradient(packed: Tensor, sizes: Sizes, grad: Tensor) -> Tensor:
     """The gradient of the neurons, float32 ``[*rows, C, H, W]``, for that of the maxima."""
     rows = packed.shape[:-1]
-    out = buffer.empty((*rows, *sizes[0]))
+    out = buffer.empty((*rows, *sizes.maps))
     _native.max_pool_gradient(packed, math.prod(rows), sizes, grad, out)
     return out

@@ -55,7 +55,7 @@ class Need(NamedTuple):
     """Those of ``weight`` and ``bias``."""
 
 
-class _FeedbackArguments(NamedTuple):
+class FeedbackArguments(NamedTuple):
     """A connection as the native module takes it, which knows these by their order."""
 
     dense: tuple[Tensor, Tensor | None] | None
@@ -73,7 +73,7 @@ class _RecurrentLayer:
         first, weight, bias, one_to_one = feedback
         self.one_to_one = None if one_to_one is None else self.geometry.spread(one_to_one)
         dense = None if weight is None else (weight, bias)
-        self.feedback = _FeedbackArguments(dense, self.one_to_one, first)
+        self.feedback = FeedbackArguments(dense, self.one_to_one, first)
 
 
 def _flat_forward(call: Call, inputs: Inputs, feedback: Feedback) -> tuple[Any, ...]:

@@ -10,6 +10,8 @@ steps: then it broadcasts against one step.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Size, Tensor
 
 from . import _native, buffer
@@ -21,6 +23,24 @@ from .sequence import Geometry, like_constant
 def output_shape(x: Tensor, key: Tensor | None) -> Size:
     """The shape of ``y``."""
     return x.shape if key is None else Size((*x.shape, key.shape[2]))
+
+
+class ScanArguments(NamedTuple):
+    """A scan as the native module takes it, which knows these by their order."""
+
+    shape: tuple[int, int, int]
+    """Steps, samples and neurons."""
+    group: int
+    """How many rows of a sample share a decay."""
+    batched: bool
+    """Whether there is an axis of samples."""
+    varies: bool
+    """Whether the decay differs from step to step."""
+    rectified: bool
+    decay: Constant
+    x: Tensor | None
+    key: Tensor | None
+    initial: Tensor | None
 
 
 class _Scan:
@@ -39,16 +59,16 @@ class _Scan:
         self.geometry = geometry = Geometry(shape if key is None else key.shape, True, [])
         self.varies = decay.dim() > len(geometry.step)
         self.decay: Constant = decay.contiguous() if self.varies else geometry.spread(decay)
-        self.arguments = (
-            (geometry.steps, geometry.samples, geometry.neurons),
-            1 if key is None else shape[2],
-            geometry.batched,
-            self.varies,
-            rectified,
-            self.decay,
-            x,
-            key,
-            initial,
+        self.arguments = ScanArguments(
+            shape=(geometry.steps, geometry.samples, geometry.neurons),
+            group=1 if key is None else shape[2],
+            batched=geometry.batched,
+            varies=self.varies,
+            rectified=rectified,
+            decay=self.decay,
+            x=x,
+            key=key,
+            initial=initial,
         )
 
 
@@ -71,7 +91,7 @@ def forward(
     shape = output_shape(x, key)
     out = buffer.empty(shape)
     if out.numel():
-        scan = _Scan(shape, x, decay, key, initial, rectified)
+        scan = _Scan(shape, x, decay=decay, key=key, initial=initial, rectified=rectified)
         _native.scan_forward(scan.arguments, out)
     return out
 
@@ -106,12 +126,20 @@ def backward(
     shapes = gradient_shapes(outputs, decay, key, need)
     if not outputs.numel():
         return [buffer.empty(shape).zero_() for shape in shapes]
-    scan = _Scan(outputs.shape, x, decay, key, initial, rectified)
+    scan = _Scan(outputs.shape, x, decay=decay, key=key, initial=initial, rectified=rectified)
     to_input, _, to_key, to_initial = (
         buffer.empty(shape) if wanted else None for shape, wanted in zip(shapes, need, strict=True)
     )
     to_decay = like_constant(scan.decay) if need[1] else None
-    _native.scan_backward(scan.arguments, outputs, grad, to_input, to_key, to_decay, to_initial)
+    _native.scan_backward(
+        scan.arguments,
+        outputs,
+        grad=grad,
+        input=to_input,
+        key=to_key,
+        decay=to_decay,
+        initial=to_initial,
+    )
     if to_decay is not None and not scan.varies:
         to_decay = scan.geometry.gather(to_decay, decay)
     return [to_input, to_decay, to_key, to_initial]

@@ -105,7 +105,15 @@ def bernoulli(
         -(2**63), 2**63 - 1, (), generator=generator, dtype=torch.int64, device=buffer.CPU
     )
     number = int(seed) % 2**64
-    _native.bernoulli(number, 0, probabilities, period, math.prod(shape), neurons, out)
+    _native.bernoulli(
+        number,
+        0,
+        probabilities=probabilities,
+        period=period,
+        rows=math.prod(shape),
+        neurons=neurons,
+        words=out,
+    )
     return out
 
 

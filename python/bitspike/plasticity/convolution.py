@@ -63,14 +63,14 @@ def stdp_conv1d_single_step(
     return _step(
         conv,
         conv1d_weight,
-        in_spike,
-        out_spike,
-        trace_pre,
-        trace_post,
-        tau_pre,
-        tau_post,
-        f_pre,
-        f_post,
+        in_spike=in_spike,
+        out_spike=out_spike,
+        trace_pre=trace_pre,
+        trace_post=trace_post,
+        tau_pre=tau_pre,
+        tau_post=tau_post,
+        f_pre=f_pre,
+        f_post=f_post,
     )
 
 
@@ -134,14 +134,14 @@ def stdp_conv2d_single_step(
     return _step(
         conv,
         conv2d_weight,
-        in_spike,
-        out_spike,
-        trace_pre,
-        trace_post,
-        tau_pre,
-        tau_post,
-        f_pre,
-        f_post,
+        in_spike=in_spike,
+        out_spike=out_spike,
+        trace_pre=trace_pre,
+        trace_post=trace_post,
+        tau_pre=tau_pre,
+        tau_post=tau_post,
+        f_pre=f_pre,
+        f_post=f_post,
     )
 
 

@@ -214,12 +214,12 @@ class STDPLearner(nn.Module):
         pre, post, change = rule(
             self.synapse,
             *spikes,
-            before.pre,
-            before.post,
-            self.tau_pre,
-            self.tau_post,
-            self.f_pre,
-            self.f_post,
+            trace_pre=before.pre,
+            trace_post=before.post,
+            tau_pre=self.tau_pre,
+            tau_post=self.tau_post,
+            f_pre=self.f_pre,
+            f_post=self.f_post,
         )
         if reward is None or self.tau_trace is None:
             return _Traces(pre, post, before.eligibility), change

@@ -209,13 +209,13 @@ def mstdpet_linear_single_step(
     x, y, eligibility = mstdp_linear_single_step(
         fc,
         in_spike.unsqueeze(0),
-        out_spike.unsqueeze(0),
-        trace_pre,
-        trace_post,
-        tau_pre,
-        tau_post,
-        f_pre,
-        f_post,
+        out_spike=out_spike.unsqueeze(0),
+        trace_pre=trace_pre,
+        trace_post=trace_post,
+        tau_pre=tau_pre,
+        tau_post=tau_post,
+        f_pre=f_pre,
+        f_post=f_post,
     )
     return x.squeeze(0), y.squeeze(0), eligibility.squeeze(0)
 

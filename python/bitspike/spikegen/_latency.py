@@ -84,7 +84,14 @@ def latency(
     if not num_steps and not bypass:
         raise ValueError(f"num_steps must be positive, or bypass set, but is {num_steps}")
     times, below = latency_code(
-        data, num_steps, threshold, tau, first_spike_time, normalize, linear, epsilon
+        data,
+        num_steps,
+        threshold=threshold,
+        tau=tau,
+        first_spike_time=first_spike_time,
+        normalize=normalize,
+        linear=linear,
+        epsilon=epsilon,
     )
     steps = times.round()
     last = steps.max().item() if steps.numel() else 0
@@ -104,7 +111,14 @@ def latency(
     if clip:
         fires = fires & ~below
     targets = (on_target, off_target)
-    return single_spikes(steps.to(torch.int64), fires, num_steps, data.dtype, packed, targets)
+    return single_spikes(
+        steps.to(torch.int64),
+        fires,
+        num_steps=num_steps,
+        dtype=data.dtype,
+        packed=packed,
+        targets=targets,
+    )
 
 
 def _warn_if_binary(data: Tensor, steps: Tensor, threshold: float) -> None:

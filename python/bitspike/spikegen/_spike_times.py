@@ -46,10 +46,23 @@ def latency_code(
     data = floating(data)
     below = data < threshold
     if linear:
-        times = latency_code_linear(data, num_steps, threshold, tau, first_spike_time, normalize)
+        times = latency_code_linear(
+            data,
+            num_steps,
+            threshold=threshold,
+            tau=tau,
+            first_spike_time=first_spike_time,
+            normalize=normalize,
+        )
     else:
         times = latency_code_log(
-            data, num_steps, threshold, tau, first_spike_time, normalize, epsilon
+            data,
+            num_steps,
+            threshold=threshold,
+            tau=tau,
+            first_spike_time=first_spike_time,
+            normalize=normalize,
+            epsilon=epsilon,
         )
     return times, below
 
@@ -85,7 +98,14 @@ def latency_code_linear(
         >>> snn.spikegen.latency_code_linear(torch.tensor([0.25, 0.5]), tau=8)
         tensor([6., 4.])
     """
-    data = _checked(data, num_steps, threshold, tau, first_spike_time, normalize)
+    data = _checked(
+        data,
+        num_steps,
+        threshold=threshold,
+        tau=tau,
+        first_spike_time=first_spike_time,
+        normalize=normalize,
+    )
     if normalize:
         tau = num_steps - 1 - first_spike_time
     times = torch.clamp_max(-tau * (data - 1), -tau * (threshold - 1)) + first_spike_time
@@ -133,7 +153,14 @@ def latency_code_log(
         >>> snn.spikegen.latency_code_log(torch.tensor([0.5, 1.0]), threshold=0.25, tau=8)
         tensor([5.5452, 2.3015])
     """
-    data = _checked(data, num_steps, threshold, tau, first_spike_time, normalize)
+    data = _checked(
+        data,
+        num_steps,
+        threshold=threshold,
+        tau=tau,
+        first_spike_time=first_spike_time,
+        normalize=normalize,
+    )
     data = torch.clamp(data, threshold + epsilon)
     times = tau * torch.log(data / (data - threshold)) + first_spike_time
     if normalize and times.numel():

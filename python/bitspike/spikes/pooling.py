@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ def packed_sizes(x: Any, window: Any, stride: Any) -> pooling.Sizes | None:
         return None
     channels, height, width = x.features
     stride = window if stride is None or stride in ([], ()) else stride
-    sizes = ((channels, height, width), _pair(window), _pair(stride))
+    sizes = pooling.Sizes((channels, height, width), _pair(window), _pair(stride))
     return sizes if pooling.fits(sizes) else None
 
 
@@ -103,7 +104,7 @@ def avg_pool2d(
     if sizes is None:
         return NotImplemented
     sums = pooling.sum_pool(x.words, sizes)
-    return (sums / (divisor or sizes[1][0] * sizes[1][1])).to(x.dtype)
+    return (sums / (divisor or math.prod(sizes.window))).to(x.dtype)
 
 
 def avg_pool2d_backward(grad: Tensor, x: Any, *args: Any) -> Any:

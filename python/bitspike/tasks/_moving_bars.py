@@ -77,7 +77,16 @@ def moving_bars(
     generator = torch.Generator().manual_seed(seed)
     y = balanced_labels(samples, directions, generator)
     start = torch.rand(samples, generator=generator, dtype=torch.float64, device=y.device)
-    bright = _bright(y, start, directions, height, width, num_steps, thickness, speed)
+    bright = _bright(
+        y,
+        start,
+        directions=directions,
+        height=height,
+        width=width,
+        num_steps=num_steps,
+        thickness=thickness,
+        speed=speed,
+    )
     before, now = bright[:, :-1], bright[:, 1:]
     x = torch.stack([now & ~before, before & ~now], 2).float()
     if noise:

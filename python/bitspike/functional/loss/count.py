@@ -216,7 +216,12 @@ class mse_rate_loss(mse_count_loss):
         normalize: bool = False,
     ) -> None:
         super().__init__(
-            correct_rate, incorrect_rate, population_code, num_classes, reduction, weight
+            correct_rate=correct_rate,
+            incorrect_rate=incorrect_rate,
+            population_code=population_code,
+            num_classes=num_classes,
+            reduction=reduction,
+            weight=weight,
         )
         self.normalize = normalize
 

@@ -307,7 +307,9 @@ class SpikingNeuron(HiddenState):
         sequence: bool,
         states: bool,
     ) -> Run:
-        return run_native(self, current, numbers, initial, sequence, states)
+        return run_native(
+            self, current, numbers=numbers, initial=initial, sequence=sequence, states=states
+        )
 
     @property
     def reset(self) -> Tensor:
