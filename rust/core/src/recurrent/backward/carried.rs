@@ -61,10 +61,11 @@ impl Carried {
             simd.store(&mut self.states[k * self.plane + at..], state);
         }
         if LEARN {
-            let learned = carry.parameters.as_ref().iter().chain([&carry.threshold]);
-            for (k, &sum) in learned.enumerate() {
+            for (k, &sum) in carry.parameters.as_ref().iter().enumerate() {
                 simd.store(&mut self.learned[k * self.plane + at..], sum);
             }
+            let threshold = &mut self.learned[N::PARAMETERS.len() * self.plane + at..];
+            simd.store(threshold, carry.threshold);
         }
     }
 
