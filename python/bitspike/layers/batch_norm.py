@@ -36,8 +36,11 @@ class BatchNormTT(nn.ModuleList):
             )
         if x.shape[0] == 0:
             return torch.zeros_like(x)
-        expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
-        return torch.stack([norm(step) for norm, step in zip(self, x.unbind(0), strict=False)])
+        try:
+            return torch.stack([norm(step) for norm, step in zip(self, x.unbind(0), strict=False)])
+        except RuntimeError:
+            expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
+            raise
 
     def run_sequence(self, x: Tensor) -> Tensor:
         """A whole sequence, as in every call; `unroll` calls it."""
@@ -129,9 +132,12 @@ class _OverTime(nn.Module):
             raise ValueError(
                 f"x must be a sequence [T, B, {self.num_features}, *], not {tuple(x.shape)}"
             )
-        expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
         flat: Tensor = x.flatten(0, 1)
-        normalised: Tensor = self.norm(flat.flatten(2) if flat.dim() > 2 else flat)
+        try:
+            normalised: Tensor = self.norm(flat.flatten(2) if flat.dim() > 2 else flat)
+        except RuntimeError:
+            expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
+            raise
         return normalised.view(x.shape)
 
     def run_sequence(self, x: Tensor) -> Tensor:

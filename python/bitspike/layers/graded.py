@@ -47,7 +47,7 @@ class GradedSpikes(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Spikes times weights."""
         x = as_tensor(x, "x")
-        expect_one_device(x, "x", self.named_parameters())
+        expect_one_device(x, "x", [("weights", self.weights)])
         if x.dim() and x.shape[-1] == self.size:
             return x * self.weights.view(self.size)
         if self.size == 1:

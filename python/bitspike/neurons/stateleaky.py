@@ -139,7 +139,7 @@ class StateLeaky(NeverReset):
             channels = "C" if shared else self.channels
             raise ValueError(f"input_ must be [T, B, {channels}], not {tuple(current.shape)}")
         numbers = [self.beta, self.threshold, self.graded_spikes_factor]
-        expect_broadcast(("beta", "threshold", "graded_spikes_factor"), numbers, current.shape[1:])
+        expect_broadcast(("beta",), numbers, current.shape[1:])
         taps = self.kernel_truncation_steps
         if taps is not None and taps < current.shape[0]:
             membrane = _convolve(current, self.decay, taps)

@@ -39,7 +39,7 @@ class Call(NamedTuple):
     packed: bool = False
     """Whether spikes are returned as words instead of numbers."""
     spikes: type[Tensor] = Tensor
-    """What the spikes become: `SpikeTensor`, `DenseSpikes`, or plain numbers."""
+    """The class of spikes that are not packed: `DenseSpikes`, or that of all tensors."""
 
 
 class Inputs(NamedTuple):

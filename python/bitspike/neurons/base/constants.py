@@ -52,13 +52,25 @@ def may_be_read(x: Tensor) -> bool:
     return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is None
 
 
-def chosen(
-    spike_grad: Callable[[Tensor], Tensor] | None, disabled: bool
-) -> Callable[[Tensor], Tensor]:
-    """The surrogate that a neuron's arguments choose."""
-    if disabled:
-        return surrogate.Disabled()
-    return surrogate.atan() if spike_grad is None else spike_grad
+def set_firing(
+    neuron: Any,
+    *,
+    threshold: float | Tensor,
+    spike_grad: Callable[[Tensor], Tensor] | None,
+    surrogate_disable: bool,
+    learn_threshold: bool,
+    graded_spikes_factor: float | Tensor,
+    learn_graded_spikes_factor: bool,
+) -> None:
+    """Gives a module the surrogate, threshold and graded factor that its arguments choose."""
+    if surrogate_disable:
+        neuron.spike_grad = surrogate.Disabled()
+    else:
+        neuron.spike_grad = surrogate.atan() if spike_grad is None else spike_grad
+    neuron.surrogate_disable = surrogate_disable
+    register(neuron, "threshold", threshold, learn_threshold)
+    register(neuron, "graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
+    note_unit_spikes(neuron)
 
 
 def note_unit_spikes(neuron: Any) -> None:

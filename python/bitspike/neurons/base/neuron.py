@@ -12,7 +12,7 @@ from torch import Tensor
 from bitspike import checkpoint
 from bitspike.state import HiddenState
 
-from .constants import chosen, note_unit_spikes, register
+from .constants import note_unit_spikes, register, set_firing
 from .firing import Firing
 from .inhibition import KWTA
 from .inputs import current_of, states_before
@@ -109,8 +109,6 @@ class SpikingNeuron(HiddenState):
             raise ValueError(f"spike_range must be (low <= 0, high >= 1), not {spike_range}")
         if not isinstance(inhibition, bool | KWTA):
             raise TypeError(f"inhibition must be True, False or a KWTA, not {inhibition!r}")
-        self.spike_grad = chosen(spike_grad, surrogate_disable)
-        self.surrogate_disable = surrogate_disable
         self.inhibition = inhibition
         self.state_quant = state_quant
         self.reset_delay = reset_delay
@@ -122,10 +120,16 @@ class SpikingNeuron(HiddenState):
         self.init_hidden = init_hidden
         self.output = output
         self.multi_step = multi_step
-        self._constant("threshold", threshold, learn_threshold)
-        self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
+        set_firing(
+            self,
+            threshold=threshold,
+            spike_grad=spike_grad,
+            surrogate_disable=surrogate_disable,
+            learn_threshold=learn_threshold,
+            graded_spikes_factor=graded_spikes_factor,
+            learn_graded_spikes_factor=learn_graded_spikes_factor,
+        )
         self.register_buffer("reset_mechanism_val", torch.tensor(self.reset_dict[reset_mechanism]))
-        note_unit_spikes(self)
         if inhibition is True:
             warn(
                 "inhibition works on dense layers [B, N]; suppressed neurons are reset as in "
@@ -296,7 +300,7 @@ class SpikingNeuron(HiddenState):
             ValueError: if one does not broadcast against it.
         """
         numbers = self._parts()
-        expect_broadcast((*self.PARAMETERS, "threshold", "graded_spikes_factor"), numbers, shape)
+        expect_broadcast(self.PARAMETERS, numbers, shape)
         return numbers
 
     def _run_native(

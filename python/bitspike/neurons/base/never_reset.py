@@ -14,7 +14,7 @@ from bitspike.ops.call import Call, Kind
 from bitspike.reference_path import leave_kernels
 from bitspike.scan import linear_scan
 
-from .constants import chosen, firing_refusal, note_unit_spikes, register, spikes_are_bits
+from .constants import firing_refusal, note_unit_spikes, register, set_firing, spikes_are_bits
 from .layer import run_layer
 from .overridden import overridden_by_class
 
@@ -29,26 +29,11 @@ class NeverReset(nn.Module):
     _overridden: ClassVar[str | None] = None
     """A method of the class that kernels stand in for, and that is not the library's own."""
     _constant = register
+    _set_firing = set_firing
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls._overridden = overridden_by_class(cls)
-
-    def _set_firing(
-        self,
-        *,
-        threshold: float | Tensor,
-        spike_grad: Callable[[Tensor], Tensor] | None,
-        surrogate_disable: bool,
-        learn_threshold: bool,
-        graded_spikes_factor: float | Tensor,
-        learn_graded_spikes_factor: bool,
-    ) -> None:
-        self.spike_grad = chosen(spike_grad, surrogate_disable)
-        self.surrogate_disable = surrogate_disable
-        self._constant("threshold", threshold, learn_threshold)
-        self._constant("graded_spikes_factor", graded_spikes_factor, learn_graded_spikes_factor)
-        note_unit_spikes(self)
 
     def fire(self, mem: Tensor) -> Tensor:
         """Spikes where the membrane is above threshold, times the graded factor."""

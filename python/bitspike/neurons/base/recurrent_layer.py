@@ -41,7 +41,7 @@ class Recurrent(torch.autograd.Function):
         spikes = results[0].words if call.sequence else None  # type: ignore[attr-defined]
         current, *feedback = tensors[:5]
         constants, initial = tensors[5 : 5 + call.constants], tensors[5 + call.constants :]
-        if not is_traced(current):
+        if hidden is not None:
             current, *constants = private(call, current, constants, -1)
         save(ctx, (current, *feedback, spikes, *constants, *initial))
         return results

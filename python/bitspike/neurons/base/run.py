@@ -83,16 +83,17 @@ def refusal(neuron: Any, current: Tensor, numbers: list[Tensor]) -> str | None:
     return route.refusal(current, numbers)
 
 
-def expect_broadcast(names: tuple[str, ...], values: list[Tensor], shape: torch.Size) -> None:
-    """Checks the numbers of an equation against the membrane of one step.
+def expect_broadcast(parameters: tuple[str, ...], values: list[Tensor], shape: torch.Size) -> None:
+    """Checks an equation's parameters, threshold and graded factor against one step's membrane.
 
     Raises:
         ValueError: if one does not broadcast against it.
     """
     for i, value in enumerate(values):
         if value.numel() != 1 and not broadcasts(value.shape, shape):
+            name = (*parameters, "threshold", "graded_spikes_factor")[i]
             raise ValueError(
-                f"{names[i]} has shape {tuple(value.shape)}, which does not broadcast against the "
+                f"{name} has shape {tuple(value.shape)}, which does not broadcast against the "
                 f"membrane of one step, {tuple(shape)}"
             )
 
@@ -124,20 +125,16 @@ def run_native(
     states: bool,
 ) -> Run:
     """A call that runs in the native module."""
-    spikes_type: type[Tensor] = Tensor
-    if spikes_are_bits(neuron):
-        if sequence:
-            spikes_type = SpikeTensor
-        elif current.dtype is torch.float32 and not route.is_watched():
-            spikes_type = DenseSpikes
+    bits = spikes_are_bits(neuron)
+    step_of_bits = bits and not sequence and current.dtype is torch.float32
     spikes, *results = run_layer(
         Call(
             kind_of(neuron),
             sequence,
             states,
             len(numbers),
-            packed=spikes_type is SpikeTensor,
-            spikes=spikes_type,
+            packed=bits and sequence,
+            spikes=DenseSpikes if step_of_bits and not route.is_watched() else Tensor,
         ),
         floats([current, *numbers, *initial]),
     )
