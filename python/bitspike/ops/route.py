@@ -154,6 +154,11 @@ def is_transformed() -> bool:
     )
 
 
+def is_observed() -> bool:
+    """Whether anything but autograd looks at what runs: a tracer, an export, a mode, torch.func."""
+    return is_watched() or is_exporting() or is_transformed()
+
+
 def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
     """Why these tensors cannot run natively, or None if they can."""
     if is_exporting() or is_jit_traced():

@@ -33,7 +33,9 @@ class Geometry:
         self.steps = current[0] if sequence else 1
         # If the neurons of a single step share their constants, its samples are joined to one row,
         # which has one incomplete vector. Twin: sequence/joined.rs, for sequences.
-        own = sequence or any(isinstance(x, Tensor) and x.numel() != 1 for x in constants)
+        own = sequence
+        for x in constants:  # A generator would take half as long as the kernel of a small step.
+            own = own or not (isinstance(x, float) or x.numel() == 1)
         self.batched = len(self.step) > 1 and own
         self.samples = self.step[0] if self.batched else 1
         self.features = self.step[1:] if self.batched else self.step

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
+from .constants import held
 from .inhibition import KWTA
 from .neuron import SpikingNeuron
 
@@ -70,4 +71,4 @@ class LIF(SpikingNeuron):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The parameters of the equation, of which decays are clamped to ``[0, 1]``."""
-        return tuple([getattr(self, name).clamp(0, 1) for name in self.PARAMETERS])
+        return tuple([held(self, name).clamp(0, 1) for name in self.PARAMETERS])

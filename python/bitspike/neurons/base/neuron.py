@@ -12,13 +12,17 @@ from torch import Tensor
 from bitspike import checkpoint
 from bitspike.state import HiddenState
 
-from .constants import note_unit_spikes, register, set_firing
+from .constants import held, note_unit_spikes, register, set_firing
 from .firing import Firing
 from .inhibition import KWTA
 from .inputs import current_of, states_before
 from .overridden import overridden_by_class
 from .reset import Reset
 from .run import Run, expect_broadcast, refusal, run, run_native
+from .single_step import single_step
+
+_COMMON = ("run", "state_shapes", "_refusal", "_numbers", "_run_native")
+"""What all neurons do alike in a call, unless a class says otherwise."""
 
 Result = Any
 """``spikes`` or ``(spikes, *states)``: snnTorch's flags decide, in :meth:`SpikingNeuron._call`."""
@@ -73,11 +77,16 @@ class SpikingNeuron(HiddenState):
 
     _overridden: ClassVar[str | None] = None
     """A method of the class that kernels stand in for, and that is not the library's own."""
+    _is_usual: ClassVar[bool] = False
+    """Whether calls of this class are made as those of most neurons."""
     _constant = register
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls._overridden = overridden_by_class(cls)
+        cls._is_usual = bool(cls.NAME) and all(
+            getattr(cls, name) is getattr(SpikingNeuron, name) for name in _COMMON
+        )
 
     def __init__(
         self,
@@ -183,7 +192,7 @@ class SpikingNeuron(HiddenState):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The parameters as the equation uses them, for instance with decays clamped."""
-        return tuple(getattr(self, name) for name in self.PARAMETERS)
+        return tuple([held(self, name) for name in self.PARAMETERS])
 
     def state_shapes(self, step: torch.Size) -> tuple[torch.Size, ...]:
         """The shape of each state, for an input whose steps have this shape.
@@ -203,7 +212,7 @@ class SpikingNeuron(HiddenState):
 
     def firing_threshold(self) -> Tensor:
         """What the level is compared with, and what ``"subtract"`` subtracts."""
-        return self.threshold
+        return held(self, "threshold")
 
     @property
     def _reset_rule(self) -> Reset:
@@ -291,7 +300,7 @@ class SpikingNeuron(HiddenState):
 
     def _parts(self) -> list[Tensor]:
         """The equation's coefficients, the threshold and the graded factor."""
-        return [*self.coefficients(), self.firing_threshold(), self.graded_spikes_factor]
+        return [*self.coefficients(), self.firing_threshold(), held(self, "graded_spikes_factor")]
 
     def _numbers(self, shape: torch.Size) -> list[Tensor]:
         """The same, for a membrane of this shape.
@@ -341,11 +350,15 @@ class SpikingNeuron(HiddenState):
                 f"{self.STATES[0]} must not be passed to a neuron with init_hidden=True, which "
                 "keeps its own"
             )
-        current = current_of(input_, sequence, self.threshold.device)
         checkpoint.note(self, self.init_hidden or (not sequence and given[0] is None))
-        initial = states_before(self, current, given, sequence)
-        wanted = sequence and (self.output or not self.init_hidden)
-        spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
+        taken = None if sequence or not self._is_usual else single_step(self, input_, given)
+        if taken is not None:
+            initial, (spikes, states, last) = taken
+        else:
+            current = current_of(input_, sequence, self.threshold.device)
+            initial = states_before(self, current, given, sequence)
+            wanted = sequence and (self.output or not self.init_hidden)
+            spikes, states, last = self.run(current, initial, sequence=sequence, states=wanted)
         # Without init_hidden the next sequence starts from rest and needs no graph of this one.
         self._keep(
             None if sequence else tuple(initial),

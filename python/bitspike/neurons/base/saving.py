@@ -34,9 +34,13 @@ def private(
             held[0] = current.clone()
         finally:
             torch._C._set_grad_enabled(False)
-    held += [x.item() if x.numel() == 1 and not x.requires_grad else x for x in constants]
-    if isinstance(held[threshold], Tensor) and not constants[threshold].requires_grad:
-        held[threshold] = constants[threshold].clone()
+    held += [
+        x if isinstance(x, float) or x.requires_grad or x.numel() != 1 else x.item()
+        for x in constants
+    ]
+    last = held[threshold]
+    if isinstance(last, Tensor) and not last.requires_grad:
+        held[threshold] = last.clone()
     return held
 
 

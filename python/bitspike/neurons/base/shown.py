@@ -27,13 +27,13 @@ def run(
     """
     if not torch.is_grad_enabled():
         return compute(call, tensors)
-    asks = [x is not None and x.requires_grad for x in tensors]
+    asks = [isinstance(x, Tensor) and x.requires_grad for x in tensors]
     if True not in asks:
         return compute(call, tensors)
     if is_traced(tensors[0]):
         hidden, asks, shown = None, [True] * len(asks), tensors
     else:
-        hidden, shown = tensors, [x for x in tensors if x is not None and x.requires_grad]
+        hidden, shown = tensors, [x for x, ask in zip(tensors, asks, strict=True) if ask]
     results: tuple[Tensor, ...] = function.apply(call, asks, hidden, *shown)
     return results
 
