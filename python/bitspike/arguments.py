@@ -42,7 +42,8 @@ def as_tensor(
         TypeError: if it is no tensor and cannot become one, or is complex, sparse, quantised or
             nested, or has no values to bring to the device.
     """
-    if type(x) is Tensor and device is None and dtype is None and _is_ordinary(x):
+    fits = dtype is None and (device is None or isinstance(x, Tensor) and x.device == device)
+    if fits and type(x) is Tensor and _is_ordinary(x):
         return x
     if not isinstance(x, Tensor):
         try:
@@ -68,9 +69,9 @@ def as_tensor(
 
 
 def _is_ordinary(x: Tensor) -> bool:
-    """Whether a tensor needs none of the checks: float32, dense, outside of special modes."""
+    """Whether a tensor needs none of the checks: float32 or int64, dense, outside of modes."""
     return (
-        x.dtype is torch.float32
+        x.dtype in (torch.float32, torch.int64)
         and x.layout is torch.strided
         and not x.is_nested
         and not torch.compiler.is_compiling()

@@ -19,7 +19,8 @@ def checked(recording: Tensor, name: str = "spk_out") -> Tensor:
         TypeError: if it is no dense tensor of real numbers, and nothing that becomes one.
         ValueError: if it is not ``[T, B, C]``, or has no step.
     """
-    recording = as_tensor(recording, name)
+    if not isinstance(recording, SpikeTensor):
+        recording = as_tensor(recording, name)
     shape = recording.shape
     if len(shape) != 3 or not shape[0]:
         raise ValueError(f"{name} must be [T, B, C] with one step or more, not {tuple(shape)}")

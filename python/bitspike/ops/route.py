@@ -31,9 +31,14 @@ def is_watched() -> bool:
     )
 
 
-def is_traced(x: Tensor) -> bool:
-    """Whether a call with this tensor must be a torch operator: if it is watched, or fake."""
-    return is_watched() or type(x) not in _PLAIN
+def is_traced(*tensors: Tensor) -> bool:
+    """Whether a call with these tensors must be a torch operator: if it is watched, or one fake."""
+    if is_watched():
+        return True
+    for x in tensors:  # A generator would take as long as all the rest.
+        if type(x) not in _PLAIN:
+            return True
+    return False
 
 
 class Routed(Protocol[_Covariant]):

@@ -29,14 +29,17 @@ def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
     if not isinstance(x, SpikeTensor) or x.is_transposed or len(x.features) != 1 or x.dim() < 2:
         return False
     tensors = [weight] if bias is None else [weight, bias]
-    if any(map(is_traced, (x.words, *tensors))) or any(
-        t.dtype != torch.float32 for t in (x, *tensors)
-    ):
+    if is_traced(x.words, *tensors):
         return False
     if torch.is_autocast_enabled("cpu") or torch._C._functorch.peek_interpreter_stack() is not None:
         return False
-    shapes = [(weight.shape[0], x.shape[-1]), weight.shape[:1]] if weight.dim() == 2 else []
-    return all(t.is_cpu for t in tensors) and [t.shape for t in tensors] == shapes[: len(tensors)]
+    if weight.dim() != 2 or x.dtype is not torch.float32:
+        return False
+    shapes = (weight.shape[0], x.neurons), weight.shape[:1]
+    for t, shape in zip(tensors, shapes, strict=False):
+        if t.dtype is not torch.float32 or not t.is_cpu or t.shape != shape:
+            return False
+    return True
 
 
 class Linear(torch.autograd.Function):
@@ -50,9 +53,9 @@ class Linear(torch.autograd.Function):
     def forward(ctx: Any, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
-        return matmul.product(_rows(x.words), x.shape[-1], weight.t(), bias).view(
-            *x.shape[:-1], weight.shape[0]
-        )
+        words, outputs = x.words, weight.shape[0]
+        product: Tensor = matmul.product.kernel(_rows(words), x.neurons, weight.t(), bias)
+        return product.view(*words.shape[:-1], outputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -60,14 +63,14 @@ class Linear(torch.autograd.Function):
         need_x, need_weight, need_bias = ctx.needs_input_grad
         words = x.saved_words() if need_weight else x.words
         to_x = grad @ weight if need_x else None
-        grad = grad.reshape(math.prod(x.shape[:-1]), weight.shape[0])
+        grad = grad.reshape(math.prod(words.shape[:-1]), weight.shape[0])
         if torch.is_grad_enabled():
             # With create_graph=True the gradient is made of operations that autograd can record.
             to_weight = grad.t() @ x.flatten(0, -2)
             return to_x, to_weight, grad.sum(0) if ctx.biased else None
         if not need_weight:
             return to_x, None, grad.sum(0) if need_bias else None
-        return to_x, *matmul.linear_gradient(_rows(words), x.shape[-1], grad, need_bias)
+        return to_x, *matmul.linear_gradient(_rows(words), x.neurons, grad, need_bias)
 
 
 def _rows(words: Tensor) -> Tensor:

@@ -68,12 +68,12 @@ class Layer(torch.autograd.Function):
         return returned(ctx, need, (to_current, *to_constants, *to_initial))
 
 
-def run_layer(call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def run_layer(call: Call, tensors: Sequence[Tensor | float]) -> tuple[Tensor, ...]:
     """Runs a layer: its spikes, the states of all steps if wanted, and the states after the last.
 
     Args:
         call: What runs.
-        tensors: Current, constants and initial states, all float32.
+        tensors: Current, constants and initial states, all float32. Constants may be numbers.
     """
     return run(Layer, _compute, call, tensors)
 
