@@ -202,7 +202,7 @@ fn stream<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
 
 /// As [`store`], to a row that may be narrower than the tile.
 #[inline(always)]
-fn store_partial<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
+pub(crate) fn store_partial<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
     if to.len() == V * S::LANES {
         return store(simd, to, sum);
     }

@@ -40,12 +40,12 @@ use crate::{Error, parallel};
 use active::Active;
 use gather::{Gather, Target};
 use nonfinite::Nonfinite;
-use plan::{CHUNK, Plan, WIDEST};
+use plan::{CHUNK, Plan};
 use std::sync::atomic::AtomicBool;
 
 pub use matrix::Matrix;
 pub use plan::prefers_dense;
-pub(crate) use plan::{ADDITIONS_PER_STEP, tile_width};
+pub(crate) use plan::{ADDITIONS_PER_STEP, WIDEST, tile_width};
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and
 /// `out` `[rows, outputs]`.

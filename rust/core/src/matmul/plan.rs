@@ -9,7 +9,7 @@ use std::ops::Range;
 pub(super) const CHUNK: usize = 256;
 
 /// Widest tile of any instruction set.
-pub(super) const WIDEST: usize = 64;
+pub(crate) const WIDEST: usize = 64;
 /// Narrowest tile: one vector of AVX-512.
 const NARROWEST: usize = 16;
 

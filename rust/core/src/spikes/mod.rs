@@ -10,6 +10,7 @@
 //! | bits | numbers | [`unpack`] |
 //! | `[R, K]` bits | `[K, R]` bits | [`transpose`](fn@transpose) |
 //! | rows of `B·N` bits | rows of `N` bits | [`cut_rows`] |
+//! | rows `[C, P]` of bits | rows `[P, C]` of bits | [`swap_axes`] |
 //! | bits | how many are set | [`count`](fn@count), [`count_rows`], [`count_axis`] |
 //! | bits | times of the first, second, … spike | [`spike_times`] |
 //! | bits | positions of the set ones, and back | [`to_indices`], [`from_indices`] |
@@ -24,6 +25,7 @@ pub mod layout;
 mod pack;
 mod random;
 pub(crate) mod regroup;
+pub(crate) mod swap;
 mod times;
 mod transpose;
 
@@ -33,5 +35,6 @@ pub use indices::{from_indices, to_indices};
 pub use pack::{Bf16, Element, F16, pack, unpack};
 pub use random::{Stream, bernoulli};
 pub use regroup::cut_rows;
+pub use swap::swap_axes;
 pub use times::{spike_times, spike_times_gradient};
 pub use transpose::transpose;

@@ -1,9 +1,6 @@
-//! Windows of feature maps, against loops that look at one bit at a time.
+//! Pooling.
 
-#[path = "common/bits.rs"]
-mod bits;
-
-use bits::{dense, packed};
+use crate::bits::{dense, packed};
 use bitspike::Error;
 use bitspike::conv::{Windows, max_pool, max_pool_gradient, sum_pool};
 use bitspike::simd::Isa;

@@ -1,0 +1,45 @@
+//! Where torch's dense convolution is the better one.
+
+use super::Convolution;
+use crate::Error;
+use crate::matmul::tile_width;
+use crate::simd::Isa;
+
+/// What packing the weights and the lists of a call cost, in pixels of the output.
+const PACKING: f64 = 24.0;
+
+/// Whether a dense convolution of unpacked spikes would be faster, judged by the shape, the density and
+/// the instruction set, or must be taken, because a weight is infinite or NaN.
+///
+/// The constants were measured against torch, with `channels_last` memory, on two cores.
+///
+/// # Errors
+/// Those of [`Convolution::grid`].
+pub fn prefers_dense(
+    isa: Isa,
+    density: f64,
+    rows: usize,
+    conv: Convolution,
+    weight: &[f32],
+) -> Result<bool, Error> {
+    let [height, width] = conv.grid()?;
+    // Without an early end, which would keep it from being done in vectors.
+    let bad = |bad, x: &f32| bad | !x.is_finite();
+    if weight.iter().fold(false, bad) {
+        return Ok(true);
+    }
+    let outputs = conv.group_outputs();
+    let cost_of_addition = match isa {
+        Isa::Scalar => 6.0,
+        Isa::Avx2 | Isa::Avx512 => 2.5,
+    };
+    let padding = if conv.is_scattered() {
+        let run = conv.kernel[1] * outputs;
+        run.next_multiple_of(isa.lanes()) as f64 / run.max(1) as f64 * 1.3
+    } else {
+        let width = tile_width(isa, outputs);
+        outputs.next_multiple_of(width) as f64 / outputs.max(1) as f64
+    };
+    let pixels = rows.saturating_mul(height).saturating_mul(width).max(1);
+    Ok(density * cost_of_addition * padding + PACKING / pixels as f64 > 1.0)
+}

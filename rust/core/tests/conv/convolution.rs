@@ -1,0 +1,256 @@
+//! Convolutions.
+
+use crate::bits::{dense, packed};
+use bitspike::Error;
+use bitspike::conv::{Convolution, Order, convolve, prefers_dense, weight_gradient};
+use bitspike::simd::Isa;
+use bitspike::spikes::swap_axes;
+use proptest::prelude::*;
+
+/// Numbers of both signs that are no sums of others.
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count)
+        .map(|i| ((i * 37 % 101) as f32 - 50.0) / 17.0 + i as f32 * 1e-3)
+        .collect()
+}
+
+/// Calls `visit` for each weight that meets a neuron: output pixel, output, tap, neuron in channel
+/// order.
+fn each(conv: Convolution, mut visit: impl FnMut(usize, usize, usize, usize)) {
+    let [height, width] = conv.grid().expect("the kernel fits");
+    let (group, outputs) = (conv.channels / conv.groups, conv.outputs / conv.groups);
+    for y in 0..height {
+        for x in 0..width {
+            for output in 0..conv.outputs {
+                for ky in 0..conv.kernel[0] {
+                    for kx in 0..conv.kernel[1] {
+                        for c in 0..group {
+                            let line = (y * conv.stride[0] + ky * conv.dilation[0])
+                                .checked_sub(conv.padding[0])
+                                .filter(|&line| line < conv.size[0]);
+                            let column = (x * conv.stride[1] + kx * conv.dilation[1])
+                                .checked_sub(conv.padding[1])
+                                .filter(|&column| column < conv.size[1]);
+                            let (Some(line), Some(column)) = (line, column) else {
+                                continue;
+                            };
+                            let channel = output / outputs * group + c;
+                            let neuron = (channel * conv.size[0] + line) * conv.size[1] + column;
+                            let tap = (ky * conv.kernel[1] + kx) * group + c;
+                            visit(y * width + x, output, tap, neuron);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check(conv: Convolution, rows: usize, density: usize) {
+    let [height, width] = conv.grid().expect("the kernel fits");
+    let neurons = conv.channels * conv.size[0] * conv.size[1];
+    let taps = conv.kernel[0] * conv.kernel[1] * conv.channels / conv.groups;
+    let spikes: Vec<_> = dense(rows * neurons)
+        .into_iter()
+        .enumerate()
+        .map(|(i, fires)| fires && i * 7919 % 10 < density)
+        .collect();
+    let words = packed(&spikes, rows, neurons);
+    let (weight, bias) = (numbers(conv.outputs * taps), numbers(conv.outputs));
+    let pixels = height * width;
+    let grad = numbers(rows * pixels * conv.outputs);
+
+    let mut expected = vec![0.0; rows * pixels * conv.outputs];
+    let part = rows.div_ceil(8).max(1);
+    let mut to_weight = vec![vec![0.0; weight.len()]; rows.div_ceil(part)];
+    for row in 0..rows {
+        each(conv, |pixel, output, tap, neuron| {
+            if spikes[row * neurons + neuron] {
+                let out = (row * pixels + pixel) * conv.outputs + output;
+                expected[out] += weight[output * taps + tap];
+                to_weight[row / part][output * taps + tap] += grad[out];
+            }
+        });
+    }
+    for (i, out) in expected.iter_mut().enumerate() {
+        *out += bias[i % conv.outputs];
+    }
+    let mut to_weight = to_weight.into_iter();
+    let first = vec![0.0; weight.len()];
+    let to_weight = to_weight.by_ref().fold(first, |mut sum: Vec<f32>, part| {
+        sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+        sum
+    });
+    let to_bias: Vec<f64> = (0..conv.outputs)
+        .map(|o| {
+            grad.iter()
+                .skip(o)
+                .step_by(conv.outputs)
+                .map(|&x| f64::from(x))
+                .sum()
+        })
+        .collect();
+
+    for &isa in Isa::available() {
+        let mut pixels_first = vec![u64::MAX; words.len()];
+        let axes = [conv.channels, conv.size[0] * conv.size[1]];
+        swap_axes(isa, &words, rows, axes, &mut pixels_first).expect("the lengths fit");
+        for (order, words) in [(Order::Channels, &words), (Order::Pixels, &pixels_first)] {
+            let mut out = vec![f32::NAN; expected.len()];
+            convolve(
+                isa,
+                words,
+                rows,
+                conv,
+                order,
+                &weight,
+                Some(&bias),
+                &mut out,
+            )
+            .expect("the lengths fit");
+            assert_eq!(out, expected, "{isa:?} {order:?} {conv:?}");
+            let (mut sums, mut of_bias) =
+                (vec![f32::NAN; weight.len()], vec![f32::NAN; bias.len()]);
+            let finite = weight_gradient(
+                isa,
+                words,
+                rows,
+                conv,
+                order,
+                &grad,
+                &mut sums,
+                &mut of_bias,
+            );
+            assert_eq!(finite, Ok(true));
+            assert_eq!(sums, to_weight, "{isa:?} {order:?} {conv:?}");
+            for (sum, wanted) in of_bias.iter().zip(&to_bias) {
+                assert!((f64::from(*sum) - wanted).abs() <= 1e-4 * wanted.abs().max(1.0));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn sums_are_those_of_a_loop(
+        (groups, channels, outputs) in (1usize..4, 1usize..6, 0usize..40),
+        size in [1usize..9, 1usize..9],
+        kernel in [1usize..4, 1usize..5],
+        stride in [1usize..4, 1usize..4],
+        padding in [0usize..3, 0usize..6],
+        dilation in [1usize..3, 1usize..3],
+        (rows, density) in (0usize..11, 0usize..11),
+    ) {
+        let conv = Convolution {
+            channels: groups * channels, size, outputs: groups * outputs, groups, kernel, stride,
+            padding, dilation,
+        };
+        if conv.grid().is_ok() {
+            check(conv, rows, density);
+        }
+    }
+}
+
+const LAYER: Convolution = Convolution {
+    channels: 20,
+    size: [10, 12],
+    outputs: 90,
+    groups: 1,
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [1, 1],
+    dilation: [1, 1],
+};
+
+#[test]
+fn several_tiles_of_outputs_are_shared_between_threads() {
+    check(LAYER, 17, 5);
+    check(
+        Convolution {
+            outputs: 12,
+            ..LAYER
+        },
+        17,
+        5,
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let refused = |conv: Convolution| conv.grid().expect_err("it does not fit");
+    let wide = Convolution {
+        kernel: [3, 20],
+        ..LAYER
+    };
+    assert!(matches!(
+        refused(wide),
+        Error::OutOfRange {
+            found: 19,
+            limit: 14,
+            ..
+        }
+    ));
+    for conv in [
+        Convolution {
+            stride: [0, 1],
+            ..LAYER
+        },
+        Convolution {
+            dilation: [1, 0],
+            ..LAYER
+        },
+        Convolution {
+            kernel: [0, 1],
+            ..LAYER
+        },
+    ] {
+        assert!(matches!(refused(conv), Error::OutOfRange { found: -1, .. }));
+    }
+    let grouped = Convolution { groups: 3, ..LAYER };
+    assert_eq!(refused(grouped), Error::Group { rows: 20, group: 3 });
+    let large = Convolution {
+        size: [1 << 20, 1 << 20],
+        ..LAYER
+    };
+    assert_eq!(refused(large), Error::Overflow { what: "spikes" });
+}
+
+#[test]
+fn gradients_that_are_not_finite_are_told() {
+    let conv = Convolution {
+        channels: 1,
+        outputs: 2,
+        ..LAYER
+    };
+    let (mut out, mut bias) = ([0.0; 18], [0.0; 2]);
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut grad = vec![1.0; 240];
+        grad[77] = bad;
+        let finite = weight_gradient(
+            Isa::Scalar,
+            &[0, 0],
+            1,
+            conv,
+            Order::Pixels,
+            &grad,
+            &mut out,
+            &mut bias,
+        );
+        assert_eq!(finite, Ok(false));
+    }
+}
+
+#[test]
+fn dense_convolutions_are_preferred_for_many_spikes_and_for_weights_that_are_not_finite() {
+    let mut weight = vec![0.5; 90 * 180];
+    for isa in Isa::ALL {
+        assert_eq!(prefers_dense(isa, 0.05, 100, LAYER, &weight), Ok(false));
+        assert_eq!(prefers_dense(isa, 0.9, 100, LAYER, &weight), Ok(true));
+    }
+    weight[1000] = f32::INFINITY;
+    assert_eq!(
+        prefers_dense(Isa::Avx2, 0.05, 100, LAYER, &weight),
+        Ok(true)
+    );
+}
