@@ -1,9 +1,10 @@
-//! Windows on feature maps.
+//! Convolutions, and windows on feature maps.
 
 use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::tensor::Tensor;
-use bitspike::conv::{self, Windows};
+use bitspike::conv::{self, Convolution, Order, Windows};
+use bitspike::spikes::count;
 use pyo3::prelude::*;
 
 /// Maps and windows as Python describes them: `([planes, height, width], window, stride)`.
@@ -68,5 +69,114 @@ pub(crate) fn max_pool_gradient(
     let (words, grad, to_spikes) = (&*words, &*grad, &mut *to_spikes);
     run(py, to_spikes.len(), move |isa| {
         conv::max_pool_gradient(isa, words, rows, windows(sizes), grad, to_spikes)
+    })
+}
+
+/// A convolution as Python describes it: channels, size of a map, outputs, groups, and, of height and
+/// width, kernel, stride, padding, dilation.
+type Described = (
+    usize,
+    [usize; 2],
+    usize,
+    usize,
+    [usize; 2],
+    [usize; 2],
+    [usize; 2],
+    [usize; 2],
+);
+
+fn convolution(
+    (channels, size, outputs, groups, kernel, stride, padding, dilation): Described,
+) -> Convolution {
+    Convolution {
+        channels,
+        size,
+        outputs,
+        groups,
+        kernel,
+        stride,
+        padding,
+        dilation,
+    }
+}
+
+fn order(pixels_first: bool) -> Order {
+    match pixels_first {
+        true => Order::Pixels,
+        false => Order::Channels,
+    }
+}
+
+/// `out = spikes ∗ weight + bias`, pixel by pixel.
+#[pyfunction]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what runs, what it reads, what it writes"
+)]
+pub(crate) fn convolve(
+    py: Python<'_>,
+    words: Tensor<'_>,
+    rows: usize,
+    described: Described,
+    pixels_first: bool,
+    weight: Tensor<'_>,
+    bias: Option<Tensor<'_>>,
+    out: Tensor<'_>,
+) -> PyResult<()> {
+    let words = Memory::of(&words, "words")?;
+    let weight = Memory::of(&weight, "weight")?;
+    let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
+    let mut out = Written::of(&out, "out")?;
+    let (conv, order) = (convolution(described), order(pixels_first));
+    let (words, weight, bias, out) = (&*words, &*weight, bias.as_deref(), &mut *out);
+    run(py, words.len() + weight.len() + out.len(), move |isa| {
+        conv::convolve(isa, words, rows, conv, order, weight, bias, out)
+    })
+}
+
+/// The gradients of weight and bias; false if some gradient is not finite, and they are of no use.
+#[pyfunction]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what runs, what it reads, what it writes"
+)]
+pub(crate) fn convolve_weight_gradient(
+    py: Python<'_>,
+    words: Tensor<'_>,
+    rows: usize,
+    described: Described,
+    pixels_first: bool,
+    grad: Tensor<'_>,
+    weight: Tensor<'_>,
+    bias: Tensor<'_>,
+) -> PyResult<bool> {
+    let words = Memory::of(&words, "words")?;
+    let grad = Memory::of(&grad, "grad")?;
+    let (mut weight, mut bias) = (Written::of(&weight, "weight")?, Written::of(&bias, "bias")?);
+    let (conv, order) = (convolution(described), order(pixels_first));
+    let (words, grad, weight, bias) = (&*words, &*grad, &mut *weight, &mut *bias);
+    run(py, words.len() + grad.len(), move |isa| {
+        conv::weight_gradient(isa, words, rows, conv, order, grad, weight, bias)
+    })
+}
+
+/// Whether a dense convolution would be faster, or must be taken for the sake of these weights.
+#[pyfunction]
+pub(crate) fn convolve_prefers_dense(
+    py: Python<'_>,
+    words: Tensor<'_>,
+    rows: usize,
+    described: Described,
+    weight: Option<Tensor<'_>>,
+) -> PyResult<bool> {
+    let words = Memory::of(&words, "words")?;
+    let weight = weight.map(|x| Memory::of(&x, "weight")).transpose()?;
+    let conv = convolution(described);
+    let (words, weight) = (&*words, weight.as_deref().unwrap_or_default());
+    run(py, words.len() + weight.len(), move |isa| {
+        let neurons = conv.channels * conv.size[0] * conv.size[1];
+        let elements = rows.saturating_mul(neurons).max(1);
+        let density = count(isa, words) as f64 / elements as f64;
+        conv::prefers_dense(isa, density, rows, conv, weight)
     })
 }

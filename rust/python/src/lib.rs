@@ -28,7 +28,10 @@ mod _native {
     #[pymodule_export]
     use super::config::{describe, force_isa, install_torch_pool};
     #[pymodule_export]
-    use super::conv::{max_pool, max_pool_gradient, sum_pool};
+    use super::conv::{
+        convolve, convolve_prefers_dense, convolve_weight_gradient, max_pool, max_pool_gradient,
+        sum_pool,
+    };
     #[pymodule_export]
     use super::matmul::{prefers_dense, product, weight_gradient};
     #[pymodule_export]
@@ -40,6 +43,6 @@ mod _native {
     #[pymodule_export]
     use super::spikes::{
         bernoulli, count, count_axis, from_events, pack, spike_times, spike_times_gradient,
-        to_events, unpack,
+        swap_axes, to_events, unpack,
     };
 }

@@ -204,3 +204,20 @@ pub(crate) fn bernoulli(
         spikes::bernoulli(isa, stream, probabilities, period, rows, neurons, words)
     })
 }
+
+/// Rows of `[outer, inner]` neurons as rows of `[inner, outer]`.
+#[pyfunction]
+pub(crate) fn swap_axes(
+    py: Python<'_>,
+    words: Tensor<'_>,
+    rows: usize,
+    axes: [usize; 2],
+    swapped: Tensor<'_>,
+) -> PyResult<()> {
+    let words = Memory::of(&words, "words")?;
+    let mut swapped = Written::of(&swapped, "swapped")?;
+    let (words, swapped) = (&*words, &mut *swapped);
+    run(py, words.len().saturating_mul(16), move |isa| {
+        spikes::swap_axes(isa, words, rows, axes, swapped)
+    })
+}
