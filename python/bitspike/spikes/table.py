@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from . import linear, pooling, sums, views
+from . import conv, linear, pooling, sums, views
 from ._in_place import refuse_writes
 from .functions import FUNCTIONS
 from .tensor import SpikeTensor
@@ -163,6 +163,8 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     aten.mm.default: linear.mm,
     aten.addmm.default: linear.addmm,
     aten.linear.default: linear.aten_linear,
+    aten.convolution.default: conv.convolution,
+    aten.convolution_backward.default: conv.convolution_backward,
     aten.avg_pool2d.default: pooling.avg_pool2d,
     aten.avg_pool2d_backward.default: pooling.avg_pool2d_backward,
 }

@@ -4,6 +4,7 @@ Eager code calls the functions directly, which costs less; what torch traces, co
 fake tensors goes through the operators.
 """
 
+from . import conv as conv
 from . import matmul as matmul
 from . import recurrent as recurrent
 from . import scan as scan

@@ -1,0 +1,115 @@
+"""Convolutions of spikes, below autograd: sums and gradients of weights from bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import conv as ops
+
+from .tensor import SpikeTensor
+
+aten = torch.ops.aten
+
+
+def convolution(
+    x: Any,
+    weight: Any,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+) -> Any:
+    """``nn.Conv1d`` and ``nn.Conv2d`` of spikes ``[R, C, *size]`` whose rows are the samples."""
+    conv = None if transposed else described(x, weight, (stride, padding, dilation), groups)
+    if conv is None:
+        return NotImplemented
+    weight = _two_dimensional(weight.float())
+    out = ops.convolve(x.words, conv, False, weight, None if bias is None else bias.float())
+    return _of_shape(out, x.dim()).to(x.dtype)
+
+
+def convolution_backward(
+    grad: Any,
+    x: Any,
+    weight: Any,
+    bias_sizes: list[int] | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+    output_mask: list[bool],
+) -> Any:
+    """The gradients of spikes, weight and bias; that of the spikes is torch's."""
+    conv = None if transposed else described(x, weight, (stride, padding, dilation), groups)
+    if conv is None or isinstance(grad, SpikeTensor):
+        return NotImplemented
+    to_x = to_weight = to_bias = None
+    if output_mask[0]:
+        last = torch.channels_last if x.dim() == 4 else torch.contiguous_format
+        to_x, _, _ = aten.convolution_backward(
+            grad.contiguous(memory_format=last),
+            grad.new_empty(1).expand(x.shape),
+            weight.contiguous(memory_format=last),
+            None,
+            stride,
+            padding,
+            dilation,
+            False,
+            output_padding,
+            groups,
+            [True, False, False],
+        )
+    if output_mask[1] or output_mask[2]:
+        to_weight, to_bias = ops.convolve_weight_gradient(
+            x.words, conv, False, _two_dimensional(grad.float())
+        )
+        to_weight = _of_shape(to_weight, x.dim()).to(weight.dtype) if output_mask[1] else None
+        to_bias = to_bias.to(weight.dtype) if output_mask[2] else None
+    return to_x, to_weight, to_bias
+
+
+def described(
+    x: Any, weight: Any, options: tuple[list[int], list[int], list[int]], groups: int
+) -> ops.Convolution | None:
+    """The convolution of these spikes, if it has a packed form and torch would not refuse it."""
+    spatial = weight.dim() - 2
+    if not isinstance(x, SpikeTensor) or isinstance(weight, SpikeTensor) or x.is_transposed:
+        return None
+    if spatial not in (1, 2) or len(x.features) != spatial + 1 or x.rows != 1:
+        return None
+    if not weight.is_cpu or weight.dtype != x.dtype or x.features[0] != weight.shape[1] * groups:
+        return None
+
+    def pair(sizes: Any, height: int) -> tuple[int, int]:
+        sizes = list(sizes) * (spatial if len(sizes) == 1 else 1)
+        return (height, sizes[0]) if spatial == 1 else (sizes[0], sizes[1])
+
+    stride, padding, dilation = options
+    conv = ops.Convolution(
+        channels=x.features[0],
+        size=pair(x.features[1:], 1),
+        outputs=weight.shape[0],
+        groups=groups,
+        kernel=pair(weight.shape[2:], 1),
+        stride=pair(stride, 1),
+        padding=pair(padding, 0),
+        dilation=pair(dilation, 1),
+    )
+    least = min(*conv.grid(), *conv.kernel, *conv.stride, *conv.dilation)
+    return conv if least > 0 and min(conv.padding) >= 0 and conv.outputs % groups == 0 else None
+
+
+def _two_dimensional(x: Tensor) -> Tensor:
+    return x.unsqueeze(2) if x.dim() == 3 else x
+
+
+def _of_shape(x: Tensor, axes: int) -> Tensor:
+    return x.squeeze(2) if axes == 3 else x
