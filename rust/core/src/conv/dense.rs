@@ -31,7 +31,8 @@ pub fn prefers_dense(
     let outputs = conv.group_outputs();
     let cost_of_addition = match isa {
         Isa::Scalar => 6.0,
-        Isa::Avx2 | Isa::Avx512 => 2.5,
+        Isa::Avx2 => 2.5,
+        Isa::Avx512 => 3.5,
     };
     let padding = if conv.is_scattered() {
         let run = conv.kernel[1] * outputs;

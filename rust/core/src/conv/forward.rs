@@ -137,6 +137,7 @@ impl Kernel for Sums<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let mut taps = Taps::new(self.conv, self.order);
+        let of_line = self.bias.map(|bias| bias.repeat(self.grid[1]));
         let mut scratch = Scratch::take();
         let Self {
             conv,
@@ -153,12 +154,15 @@ impl Kernel for Sums<'_> {
             .enumerate()
         {
             taps.list(&words[i * row_len..][..row_len]);
+            if let Weights::Runs(_) = weights {
+                out.fill(0.0);
+            }
             for group in 0..conv.groups {
                 let first = group * conv.group_outputs();
                 let bias = bias.map(|bias| &bias[first..][..conv.group_outputs()]);
                 match weights {
                     Weights::Runs(runs) => {
-                        runs.add(simd, &taps, group, bias, [height, width], &mut scratch, out)
+                        runs.add(simd, &taps, group, width, &mut scratch, out);
                     }
                     Weights::Tiles(groups) => {
                         for (column, tile) in groups[group].tiles() {
@@ -179,6 +183,14 @@ impl Kernel for Sums<'_> {
                             }
                         }
                     }
+                }
+            }
+            if let (Weights::Runs(_), Some(bias)) = (weights, &of_line) {
+                for line in out.chunks_exact_mut(bias.len()) {
+                    line.iter_mut().zip(bias).for_each(
+                        #[inline(always)]
+                        |(out, bias)| *out += bias,
+                    );
                 }
             }
         }

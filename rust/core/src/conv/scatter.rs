@@ -5,6 +5,7 @@ use super::taps::Taps;
 use crate::matmul::ADDITIONS_PER_STEP;
 use crate::parallel::{Scratch, progress};
 use crate::simd::{Isa, Simd};
+use std::ops::Range;
 
 /// Runs of numbers, `[groups, kernel lines, channels, taps from right to left, outputs]`: the weights
 /// that an event of a line adds, and the sums that an event's gradients go to.
@@ -15,6 +16,8 @@ pub(super) struct Runs {
     conv: Convolution,
     /// Length of a run: whole vectors.
     length: usize,
+    /// For each place of a line of a group's inputs, where its sums begin, and where its run does.
+    events: Vec<(u32, u32)>,
     pub(super) numbers: Vec<f32>,
 }
 
@@ -24,9 +27,15 @@ impl Runs {
         let run = conv.kernel[1] * conv.group_outputs();
         let length = run.next_multiple_of(isa.lanes());
         let runs = conv.groups * conv.kernel[0] * conv.group_channels();
+        let channels = conv.group_channels();
+        let event = |place| {
+            let (x, channel) = (place / channels, place % channels);
+            ((x * conv.group_outputs()) as u32, (channel * length) as u32)
+        };
         Self {
             conv,
             length,
+            events: (0..conv.size[1] * channels).map(event).collect(),
             numbers: vec![0.0; runs * length],
         }
     }
@@ -55,12 +64,12 @@ impl Runs {
         }
     }
 
-    /// The run of an event of a channel.
+    /// The runs of a line of the kernel.
     #[inline(always)]
-    fn run(&self, group: usize, ky: usize, channel: usize) -> std::ops::Range<usize> {
-        let line = group * self.conv.kernel[0] + ky;
-        let first = (line * self.conv.group_channels() + channel) * self.length;
-        first..first + self.length
+    fn line(&self, group: usize, ky: usize) -> Range<usize> {
+        let size = self.conv.group_channels() * self.length;
+        let first = (group * self.conv.kernel[0] + ky) * size;
+        first..first + size
     }
 
     /// Numbers of a line of sums, with those behind it that runs overhang.
@@ -69,36 +78,30 @@ impl Runs {
     }
 
     /// The sums of a group for a sample whose events are listed: `out` is `[height, width, outputs]`.
+    /// Outputs that no input reaches are left as they are.
     #[inline(always)]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "what it reads, and where it writes"
-    )]
     pub(super) fn add<S: Simd>(
         &self,
         simd: S,
         taps: &Taps,
         group: usize,
-        bias: Option<&[f32]>,
-        [_, width]: [usize; 2],
+        width: usize,
         scratch: &mut Scratch,
         out: &mut [f32],
     ) {
-        let (conv, outputs) = (self.conv, self.conv.group_outputs());
-        let channels = conv.group_channels();
         let [sums] = scratch.slices([self.line_length()]);
-        let (kept, start) = conv.kept(width);
-        for (y, line) in out.chunks_exact_mut(width * conv.outputs).enumerate() {
+        for (y, line) in out.chunks_exact_mut(width * self.conv.outputs).enumerate() {
             sums.fill(0.0);
             let mut events = 0;
-            for ky in 0..conv.kernel[0] {
-                let Some(from) = conv.line(y, ky) else {
+            for ky in 0..self.conv.kernel[0] {
+                let Some(from) = self.conv.line(y, ky) else {
                     continue;
                 };
-                for place in taps.line(group, from) {
-                    let (x, channel) = (place / channels, place % channels);
-                    let run = &self.numbers[self.run(group, ky, channel)];
-                    let sums = &mut sums[x * outputs..][..self.length];
+                let runs = &self.numbers[self.line(group, ky)];
+                for event in taps.line(group, from) {
+                    let (sum, run) = self.events[event];
+                    let sums = &mut sums[sum as usize..][..self.length];
+                    let run = &runs[run as usize..][..self.length];
                     for (sums, run) in sums
                         .chunks_exact_mut(S::LANES)
                         .zip(run.chunks_exact(S::LANES))
@@ -108,18 +111,13 @@ impl Runs {
                     events += 1;
                 }
             }
-            for (x, out) in line.chunks_exact_mut(conv.outputs).enumerate() {
-                let out = &mut out[group * outputs..][..outputs];
-                if kept.contains(&x) {
-                    out.copy_from_slice(&sums[(start + x - kept.start) * outputs..][..outputs]);
-                } else {
-                    out.fill(0.0);
-                }
-                for (out, bias) in out.iter_mut().zip(bias.into_iter().flatten()) {
-                    *out += bias;
-                }
-            }
-            progress((events * self.length + width * outputs) / ADDITIONS_PER_STEP);
+            self.for_each_kept(
+                group,
+                width,
+                #[inline(always)]
+                |out, from| line[out.clone()].copy_from_slice(&sums[from..][..out.len()]),
+            );
+            progress((events * self.length + line.len()) / ADDITIONS_PER_STEP);
         }
     }
 
@@ -135,35 +133,56 @@ impl Runs {
         scratch: &mut Scratch,
         grad: &[f32],
     ) {
-        let (conv, outputs) = (self.conv, self.conv.group_outputs());
-        let channels = conv.group_channels();
         let [padded] = scratch.slices([self.line_length()]);
         padded.fill(0.0);
-        let (kept, start) = conv.kept(width);
-        for (y, line) in grad.chunks_exact(width * conv.outputs).enumerate() {
-            for (x, grad) in line.chunks_exact(conv.outputs).enumerate() {
-                if kept.contains(&x) {
-                    let to = &mut padded[(start + x - kept.start) * outputs..][..outputs];
-                    to.copy_from_slice(&grad[group * outputs..][..outputs]);
-                }
-            }
+        for (y, line) in grad.chunks_exact(width * self.conv.outputs).enumerate() {
+            self.for_each_kept(
+                group,
+                width,
+                #[inline(always)]
+                |from, to| padded[to..][..from.len()].copy_from_slice(&line[from]),
+            );
             let mut events = 0;
-            for ky in 0..conv.kernel[0] {
-                let Some(from) = conv.line(y, ky) else {
+            for ky in 0..self.conv.kernel[0] {
+                let Some(from) = self.conv.line(y, ky) else {
                     continue;
                 };
-                for place in taps.line(group, from) {
-                    let (x, channel) = (place / channels, place % channels);
-                    let run = self.run(group, ky, channel);
-                    let grads = padded[x * outputs..][..self.length].chunks_exact(S::LANES);
-                    let sums = self.numbers[run].chunks_exact_mut(S::LANES);
-                    for (sums, grads) in sums.zip(grads) {
+                let runs = self.line(group, ky);
+                let runs = &mut self.numbers[runs];
+                for event in taps.line(group, from) {
+                    let (grad, run) = self.events[event];
+                    let grads = &padded[grad as usize..][..self.length];
+                    let sums = &mut runs[run as usize..][..self.length];
+                    for (sums, grads) in sums
+                        .chunks_exact_mut(S::LANES)
+                        .zip(grads.chunks_exact(S::LANES))
+                    {
                         simd.store(sums, simd.add(simd.load(sums), simd.load(grads)));
                     }
                     events += 1;
                 }
             }
-            progress((events * self.length + width * outputs) / ADDITIONS_PER_STEP);
+            progress((events * self.length + line.len()) / ADDITIONS_PER_STEP);
+        }
+    }
+
+    /// Calls `visit` with outputs of a line that some input reaches, and where their sums begin.
+    #[inline(always)]
+    fn for_each_kept(
+        &self,
+        group: usize,
+        width: usize,
+        mut visit: impl FnMut(Range<usize>, usize),
+    ) {
+        let (all, own) = (self.conv.outputs, self.conv.group_outputs());
+        let (kept, start) = self.conv.kept(width);
+        if all == own {
+            visit(kept.start * own..kept.end * own, start * own);
+            return;
+        }
+        for (i, x) in kept.enumerate() {
+            let first = x * all + group * own;
+            visit(first..first + own, (start + i) * own);
         }
     }
 }

@@ -218,19 +218,19 @@ impl Kernel for Part<'_> {
     }
 }
 
-/// Adds the gradients of a sample's pixels to those of the bias; lines are summed by themselves, which
-/// keeps rounding errors down.
+/// Adds the gradients of a sample's pixels to those of the bias: first the lines of the map, then the
+/// pixels of a line, which keeps rounding errors down.
 #[inline(always)]
 fn add_columns(grad: &[f32], line: usize, scratch: &mut Scratch, sums: &mut [f32]) {
-    let [of_line] = scratch.slices([sums.len()]);
+    let [of_lines] = scratch.slices([line]);
+    of_lines.fill(0.0);
     for line in grad.chunks_exact(line) {
-        of_line.fill(0.0);
-        for pixel in line.chunks_exact(sums.len()) {
-            for (sum, x) in of_line.iter_mut().zip(pixel) {
-                *sum += x;
-            }
+        for (sum, x) in of_lines.iter_mut().zip(line) {
+            *sum += x;
         }
-        for (sum, x) in sums.iter_mut().zip(&*of_line) {
+    }
+    for pixel in of_lines.chunks_exact(sums.len()) {
+        for (sum, x) in sums.iter_mut().zip(pixel) {
             *sum += x;
         }
     }

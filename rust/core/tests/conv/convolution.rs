@@ -46,6 +46,16 @@ fn each(conv: Convolution, mut visit: impl FnMut(usize, usize, usize, usize)) {
     }
 }
 
+/// Says only where numbers first differ: there may be many.
+fn assert_same(found: &[f32], expected: &[f32], context: (Isa, Order, Convolution)) {
+    assert_eq!(found.len(), expected.len());
+    let pairs = found.iter().zip(expected).enumerate();
+    let first = pairs
+        .into_iter()
+        .find(|(_, (found, expected))| found != expected);
+    assert_eq!(first, None, "{context:?}");
+}
+
 fn check(conv: Convolution, rows: usize, density: usize) {
     let [height, width] = conv.grid().expect("the kernel fits");
     let neurons = conv.channels * conv.size[0] * conv.size[1];
@@ -108,7 +118,7 @@ fn check(conv: Convolution, rows: usize, density: usize) {
                 &mut out,
             )
             .expect("the lengths fit");
-            assert_eq!(out, expected, "{isa:?} {order:?} {conv:?}");
+            assert_same(&out, &expected, (isa, order, conv));
             let (mut sums, mut of_bias) =
                 (vec![f32::NAN; weight.len()], vec![f32::NAN; bias.len()]);
             let finite = weight_gradient(
@@ -122,7 +132,7 @@ fn check(conv: Convolution, rows: usize, density: usize) {
                 &mut of_bias,
             );
             assert_eq!(finite, Ok(true));
-            assert_eq!(sums, to_weight, "{isa:?} {order:?} {conv:?}");
+            assert_same(&sums, &to_weight, (isa, order, conv));
             for (sum, wanted) in of_bias.iter().zip(&to_bias) {
                 assert!((f64::from(*sum) - wanted).abs() <= 1e-4 * wanted.abs().max(1.0));
             }
