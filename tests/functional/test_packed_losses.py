@@ -73,8 +73,8 @@ def test_all_steps_share_the_gradient_of_a_count(case):
 @pytest.mark.parametrize("case", LOSSES)
 def test_dense_spikes(case):
     x = recording(case)
-    announced = x.as_subclass(snn.DenseSpikes)
-    value = LOSSES[case](announced, LABELS)
+    steps = x.as_subclass(snn.DenseSpikes)
+    value = LOSSES[case](steps, LABELS)
     assert type(value) is torch.Tensor and torch.equal(value, LOSSES[case](x, LABELS))
 
 

@@ -12,12 +12,12 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from bitspike.arguments import as_tensor, with_values
 from bitspike.ops import spikes as ops
-from bitspike.ops.route import is_others_turn, is_traced
+from bitspike.ops.route import defers_to_other_operand, is_traced
 
 from ._in_place import OutOfPlace, out_of_place, refuse_writes
 from ._memory import NoMemory
 from ._words import expect_padded, version
-from .gradient import DenseGradient, expect_dense_gradient
+from .gradient import DenseGradient, wrap_gradient_of_compiled
 from .unpacked_view import UnpackedView, read_only
 
 
@@ -272,7 +272,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if is_others_turn(types):
+        if defers_to_other_operand(types):
             return NotImplemented
         kwargs = kwargs or {}
         if kwargs:
@@ -282,7 +282,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
                 return func(*args, **kwargs)
             for x in args:
                 if isinstance(x, SpikeTensor):
-                    expect_dense_gradient(x)
+                    wrap_gradient_of_compiled(x)
                     made = x.words_version
                     if made is not None and made != x.words._version:
                         args = _renewed(args)
