@@ -176,7 +176,10 @@ def test_arguments_are_checked():
         (lambda: SF.mse_membrane_loss(True, weight=WEIGHTS), "weight needs labels"),
         (lambda: SF.mse_temporal_loss(True, weight=WEIGHTS), "weight needs labels"),
         (lambda: SF.spike_max_loss(0), "window must be one step or more, not 0"),
-        (lambda: SF.spike_max_loss(mode="max"), 'mode must be "probability" or "softmax"'),
+        (
+            lambda: SF.spike_max_loss(mode="max"),
+            "mode must be one of 'probability', 'softmax'",
+        ),
         (lambda: SF.tet_loss(1.5), r"lam must be in \[0, 1\], not 1.5"),
         (lambda: SF.van_rossum_loss(0.0), "tau must be positive, not 0.0"),
         (lambda: SF.SpikeTime(on_target=(1, 2), off_target=3, multi_spike=True), "equally many"),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bitspike import checkpoint
+from bitspike.arguments import expect_choice
 from bitspike.state import HiddenState
 
 from .constants import held, note_unit_spikes, register, set_firing
@@ -111,8 +112,8 @@ class SpikingNeuron(HiddenState):
     ) -> None:
         super().__init__()
         self._check_reset(reset_mechanism, reset_delay)
-        check_choice("order", order, ("integrate_first", "fire_first"))
-        check_choice("fire_at", fire_at, ("gt", "ge"))
+        expect_choice("order", order, ("integrate_first", "fire_first"))
+        expect_choice("fire_at", fire_at, ("gt", "ge"))
         low, high = spike_range
         if not low <= 0 < high:
             raise ValueError(f"spike_range must be (low <= 0, high >= 1), not {spike_range}")
@@ -148,7 +149,7 @@ class SpikingNeuron(HiddenState):
             )
 
     def _check_reset(self, mechanism: str, delay: bool) -> None:
-        check_choice("reset_mechanism", mechanism, self.RESETS)
+        expect_choice("reset_mechanism", mechanism, self.RESETS)
         if not delay and not self.IMMEDIATE:
             raise ValueError(
                 f"reset_delay=False is not offered by {type(self).__name__}, whose reset acts one "
@@ -376,13 +377,3 @@ class SpikingNeuron(HiddenState):
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         """The first value of a state that was neither passed nor kept."""
         return self._at_rest(index, shape, dtype, device)
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuses a word that is none of the choices.
-
-    Raises:
-        ValueError: for such a word.
-    """
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
