@@ -1,4 +1,4 @@
-"""Tensors that functions are given: what stands for one, and what has no numbers to compute with.
+"""What functions are given: what stands for a tensor, what has no numbers, which words are known.
 
 Whatever takes data, targets or recordings of its user reads them here, so that a NumPy array or a
 list works everywhere, and everything else ends in an error that names the argument.
@@ -100,6 +100,17 @@ def expect_one_device(x: Tensor, name: str, others: Iterable[tuple[str, Tensor |
     for other, y in others:
         if y is not None and y.device != x.device and (y.dim() or not y.is_cpu):
             raise ValueError(f"{other} is on {y.device}, but {name} on {x.device}")
+
+
+def expect_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Refuses a word that is none of the choices.
+
+    Raises:
+        ValueError: for such a word.
+    """
+    known = tuple(choices)
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}")
 
 
 def _fault(x: Tensor) -> str | None:

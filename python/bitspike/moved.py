@@ -14,6 +14,10 @@ _MOVED = {
     "energy": "analysis.energy",
     "neurons._inhibition": "neurons.base.inhibition",
     "neurons._recurrent": "neurons.base.recurrent",
+    "neurons.associativeleaky": "neurons.associative_leaky",
+    "neurons.leakyparallel": "neurons.leaky_parallel",
+    "neurons.linearleaky": "neurons.linear_leaky",
+    "neurons.stateleaky": "neurons.state_leaky",
 }
 """Former modules, which pickles name, and the modules that replace them."""
 

@@ -1,12 +1,16 @@
-"""Losses by hand, on recordings of a few steps."""
+"""Losses by hand, on recordings of a few steps.
+
+Where snnTorch 1.0 gets them wrong, a test says what it does, and what is right.
+"""
 
 import math
 
 import pytest
+import snntorch.functional as theirs
 import torch
 
 import bitspike.functional as SF
-from helpers.recordings import LABELS, WEIGHTS, loss_and_gradient, membranes, spikes
+from helpers.recordings import LABELS, WEIGHTS, B, loss_and_gradient, membranes, spikes
 
 # Two samples, two neurons, four steps: counts [[3, 1], [0, 2]], first spikes [[1, 0], [3, 2]].
 TRAIN = torch.tensor(
@@ -153,6 +157,59 @@ def test_potentials_for_each_step():
     loss = SF.mse_membrane_loss(time_var_targets=True)
     torch.testing.assert_close(loss(mem, wanted), ((mem - wanted) ** 2).mean().reshape(1))
     assert loss(mem.unsqueeze(-1), wanted.unsqueeze(-1)).shape == (1,)
+
+
+def test_rate_loss_of_populations_needs_no_weight():
+    arguments = dict(population_code=True, num_classes=3)
+    with pytest.raises(TypeError):
+        theirs.ce_rate_loss(**arguments)(spikes(), LABELS % 3)
+    loss = SF.ce_rate_loss(**arguments)
+    # Which neuron of a class fires does not matter.
+    swapped = spikes()[..., [1, 0, 3, 2, 5, 4]]
+    torch.testing.assert_close(loss(spikes(), LABELS % 3), loss(swapped, LABELS % 3))
+
+
+def test_populations_keep_their_dtype():
+    arguments = dict(population_code=True, num_classes=3)
+    x = spikes().double()
+    assert theirs.ce_count_loss(**arguments)(x, LABELS % 3).dtype == torch.float32
+    assert SF.ce_count_loss(**arguments)(x, LABELS % 3).dtype == torch.float64
+
+
+def test_potentials_may_vary_over_time():
+    with pytest.raises(RuntimeError, match="dimensions"):
+        theirs.mse_membrane_loss(time_var_targets=True)(membranes(), membranes(1))
+    loss = SF.mse_membrane_loss(time_var_targets=True)
+    assert loss(membranes(), membranes()) == 0 < loss(membranes(), membranes(1))
+
+
+@pytest.mark.parametrize("name", ["ce_rate_loss", "ce_count_loss", "ce_max_membrane_loss"])
+def test_weighted_sums_are_summed(name):
+    assert getattr(theirs, name)(reduction="sum", weight=WEIGHTS)(spikes(), LABELS).shape == (B,)
+    each = getattr(SF, name)(reduction="none", weight=WEIGHTS)(spikes(), LABELS)
+    torch.testing.assert_close(
+        getattr(SF, name)(reduction="sum", weight=WEIGHTS)(spikes(), LABELS), each.sum()
+    )
+
+
+@pytest.mark.parametrize("name", ["mse_count_loss", "mse_membrane_loss", "mse_temporal_loss"])
+def test_weights_of_squared_errors_belong_to_samples(name):
+    arguments = dict(weight=WEIGHTS, reduction="none")
+    with pytest.raises(RuntimeError, match="must match the size"):
+        getattr(theirs, name)(**arguments)(spikes(), LABELS)
+    plain = getattr(SF, name)(reduction="none")(spikes(), LABELS)
+    weighted = getattr(SF, name)(**arguments)(spikes(), LABELS)
+    torch.testing.assert_close(weighted, plain * WEIGHTS[LABELS].unsqueeze(1))
+
+
+def test_weighted_means_are_not_divided_by_the_weights():
+    # As there, and unlike torch's cross-entropy.
+    each = SF.ce_count_loss(reduction="none")(spikes(), LABELS)
+    expected = (each * WEIGHTS[LABELS]).mean()
+    for functional in (SF, theirs):
+        torch.testing.assert_close(
+            functional.ce_count_loss(weight=WEIGHTS)(spikes(), LABELS), expected
+        )
 
 
 DOUBLE = torch.float64

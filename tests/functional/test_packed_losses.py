@@ -73,8 +73,8 @@ def test_all_steps_share_the_gradient_of_a_count(case):
 @pytest.mark.parametrize("case", LOSSES)
 def test_dense_spikes(case):
     x = recording(case)
-    announced = x.as_subclass(snn.DenseSpikes)
-    value = LOSSES[case](announced, LABELS)
+    steps = x.as_subclass(snn.DenseSpikes)
+    value = LOSSES[case](steps, LABELS)
     assert type(value) is torch.Tensor and torch.equal(value, LOSSES[case](x, LABELS))
 
 
@@ -176,7 +176,10 @@ def test_arguments_are_checked():
         (lambda: SF.mse_membrane_loss(True, weight=WEIGHTS), "weight needs labels"),
         (lambda: SF.mse_temporal_loss(True, weight=WEIGHTS), "weight needs labels"),
         (lambda: SF.spike_max_loss(0), "window must be one step or more, not 0"),
-        (lambda: SF.spike_max_loss(mode="max"), 'mode must be "probability" or "softmax"'),
+        (
+            lambda: SF.spike_max_loss(mode="max"),
+            "mode must be one of 'probability', 'softmax'",
+        ),
         (lambda: SF.tet_loss(1.5), r"lam must be in \[0, 1\], not 1.5"),
         (lambda: SF.van_rossum_loss(0.0), "tau must be positive, not 0.0"),
         (lambda: SF.SpikeTime(on_target=(1, 2), off_target=3, multi_spike=True), "equally many"),

@@ -116,5 +116,5 @@ def test_brette_and_gerstner_2005():
 
 
 def test_unknown_presets_are_refused():
-    with pytest.raises(ValueError, match="preset must be one of tonic, adapting.*'RS'"):
+    with pytest.raises(ValueError, match="preset must be one of 'tonic', 'adapting'.*'RS'"):
         snn.AdEx.preset("RS")

@@ -7,7 +7,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import bitspike as snn
-from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.dense import as_dense_spikes
 from helpers.cases import CASES
 
 OTHERS = {
@@ -125,7 +125,7 @@ UNUSUAL = {
     "strided": lambda x: x.repeat_interleave(2, -1)[..., ::2],
     "parameter": lambda x: torch.nn.Parameter(x),
     "packed": lambda x: snn.SpikeTensor.from_dense((x > x.mean()).float()),
-    "spikes": lambda x: of_spikes((x > x.mean()).float()),
+    "spikes": lambda x: as_dense_spikes((x > x.mean()).float()),
     "boolean": lambda x: x > x.mean(),
 }
 

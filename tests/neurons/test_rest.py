@@ -101,7 +101,7 @@ def test_the_reset_is_the_models_own(kind):
         kind(reset_mechanism="none")
     with pytest.raises(ValueError, match="reset_delay=False is not offered"):
         kind(reset_delay=False)
-    with pytest.raises(ValueError, match="reset_mechanism must be one of (zero|none), not"):
+    with pytest.raises(ValueError, match="reset_mechanism must be one of '(zero|none)', not"):
         kind().reset_mechanism = "subtract"
     with pytest.raises(ValueError, match=r"spike_range must be \(0, 1\) for .*\(-1, 1\)"):
         kind(spike_range=(-1, 1))

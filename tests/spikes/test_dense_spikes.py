@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 import bitspike as snn
 from bitspike import DenseSpikes, SpikeTensor
-from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.dense import as_dense_spikes
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def unpacked():
 
 
 def random(*shape, density=0.1):
-    return of_spikes((torch.rand(shape) < density).float())
+    return as_dense_spikes((torch.rand(shape) < density).float())
 
 
 def packed_in(layer, x):
@@ -43,7 +43,7 @@ def packed_in(layer, x):
 def test_linear_is_the_dense_one(rows, bias):
     layer = nn.Linear(300, 90, bias=bias)
     source = torch.rand(rows, 300, requires_grad=True)
-    x = of_spikes((source < 0.1).float() + (source - source.detach()))
+    x = as_dense_spikes((source < 0.1).float() + (source - source.detach()))
     out, expected = layer(x), layer(x.as_subclass(torch.Tensor))
     assert packed_in(layer, x) and type(out) is torch.Tensor
     torch.testing.assert_close(out, expected)
@@ -229,7 +229,7 @@ def test_neurons_and_encoders_return_it():
 
 def test_neurons_take_it_as_a_current():
     source = torch.rand(6, 3, 70, requires_grad=True)
-    x = of_spikes((source < 0.5).float() + (source - source.detach()))
+    x = as_dense_spikes((source < 0.5).float() + (source - source.detach()))
     for neuron in (snn.Leaky(beta=0.9), snn.Leaky(beta=0.9, multi_step=True)):
         runs = [neuron(y, torch.zeros(y.shape[neuron.multi_step :])) for y in (x, x + 0)]
         for got, wanted in zip(*runs, strict=True):

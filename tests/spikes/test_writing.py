@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bitspike import SpikeTensor
-from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.dense import as_dense_spikes
 from bitspike.spikes.unpacked_view import UnpackedView
 from helpers.alike import random, same
 
@@ -46,7 +46,7 @@ WRITES = {
     "x[...] = 1": lambda y: operator.setitem(y, ..., 1),
     "out": lambda y: torch.ones(y.shape, out=y),
     "out of spikes": lambda y: torch.add(SpikeTensor.from_dense(torch.ones(2)), 1, out=y),
-    "out of dense spikes": lambda y: torch.add(of_spikes(torch.ones(2)), 1, out=y),
+    "out of dense spikes": lambda y: torch.add(as_dense_spikes(torch.ones(2)), 1, out=y),
     "out in a tuple": lambda y: torch.sort(torch.ones(2), out=(y, torch.ones(2).long())),
     "data": lambda y: setattr(y, "data", torch.ones(y.shape)),
     "foreach": lambda y: torch._foreach_add_([y], 1),

@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 import torch
-from kinds import KINDS, ON_CUDA, outcome
+from kinds import KINDS, ON_CUDA
+from outcome import outcome
 from uses import USES
 
 from helpers.public import CALLABLE

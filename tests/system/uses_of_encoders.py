@@ -3,7 +3,7 @@
 import inspect
 
 import torch
-from kinds import Use
+from outcome import Use
 
 from bitspike import spikegen
 

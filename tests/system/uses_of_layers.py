@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from kinds import Use
+from outcome import Use
 from torch import nn
 
 import bitspike as snn

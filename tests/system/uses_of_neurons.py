@@ -4,7 +4,7 @@ import copy
 import inspect
 
 import torch
-from kinds import Use
+from outcome import Use
 
 from bitspike import neurons
 

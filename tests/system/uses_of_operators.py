@@ -3,7 +3,8 @@
 import re
 
 import torch
-from kinds import KINDS, ON_CUDA, Use, outcome
+from kinds import KINDS, ON_CUDA
+from outcome import Use, outcome
 
 import bitspike as snn
 

@@ -1,7 +1,7 @@
 """Calls of packed spikes, and of what takes them beside weights."""
 
 import torch
-from kinds import Use
+from outcome import Use
 from torch.nn import functional as F
 
 import bitspike as snn

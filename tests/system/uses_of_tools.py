@@ -4,8 +4,8 @@ import copy
 
 import numpy as np
 import torch
-from kinds import OF_A_MODEL, Use
 from matplotlib.figure import Figure
+from outcome import OF_A_MODEL, Use
 from torch import nn
 
 import bitspike as snn

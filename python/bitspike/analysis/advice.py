@@ -34,7 +34,7 @@ def advice(
     for before, row in zip((None, *rows), rows, strict=False):
         found += _of_rates(row, before)
     found += [no_gradient] if no_gradient else _of_gradients(rows)
-    return found or [_praise(rows)]
+    return found or [_all_is_well(rows)]
 
 
 def _of_rates(row: LayerDiagnosis, before: LayerDiagnosis | None) -> list[str]:
@@ -120,7 +120,7 @@ def _of_a_block(rows: Sequence[LayerDiagnosis], i: int) -> str:
     return f"{_name(row)}: {why}; neither its weights nor those before it learn"
 
 
-def _praise(rows: Sequence[LayerDiagnosis]) -> str:
+def _all_is_well(rows: Sequence[LayerDiagnosis]) -> str:
     """That all is well, and the numbers that say so."""
     rates = [row.firing_rate for row in rows if row.firing_rate is not None]
     norms = [row.gradient_norm for row in rows if row.gradient_norm is not None]

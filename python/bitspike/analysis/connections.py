@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike.spikes.pack import packed
+from bitspike.spikes.pack import pack_if_binary
 from bitspike.spikes.tensor import SpikeTensor
 
 from .observe import exact
@@ -62,7 +62,7 @@ class FanOut:
         """An input as bits, or None if it holds anything but 0, 1 and -1."""
         if isinstance(x, SpikeTensor):
             return exact(x)
-        bits = packed(x.detach().abs().cpu(), min(self.axes, x.dim()))
+        bits = pack_if_binary(x.detach().abs().cpu(), min(self.axes, x.dim()))
         return exact(bits) if isinstance(bits, SpikeTensor) else None
 
 

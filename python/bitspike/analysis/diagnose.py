@@ -83,7 +83,7 @@ def diagnose(
         layers = _layers(seen)
         gradients = _gradients(value, layers)
     rows = tuple(_diagnosis(layer, gradients) for layer in layers)
-    reason = None if value.requires_grad else _why_not(net)
+    reason = None if value.requires_grad else _reason_for_no_gradient(net)
     words = advice(rows, silent_input=not torch.count_nonzero(x), no_gradient=reason)
     return Diagnosis(rows, tuple(words), x.shape[0], x.shape[1])
 
@@ -118,7 +118,7 @@ def _sum_per_sample(output: Any, samples: int) -> Tensor:
     return total
 
 
-def _why_not(net: nn.Module) -> str:
+def _reason_for_no_gradient(net: nn.Module) -> str:
     """Why there is no gradient at all."""
     if any(p.requires_grad for p in net.parameters()):
         return "the loss carries no gradient: it is computed of detached or rounded values"

@@ -31,7 +31,7 @@ def rescue(net: nn.Module, x: Tensor, strength: float = 1.0, *, run: Run | None 
 
     Silent neurons learn slowly or, with exact gradients, not at all (Bohte, Kok & La Poutré 2002,
     Neurocomputing 48). Neurons without a linear or convolutional layer directly in front, such as
-    those behind a normalisation, are left alone: a bump would be normalised away.
+    those behind a normalisation, are left alone: an increase would be normalised away.
 
     Args:
         net: A network, as `diagnose` takes it; nothing but weights changes.
@@ -62,19 +62,19 @@ def rescue(net: nn.Module, x: Tensor, strength: float = 1.0, *, run: Run | None 
         with observed(net, x) as seen:
             run_once(net, x, run, seen)
         # All at once: whatever raises leaves the weights of all layers as they are.
-        bumps = [
-            (source.module.weight, *_bump(neurons, source, strength))
+        increases = [
+            (source.module.weight, *_silent_and_increase(neurons, source, strength))
             for source, neurons in zip(seen, seen[1:], strict=False)
             if neurons.fires
             and isinstance(source.module, SYNAPSES)
             and isinstance(source.module.weight, nn.Parameter)
         ]
-        for weight, silent, bump in bumps:
-            weight[silent] += bump
-        return sum(int(silent.sum()) for _, silent, _ in bumps)
+        for weight, silent, increase in increases:
+            weight[silent] += increase
+        return sum(int(silent.sum()) for _, silent, _ in increases)
 
 
-def _bump(neurons: Seen, source: Seen, strength: float) -> tuple[Tensor, Tensor]:
+def _silent_and_increase(neurons: Seen, source: Seen, strength: float) -> tuple[Tensor, Tensor]:
     """Which neurons are silent, and what to add to their weights."""
     weight: Tensor = source.module.weight
     counts = neurons.fired().sum((0, 1)).to(weight.device)
@@ -82,12 +82,13 @@ def _bump(neurons: Seen, source: Seen, strength: float) -> tuple[Tensor, Tensor]
     if not counts.dim() or counts.shape[axis] != len(weight):
         return torch.zeros(len(weight), dtype=torch.bool, device=weight.device), weight[:0]
     silent = counts.movedim(axis, 0).flatten(1).sum(1) == 0 if counts.dim() > 1 else counts == 0
-    rise = (_rise(neurons.module).to(weight) + torch.zeros_like(counts)).movedim(axis, 0)
-    bump = strength * rise.reshape(len(weight), -1).mean(1) / weight[0].numel()
-    return silent, bump[silent].view(-1, *(1,) * (weight.dim() - 1)).to(weight.dtype)
+    distance = _rest_to_threshold(neurons.module).to(weight) + torch.zeros_like(counts)
+    distance = distance.movedim(axis, 0).reshape(len(weight), -1)
+    increase = strength * distance.mean(1) / weight[0].numel()
+    return silent, increase[silent].view(-1, *(1,) * (weight.dim() - 1)).to(weight.dtype)
 
 
-def _rise(module: Any) -> Tensor:
+def _rest_to_threshold(module: Any) -> Tensor:
     """How far the threshold lies above the membrane at rest."""
     if isinstance(module, SpikingNeuron) and module.STATES:
         rest = [

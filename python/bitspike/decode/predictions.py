@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, with_values
+from bitspike.arguments import as_tensor, expect_choice, with_values
 
 from .decisions import first_spike, most_spikes, most_spikes_earliest
 from .recordings import checked, wide
@@ -40,7 +40,7 @@ def rate(spikes: Tensor, ties: Literal["lowest", "earliest"] = "lowest") -> Tens
         >>> snn.decode.rate(spikes), snn.decode.rate(spikes, ties="earliest")
         (tensor([1]), tensor([2]))
     """
-    _known("ties", ties, ("lowest", "earliest"))
+    expect_choice("ties", ties, ("lowest", "earliest"))
     decide = most_spikes if ties == "lowest" else most_spikes_earliest
     return decide(_checked(spikes))
 
@@ -73,7 +73,7 @@ def latency(spikes: Tensor, silent: Literal["last", "never"] = "last") -> Tensor
         >>> snn.decode.latency(spikes), snn.decode.latency(spikes, silent="never")
         (tensor([0]), tensor([1]))
     """
-    _known("silent", silent, ("last", "never"))
+    expect_choice("silent", silent, ("last", "never"))
     return first_spike(_checked(spikes), silent_fires=silent == "last")
 
 
@@ -116,9 +116,9 @@ def population(
         >>> snn.decode.population(spikes, 2), snn.decode.population(spikes, 2, code="latency")
         (tensor([0]), tensor([1]))
     """
-    _known("code", code, ("rate", "latency"))
-    _known("ties", ties, ("lowest", "earliest"))
-    _known("silent", silent, ("last", "never"))
+    expect_choice("code", code, ("rate", "latency"))
+    expect_choice("ties", ties, ("lowest", "earliest"))
+    expect_choice("silent", silent, ("last", "never"))
     recording = _checked(spikes)
     if code == "latency":
         return first_spike(recording, True, num_classes, silent_fires=silent == "last")
@@ -268,8 +268,3 @@ class EarlyExit:
 
 def _checked(spikes: Tensor) -> Tensor:
     return checked(spikes, "spikes").detach()
-
-
-def _known(name: str, value: str, values: tuple[str, ...]) -> None:
-    if value not in values:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, values))}, not {value!r}")

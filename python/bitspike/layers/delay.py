@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import checkpoint as checkpoint
-from bitspike.arguments import as_tensor, expect_one_device
+from bitspike.arguments import as_tensor, expect_choice, expect_one_device
 from bitspike.neurons.base.constants import may_be_read
 from bitspike.state import HiddenState, savable
 
@@ -78,8 +78,7 @@ class SynapticDelay(HiddenState):
         """Checks the arguments and makes the delays."""
         if not isinstance(max_delay, int) or isinstance(max_delay, bool) or max_delay < 0:
             raise ValueError(f"max_delay must be a whole number of steps, not {max_delay!r}")
-        if kernel not in ("linear", "gaussian"):
-            raise ValueError(f"kernel must be 'linear' or 'gaussian', not {kernel!r}")
+        expect_choice("kernel", kernel, ("linear", "gaussian"))
         if not sigma > 0:
             raise ValueError(f"sigma must be positive, not {sigma}")
         # A copy: learned delays must not change the caller's tensor.

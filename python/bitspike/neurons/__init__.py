@@ -7,7 +7,7 @@ from bitspike.neurons.base.neuron import SpikingNeuron as SpikingNeuron
 from .adex import AdEx as AdEx
 from .alif import ALIF as ALIF
 from .alpha import Alpha as Alpha
-from .associativeleaky import AssociativeLeaky as AssociativeLeaky
+from .associative_leaky import AssociativeLeaky as AssociativeLeaky
 from .base import specification
 from .cuba_lif import CuBaLIF as CuBaLIF
 from .delta_leaky import DeltaLeaky as DeltaLeaky
@@ -20,8 +20,8 @@ from .klif import KLIF as KLIF
 from .lapicque import Lapicque as Lapicque
 from .leaky import Leaky as Leaky
 from .leaky_integrator import LI as LI
-from .leakyparallel import LeakyParallel as LeakyParallel
-from .linearleaky import LinearLeaky as LinearLeaky
+from .leaky_parallel import LeakyParallel as LeakyParallel
+from .linear_leaky import LinearLeaky as LinearLeaky
 from .plif import PLIF as PLIF
 from .qif import QIF as QIF
 from .refractory_leaky import RefractoryLeaky as RefractoryLeaky
@@ -32,7 +32,7 @@ from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
 from .sgru import SGRU as SGRU
 from .slstm import SLSTM as SLSTM
 from .srm0 import SRM0 as SRM0
-from .stateleaky import StateLeaky as StateLeaky
+from .state_leaky import StateLeaky as StateLeaky
 from .synaptic import Synaptic as Synaptic
 
 ALL: tuple[type[SpikingNeuron], ...] = (

@@ -213,11 +213,12 @@ def gradients(
 
     Args:
         call: What ran.
-        values: What it saved.
+        values: What it saved: the current, the connection as in `Feedback`, constants, initial
+            states, and the words of its spikes.
         need: Which gradients are wanted.
         grads: Of what forward returned.
     """
-    current, first, weight, bias, one_to_one, words, *tensors = values
+    current, first, weight, bias, one_to_one, *tensors, words = values
     inputs = of_tensors(call, (current, *tensors))
     others = list(grads)
     count = len(inputs.initial)

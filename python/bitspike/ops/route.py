@@ -126,7 +126,7 @@ def _is_proxied() -> bool:
     return torch._C._get_dispatch_mode(proxy) is not None
 
 
-def is_others_turn(types: Iterable[type]) -> bool:
+def defers_to_other_operand(types: Iterable[type]) -> bool:
     """Whether an operand is not a tensor but implements ``__torch_function__``, which then runs.
 
     Such an operand (the quantised weights of brevitas, say) calls the function again with tensors.

@@ -116,10 +116,10 @@ class STDPLearner(nn.Module):
         self.f_post = f_post
         self.synapse = synapse
         self.in_spike_monitor = InputMonitor(
-            synapse, function_on_input=partial(_alone, "synapse must take its input alone")
+            synapse, function_on_input=partial(_single_tensor, "synapse must take its input alone")
         )
         self.out_spike_monitor = OutputMonitor(
-            sn, function_on_output=partial(_alone, "sn must return its spikes alone")
+            sn, function_on_output=partial(_single_tensor, "sn must return its spikes alone")
         )
         self._rule = next(rule for kind, rule in _RULES.items() if isinstance(synapse, kind))
         self._forget_traces()
@@ -275,7 +275,7 @@ class STDPLearner(nn.Module):
         return zip(in_spike.unbind(0), out_spike.unbind(0), strict=True)
 
 
-def _alone(rule: str, x: Any) -> Tensor:
+def _single_tensor(rule: str, x: Any) -> Tensor:
     """A recorded tensor, without its graph."""
     if not isinstance(x, Tensor):
         given = f"{len(x)} tensors" if isinstance(x, tuple) else type(x).__name__

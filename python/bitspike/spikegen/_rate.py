@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.ops import spikes as ops
-from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.dense import as_dense_spikes
 from bitspike.spikes.tensor import SpikeTensor, of_words
 
 from ._data import floating, rows_and_features
@@ -85,8 +85,8 @@ def rate(
     spikes = _drawn(probabilities, generator)
     if not time_var_input:
         spikes[:silent] = 0
-        return of_spikes(spikes)
-    return of_spikes(torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes]))
+        return as_dense_spikes(spikes)
+    return as_dense_spikes(torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes]))
 
 
 def rate_conv(
@@ -110,7 +110,7 @@ def rate_conv(
     if packed:
         bits: Tensor = _rate_packed(probabilities, None, 0, generator)
         return bits
-    return of_spikes(_drawn(probabilities, generator))
+    return as_dense_spikes(_drawn(probabilities, generator))
 
 
 def _drawn(probabilities: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bitspike.arguments import outside_of_transforms, with_values
 from bitspike.ops import spikes as ops
-from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.dense import as_dense_spikes
 from bitspike.spikes.tensor import SpikeTensor, of_words
 
 from ._data import rows_and_features
@@ -34,7 +34,7 @@ def single_spikes(
     # Made of `steps`, so that torch.func.vmap batches it and allows writing into it.
     silence = steps.new_full((num_steps, *steps.shape), targets[1], dtype=dtype)
     spikes = silence.scatter_(0, index, torch.where(fires, on, off).unsqueeze(0))
-    return of_spikes(spikes) if targets == (1, 0) else spikes
+    return as_dense_spikes(spikes) if targets == (1, 0) else spikes
 
 
 # Compiled code calls it: Dynamo cannot make a SpikeTensor.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.arguments import expect_choice
+
 from ._ramps import rate_interpolate
 from .one_hot import to_one_hot
 
@@ -156,10 +158,7 @@ def targets_rate(
 
 def _checked_pattern(firing_pattern: str) -> str:
     pattern = firing_pattern.lower()
-    if pattern not in ("regular", "uniform", "poisson"):
-        raise ValueError(
-            f"firing_pattern must be 'regular', 'uniform' or 'poisson', but is {firing_pattern!r}"
-        )
+    expect_choice("firing_pattern", pattern, ("regular", "uniform", "poisson"))
     return pattern
 
 

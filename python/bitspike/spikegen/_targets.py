@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from bitspike.arguments import expect_choice
+
 from ._latency import latency
 from ._target_rates import targets_rate
 from .one_hot import to_one_hot
@@ -133,6 +135,7 @@ def targets_convert(
         >>> snn.spikegen.targets_convert(torch.tensor([1]), 3, on_target=0.75, off_target=0.25)
         tensor([[0.2500, 0.7500, 0.2500]])
     """
+    expect_choice("code", code, ("rate", "latency"))
     if code == "rate":
         return targets_rate(
             targets,
@@ -148,21 +151,19 @@ def targets_convert(
             epsilon=epsilon,
             generator=generator,
         )
-    if code == "latency":
-        return targets_latency(
-            targets,
-            num_classes,
-            num_steps=num_steps,
-            first_spike_time=first_spike_time,
-            on_target=on_target,
-            off_target=off_target,
-            interpolate=interpolate,
-            threshold=threshold,
-            tau=tau,
-            clip=clip,
-            normalize=normalize,
-            linear=linear,
-            epsilon=epsilon,
-            bypass=bypass,
-        )
-    raise ValueError(f"code must be 'rate' or 'latency', but is {code!r}")
+    return targets_latency(
+        targets,
+        num_classes,
+        num_steps=num_steps,
+        first_spike_time=first_spike_time,
+        on_target=on_target,
+        off_target=off_target,
+        interpolate=interpolate,
+        threshold=threshold,
+        tau=tau,
+        clip=clip,
+        normalize=normalize,
+        linear=linear,
+        epsilon=epsilon,
+        bypass=bypass,
+    )

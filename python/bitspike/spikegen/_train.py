@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import outside_of_transforms, with_values
-from bitspike.spikes.dense import of_spikes
+from bitspike.spikes.dense import as_dense_spikes
 from bitspike.spikes.tensor import SpikeTensor
 
 
@@ -20,7 +20,7 @@ def spike_train(
     if packed:
         spikes: Tensor = _packed(with_values(on, "data"), dtype, features)
         return spikes
-    return of_spikes(on.to(dtype))
+    return as_dense_spikes(on.to(dtype))
 
 
 # Compiled code calls it: Dynamo cannot make a SpikeTensor.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Size, Tensor
 
-from bitspike.arguments import with_values
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops import spikes as ops
+from bitspike.ops.buffer import CPU
 from bitspike.ops.route import is_traced
 
 
@@ -37,6 +38,36 @@ def expect_padded(words: Tensor, features: Size) -> None:
         raise ValueError(
             f"words must be 0 behind the {neurons} neurons of a row, but have other bits there"
         )
+
+
+def pack_dense(dense: Tensor, features: int | None) -> tuple[Tensor, Size]:
+    """The words of zeros and ones, and the shape of a row; see `SpikeTensor.from_dense`."""
+    if features is None:
+        features = max(dense.dim() - 2, min(dense.dim(), 1))
+    if not 0 <= features <= dense.dim():
+        raise ValueError(f"features is {features}, but dense has {dense.dim()} axes")
+    words, others = ops.pack(with_values(dense, "dense").cpu(), features)
+    if others:
+        raise ValueError(f"dense holds {others} values that are neither 0 nor 1")
+    return words, dense.shape[dense.dim() - features :]
+
+
+def pack_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """The words of spikes at these coordinates; see `SpikeTensor.from_events`."""
+    if len(shape) != 3 or min(shape) < 0:
+        raise ValueError(f"shape must be three sizes (T, B, N), not {tuple(shape)}")
+    columns = [
+        with_values(as_tensor(x, name, CPU), name) for name, x in (("t", t), ("b", b), ("n", n))
+    ]
+    for name, x in zip("tbn", columns, strict=True):
+        inexact = x.numel() and (x.is_floating_point() or x.is_complex())
+        if x.dim() != 1 or inexact or x.shape != columns[0].shape:
+            raise ValueError(
+                f"{name} must hold one integer per event, like t {tuple(columns[0].shape)}, "
+                f"not {x.dtype} {tuple(x.shape)}"
+            )
+    t, b, n = (x.to(torch.int64) for x in columns)
+    return ops.from_events(t, b, n, shape)
 
 
 def version(words: Tensor) -> int | None:

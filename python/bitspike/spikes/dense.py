@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
-from bitspike.ops.route import is_exporting, is_others_turn, is_traced, is_watched
+from bitspike.ops.route import defers_to_other_operand, is_exporting, is_traced, is_watched
 
 from ._in_place import refuse_writes
 from ._plain_memory import PlainMemory
 from .linear import linear
-from .pack import packed, packed_if_faster
+from .pack import pack_if_binary, pack_if_faster
 from .unpacked_view import UnpackedView
 
 
@@ -46,7 +46,7 @@ class DenseSpikes(PlainMemory):
         if not self.is_leaf:
             raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
         with torch._C.DisableTorchFunctionSubclass():
-            copied = of_spikes(copy.deepcopy(self.detach(), memo)).requires_grad_(
+            copied = as_dense_spikes(copy.deepcopy(self.detach(), memo)).requires_grad_(
                 self.requires_grad
             )
             copied.grad = copy.deepcopy(self.grad, memo)
@@ -60,7 +60,7 @@ class DenseSpikes(PlainMemory):
     def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if is_others_turn(types):
+        if defers_to_other_operand(types):
             return NotImplemented
         kwargs = kwargs or {}
         if kwargs:
@@ -72,24 +72,24 @@ class DenseSpikes(PlainMemory):
         if func not in _STILL_SPIKES:
             return result
         if isinstance(result, Tensor):
-            return of_spikes(result)
-        return tuple(of_spikes(x) for x in result)
+            return as_dense_spikes(result)
+        return tuple(as_dense_spikes(x) for x in result)
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if isinstance(input, DenseSpikes):
-        input = packed_if_faster(input, weight)
+        input = pack_if_faster(input, weight)
     return linear(input, weight, bias)
 
 
-def of_spikes(x: Tensor) -> Tensor:
+def as_dense_spikes(x: Tensor) -> Tensor:
     """The same memory as `DenseSpikes`; a fake tensor stays what it is."""
     return x if isinstance(x, FakeTensor) else x.as_subclass(DenseSpikes)
 
 
 def _respiked(plain: Tensor) -> Tensor:
     """`DenseSpikes` in the memory of an ordinary leaf, and a leaf as well."""
-    spikes = of_spikes(plain.detach()).requires_grad_(plain.requires_grad)
+    spikes = as_dense_spikes(plain.detach()).requires_grad_(plain.requires_grad)
     if isinstance(plain, nn.Parameter):
         spikes._is_param = True
     return spikes
@@ -100,7 +100,7 @@ def _between_processes(spikes: DenseSpikes) -> Any:
     return _respiked, (spikes.plain() if spikes.is_leaf else spikes.as_subclass(Tensor),)
 
 
-def announced(spikes: Tensor, sequence: bool) -> Tensor:
+def like_native(spikes: Tensor, sequence: bool) -> Tensor:
     """Spikes that torch computed, in the form in which native neurons return theirs.
 
     That is a `SpikeTensor` for a sequence ``[T, B, *]`` and `DenseSpikes` for one step, in float32
@@ -111,7 +111,7 @@ def announced(spikes: Tensor, sequence: bool) -> Tensor:
         return spikes
     if torch._C._functorch.is_functorch_wrapped_tensor(spikes):
         return spikes
-    return packed(spikes) if sequence else of_spikes(spikes)
+    return pack_if_binary(spikes) if sequence else as_dense_spikes(spikes)
 
 
 _STILL_SPIKES: frozenset[Any] = frozenset(

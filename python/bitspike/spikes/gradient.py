@@ -51,7 +51,7 @@ class DenseGradient(torch.Tensor):
         return func(*args, **kwargs)
 
 
-def expect_dense_gradient(x: Tensor) -> None:
+def wrap_gradient_of_compiled(x: Tensor) -> None:
     """On first eager use of a compiled graph's output, adds the hook that wraps its gradient."""
     if x.grad_fn is None or "_hook" in vars(x) or "Compiled" not in type(x.grad_fn).__name__:
         return

@@ -26,7 +26,7 @@ class Pack(torch.autograd.Function):
         return plain_gradient(grad), None, None
 
 
-def packed(spikes: Tensor, features: int | None = None) -> Tensor:
+def pack_if_binary(spikes: Tensor, features: int | None = None) -> Tensor:
     """A sequence as bits, or as it is if it holds another value than 0 and 1.
 
     Args:
@@ -49,7 +49,7 @@ def _with_gradient(x: Tensor, words: Tensor) -> Tensor:
     return of_words(words, x.shape[words.dim() - 1 :])
 
 
-def packed_if_faster(x: Tensor, weight: Any) -> Tensor:
+def pack_if_faster(x: Tensor, weight: Any) -> Tensor:
     """Floats that may be spikes, as bits if a linear layer is faster with them."""
     inputs, outputs = x.shape[-1] if x.dim() else 0, weight.shape[0]
     rows = x.numel() // inputs if inputs else 0

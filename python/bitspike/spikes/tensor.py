@@ -10,14 +10,15 @@ import torch
 from torch import Size, Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from bitspike.arguments import as_tensor, with_values
+from bitspike.arguments import as_tensor
 from bitspike.ops import spikes as ops
-from bitspike.ops.route import is_others_turn, is_traced
+from bitspike.ops.buffer import CPU
+from bitspike.ops.route import defers_to_other_operand, is_traced
 
 from ._in_place import OutOfPlace, out_of_place, refuse_writes
 from ._memory import NoMemory
-from ._words import expect_padded, version
-from .gradient import DenseGradient, expect_dense_gradient
+from ._words import expect_padded, pack_dense, pack_events, version
+from .gradient import DenseGradient, wrap_gradient_of_compiled
 from .unpacked_view import UnpackedView, read_only
 
 
@@ -101,16 +102,8 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
             0.3333333333333333
         """
         dense = as_tensor(dense, "dense")
-        if features is None:
-            features = max(dense.dim() - 2, min(dense.dim(), 1))
-        if not 0 <= features <= dense.dim():
-            raise ValueError(f"features is {features}, but dense has {dense.dim()} axes")
-        shape = dense.shape[dense.dim() - features :]
         numbers = dense.dense() if isinstance(dense, SpikeTensor) else dense.detach()
-        source = with_values(numbers, "dense")
-        words, others = ops.pack(source.cpu(), features)
-        if others:
-            raise ValueError(f"dense holds {others} values that are neither 0 nor 1")
+        words, shape = pack_dense(numbers, features)
         dtype = dense.dtype if dense.dtype in (torch.bfloat16, torch.float16) else torch.float32
         return of_words(words, shape, dtype)
 
@@ -131,21 +124,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
             >>> SpikeTensor.from_events([0, 2], [0, 0], [4, 9], (3, 1, 10)).count_nonzero()
             tensor(2)
         """
-        if len(shape) != 3 or min(shape) < 0:
-            raise ValueError(f"shape must be three sizes (T, B, N), not {tuple(shape)}")
-        columns = [
-            with_values(as_tensor(x, name, _CPU), name)
-            for name, x in (("t", t), ("b", b), ("n", n))
-        ]
-        for name, x in zip("tbn", columns, strict=True):
-            inexact = x.numel() and (x.is_floating_point() or x.is_complex())
-            if x.dim() != 1 or inexact or x.shape != columns[0].shape:
-                raise ValueError(
-                    f"{name} must hold one integer per event, like t {tuple(columns[0].shape)}, "
-                    f"not {x.dtype} {tuple(x.shape)}"
-                )
-        t, b, n = (x.to(torch.int64) for x in columns)
-        return of_words(ops.from_events(t, b, n, shape), Size(shape[2:]))
+        return of_words(pack_events(t, b, n, shape), Size(shape[2:]))
 
     def to_events(self) -> tuple[Tensor, Tensor, Tensor]:
         """Step, sample and neuron of every spike, int64, sorted: the inverse of ``from_events``.
@@ -272,7 +251,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if is_others_turn(types):
+        if defers_to_other_operand(types):
             return NotImplemented
         kwargs = kwargs or {}
         if kwargs:
@@ -282,7 +261,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
                 return func(*args, **kwargs)
             for x in args:
                 if isinstance(x, SpikeTensor):
-                    expect_dense_gradient(x)
+                    wrap_gradient_of_compiled(x)
                     made = x.words_version
                     if made is not None and made != x.words._version:
                         args = _renewed(args)
@@ -320,7 +299,7 @@ def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool)
     if transposed:
         shape, strides = shape[::-1], (1, features.numel())
     spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
-        SpikeTensor, shape, strides=strides, dtype=dtype, device=_CPU
+        SpikeTensor, shape, strides=strides, dtype=dtype, device=CPU
     )
     plain = type(words) is Tensor
     if plain:
@@ -333,9 +312,6 @@ def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool)
     spikes.is_transposed = transposed
     spikes.words_version = version(words) if plain else None
     return spikes
-
-
-_CPU = torch.device("cpu")
 
 
 def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.ops.route import is_others_turn
+from bitspike.ops.route import defers_to_other_operand
 
 from ._in_place import OutOfPlace, out_of_place, refuse_writes
 from ._plain_memory import PlainMemory
@@ -40,7 +40,7 @@ class UnpackedView(OutOfPlace, PlainMemory):
     def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if is_others_turn(types):
+        if defers_to_other_operand(types):
             return NotImplemented
         kwargs = out_of_place(args, kwargs or {}, UnpackedView)
         with torch._C.DisableTorchFunctionSubclass():

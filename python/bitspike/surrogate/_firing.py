@@ -31,7 +31,7 @@ class Fire(torch.autograd.Function):
         return ctx.gradient(x, grad, spikes), None
 
 
-class Lend(torch.autograd.Function):
+class WithGradientOf(torch.autograd.Function):
     """The first tensor, with the gradient of the second."""
 
     generate_vmap_rule = True
@@ -64,8 +64,8 @@ class DualFire(Fire):
         return result
 
 
-class DualLend(Lend):
-    """`Lend` with a forward-mode derivative."""
+class DualWithGradientOf(WithGradientOf):
+    """`WithGradientOf` with a forward-mode derivative."""
 
     @staticmethod
     def jvp(ctx: Any, _: Tensor | None, tangent: Tensor | None) -> Tensor | None:
@@ -79,7 +79,7 @@ def fire(x: Tensor, gradient: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Ten
     return spikes
 
 
-def lend(x: Tensor, smooth: Tensor) -> Tensor:
-    """The first tensor, with the gradient of the second: `Lend`."""
-    result: Tensor = (DualLend if is_transformed() else Lend).apply(x, smooth)
+def with_gradient_of(x: Tensor, smooth: Tensor) -> Tensor:
+    """The first tensor, with the gradient of the second: `WithGradientOf`."""
+    result: Tensor = (DualWithGradientOf if is_transformed() else WithGradientOf).apply(x, smooth)
     return result

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
 
-from ._firing import lend
+from ._firing import with_gradient_of
 from ._surrogate import Surrogate
 
 
@@ -73,7 +73,7 @@ class Learnable(nn.Module):
         kind = self._kind(**self._values())
         to_x = x * kind.derivative(x).detach()
         to_numbers = kind.primitive(x.detach())
-        return lend((x > 0).to(x.dtype), to_x + to_numbers)
+        return with_gradient_of((x > 0).to(x.dtype), to_x + to_numbers)
 
     def frozen(self) -> Surrogate:
         """The surrogate with the numbers that it has now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from bitspike.arguments import as_tensor_like
+from bitspike.arguments import as_tensor_like, expect_choice
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -34,8 +34,7 @@ class LossFunctions:
     """
 
     def __init__(self, reduction: str = "mean", weight: Tensor | None = None) -> None:
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction must be one of {REDUCTIONS}, not {reduction!r}")
+        expect_choice("reduction", reduction, REDUCTIONS)
         self.reduction = reduction
         self.weight = weight
         self.__name__ = type(self).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from bitspike.arguments import expect_choice
 from bitspike.decode.recordings import checked, counts, labels
 
 from ._loss import LossFunctions, reduced
@@ -57,8 +58,7 @@ class spike_max_loss(LossFunctions):
     ) -> None:
         if window is not None and window < 1:
             raise ValueError(f"window must be one step or more, not {window}")
-        if mode not in ("probability", "softmax"):
-            raise ValueError(f'mode must be "probability" or "softmax", not {mode!r}')
+        expect_choice("mode", mode, ("probability", "softmax"))
         super().__init__(reduction, weight)
         self.window = window
         self.mode = mode

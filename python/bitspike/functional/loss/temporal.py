@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike.arguments import as_tensor, as_tensor_like, with_values
+from bitspike.arguments import as_tensor, as_tensor_like, expect_choice, with_values
 from bitspike.decode.recordings import by_label, checked, labels, spike_times
 
 from ._loss import LossFunctions
@@ -211,8 +211,7 @@ class ce_temporal_loss(LossFunctions):
     def __init__(
         self, inverse: str = "negate", reduction: str = "mean", weight: Tensor | None = None
     ) -> None:
-        if inverse not in ("negate", "reciprocal"):
-            raise ValueError(f'inverse must be "negate" or "reciprocal", not {inverse!r}')
+        expect_choice("inverse", inverse, ("negate", "reciprocal"))
         super().__init__(reduction, weight)
         self.inverse = inverse
 

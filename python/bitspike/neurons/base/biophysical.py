@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
+from bitspike.arguments import expect_choice
+
 from .neuron import SpikingNeuron
 
 if TYPE_CHECKING:
@@ -54,8 +56,7 @@ class Biophysical(SpikingNeuron):
         Raises:
             ValueError: if there is no preset of that name.
         """
-        if name not in cls.PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(cls.PRESETS)}, not {name!r}")
+        expect_choice("preset", name, cls.PRESETS)
         return cls(**(cls.PRESETS[name] | arguments))
 
     def _positive(self, name: str, value: float | Tensor, learn: bool = False) -> None:

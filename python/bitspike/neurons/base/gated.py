@@ -9,7 +9,7 @@ from warnings import warn
 import torch
 from torch import Tensor
 
-from bitspike.spikes.dense import announced
+from bitspike.spikes.dense import like_native
 
 from .constants import spikes_are_bits
 from .inhibition import KWTA
@@ -77,7 +77,7 @@ class GatedNeuron(SpikingNeuron):
         """See :meth:`SpikingNeuron.run`."""
         result = super().run(current, initial, sequence=sequence, states=states)
         if spikes_are_bits(self):
-            return result._replace(spikes=announced(result.spikes, sequence))
+            return result._replace(spikes=like_native(result.spikes, sequence))
         return result
 
     def _reset_and_fire(self, mem: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from bitspike import derivable
 from bitspike.ops import sequence
 from bitspike.ops.call import Call, Inputs, Need
-from bitspike.ops.route import is_traced
 from bitspike.spikes.tensor import of_words
-from bitspike.spikes.upstream import plain_gradient
 
-from .saving import as_tensors, private, save, saved
-from .shown import Tensors, needed, returned, run
+from .saving import private, save
+from .shown import Tensors, gradients, run
 
 
 class Layer(torch.autograd.Function):
@@ -49,23 +45,7 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        call, values, need = ctx.call, saved(ctx), needed(ctx)
-        traced = is_traced(values[0])
-        again = not traced and derivable.is_wanted(grads)
-        if traced or again:
-            values = as_tensors(values)
-        if again:
-            in_torch = partial(Layer.specification, call)
-            return returned(ctx, need, derivable.gradients(in_torch, values, need, grads))
-        constants, initial = need[1 : 1 + call.constants], need[1 + call.constants :]
-        to_current, to_constants, to_initial = sequence.gradients(
-            call,
-            values,
-            Need(current=need[0], initial=any(initial), constants=any(constants)),
-            # While tracing, torch does not know yet of which type a gradient will be.
-            grads if traced else map(plain_gradient, grads),
-        )
-        return returned(ctx, need, (to_current, *to_constants, *to_initial))
+        return gradients(ctx, grads, _gradients, Layer.specification)
 
 
 def run_layer(call: Call, tensors: Sequence[Tensor | float]) -> tuple[Tensor, ...]:
@@ -81,6 +61,16 @@ def run_layer(call: Call, tensors: Sequence[Tensor | float]) -> tuple[Tensor, ..
 def _compute(call: Call, tensors: Any) -> tuple[Tensor, ...]:
     inputs = sequence.of_tensors(call, tensors)
     return _results(call, inputs, sequence.forward(call, inputs))
+
+
+def _gradients(
+    call: Call, values: list[Any], need: list[bool], grads: Iterable[Tensor | None]
+) -> Tensors:
+    """The native gradients of the tensors of a call."""
+    constants, initial = need[1 : 1 + call.constants], need[1 + call.constants :]
+    wanted = Need(current=need[0], initial=any(initial), constants=any(constants))
+    to_current, to_constants, to_initial = sequence.gradients(call, values, wanted, grads)
+    return to_current, *to_constants, *to_initial
 
 
 def _results(call: Call, inputs: Inputs, results: list[Tensor]) -> tuple[Tensor, ...]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bitspike import checkpoint
+from bitspike.arguments import expect_choice
 from bitspike.state import HiddenState
 
 from .constants import held, note_unit_spikes, register, set_firing
@@ -17,7 +18,7 @@ from .firing import Firing
 from .inhibition import KWTA
 from .inputs import current_of, states_before
 from .overridden import overridden_by_class
-from .reset import Reset
+from .reset import Reset, expect_offered, take_over_mechanism
 from .run import Run, expect_broadcast, refusal, run, run_native
 from .single_step import single_step
 
@@ -80,6 +81,8 @@ class SpikingNeuron(HiddenState):
     _is_usual: ClassVar[bool] = False
     """Whether calls of this class are made as those of most neurons."""
     _constant = register
+    _refusal = refusal
+    _run_native = run_native
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -110,9 +113,9 @@ class SpikingNeuron(HiddenState):
         multi_step: bool = False,
     ) -> None:
         super().__init__()
-        self._check_reset(reset_mechanism, reset_delay)
-        check_choice("order", order, ("integrate_first", "fire_first"))
-        check_choice("fire_at", fire_at, ("gt", "ge"))
+        expect_offered(self, reset_mechanism, reset_delay)
+        expect_choice("order", order, ("integrate_first", "fire_first"))
+        expect_choice("fire_at", fire_at, ("gt", "ge"))
         low, high = spike_range
         if not low <= 0 < high:
             raise ValueError(f"spike_range must be (low <= 0, high >= 1), not {spike_range}")
@@ -147,19 +150,6 @@ class SpikingNeuron(HiddenState):
                 stacklevel=4,
             )
 
-    def _check_reset(self, mechanism: str, delay: bool) -> None:
-        check_choice("reset_mechanism", mechanism, self.RESETS)
-        if not delay and not self.IMMEDIATE:
-            raise ValueError(
-                f"reset_delay=False is not offered by {type(self).__name__}, whose reset acts one "
-                "step after the spike"
-            )
-        if mechanism == "subtract_beta" and not delay:
-            raise ValueError(
-                "reset_mechanism='subtract_beta' needs reset_delay=True: an immediate subtraction "
-                "is scaled by beta at the next step anyway"
-            )
-
     @property
     def reset_mechanism(self) -> str:
         """The reset in force; setting it changes the update and ``reset_mechanism_val``."""
@@ -167,28 +157,14 @@ class SpikingNeuron(HiddenState):
 
     @reset_mechanism.setter
     def reset_mechanism(self, mechanism: str) -> None:
-        self._check_reset(mechanism, self.reset_delay)
+        expect_offered(self, mechanism, self.reset_delay)
         self._reset_mechanism = mechanism
         self.reset_mechanism_val.fill_(self.reset_dict[mechanism])
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args)
         note_unit_spikes(self)
-        if self.reset_mechanism_val.is_meta:
-            return
-        value = int(self.reset_mechanism_val)
-        names = {number: name for name, number in self.reset_dict.items()}
-        if value not in names:
-            raise ValueError(f"reset_mechanism_val is {value} in the state dict; known: {names}")
-        mechanism = names[value]
-        if mechanism != self._reset_mechanism:
-            warn(
-                f"the state dict was saved with reset_mechanism={mechanism!r}, which replaces "
-                f"{self._reset_mechanism!r}",
-                UserWarning,
-                stacklevel=2,
-            )
-            self._reset_mechanism = mechanism
+        take_over_mechanism(self)
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The parameters as the equation uses them, for instance with decays clamped."""
@@ -295,9 +271,6 @@ class SpikingNeuron(HiddenState):
         """
         return self._refusal(current, self._parts())
 
-    def _refusal(self, current: Tensor, numbers: list[Tensor]) -> str | None:
-        return refusal(self, current, numbers)
-
     def _parts(self) -> list[Tensor]:
         """The equation's coefficients, the threshold and the graded factor."""
         return [*self.coefficients(), self.firing_threshold(), held(self, "graded_spikes_factor")]
@@ -311,18 +284,6 @@ class SpikingNeuron(HiddenState):
         numbers = self._parts()
         expect_broadcast(self.PARAMETERS, numbers, shape)
         return numbers
-
-    def _run_native(
-        self,
-        current: Tensor,
-        numbers: list[Tensor],
-        initial: list[Tensor],
-        sequence: bool,
-        states: bool,
-    ) -> Run:
-        return run_native(
-            self, current, numbers=numbers, initial=initial, sequence=sequence, states=states
-        )
 
     @property
     def reset(self) -> Tensor:
@@ -376,13 +337,3 @@ class SpikingNeuron(HiddenState):
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         """The first value of a state that was neither passed nor kept."""
         return self._at_rest(index, shape, dtype, device)
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuses a word that is none of the choices.
-
-    Raises:
-        ValueError: for such a word.
-    """
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

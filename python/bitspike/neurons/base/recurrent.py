@@ -11,8 +11,8 @@ from torch.func import functional_call
 
 from bitspike.ops import route
 from bitspike.ops.call import Call
-from bitspike.spikes.dense import of_spikes
-from bitspike.spikes.pack import packed
+from bitspike.spikes.dense import as_dense_spikes
+from bitspike.spikes.pack import pack_if_binary
 
 from .constants import spikes_are_bits
 from .lif import LIF
@@ -212,7 +212,7 @@ class Recurrent(LIF):
         if sequence:
             return Run(spikes, (spikes, *results[1 : -len(initial)]) if states else (), last)
         if spikes.dtype is torch.float32 and not route.is_watched():
-            spikes = of_spikes(spikes)
+            spikes = as_dense_spikes(spikes)
         return Run(spikes, (), last)
 
     def _step_by_step(
@@ -226,7 +226,7 @@ class Recurrent(LIF):
             _, _, last = self._run_native(x, numbers, list(last), False, False)
             history.append(last)
         fired, *others = (torch.stack(steps) for steps in zip(*history, strict=True))
-        spikes = packed(fired).to(current.dtype)
+        spikes = pack_if_binary(fired).to(current.dtype)
         return Run(spikes, (spikes, *others) if states else (), last)
 
 

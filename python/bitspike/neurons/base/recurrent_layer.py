@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from bitspike import derivable
 from bitspike.ops import recurrent, sequence
 from bitspike.ops.call import Call
-from bitspike.ops.route import is_traced
 from bitspike.spikes.tensor import of_words
-from bitspike.spikes.upstream import plain_gradient
 
-from .saving import as_tensors, private, save, saved
-from .shown import Tensors, needed, returned, run
+from .saving import private, save
+from .shown import Tensors, gradients, run
 
 
 class Recurrent(torch.autograd.Function):
@@ -37,39 +33,18 @@ class Recurrent(torch.autograd.Function):
         tensors: Any = shown if hidden is None else hidden
         ctx.call, ctx.asks = call, asks
         ctx.set_materialize_grads(False)
-        results = _compute(call, tensors)
-        spikes = results[0].words if call.sequence else None  # type: ignore[attr-defined]
+        results = _forward(call, tensors)
+        words = results[0] if call.sequence else None
         current, *feedback = tensors[:5]
         constants, initial = tensors[5 : 5 + call.constants], tensors[5 + call.constants :]
         if hidden is not None:
             current, *constants = private(call, current, constants, -1)
-        save(ctx, (current, *feedback, spikes, *constants, *initial))
-        return results
+        save(ctx, (current, *feedback, *constants, *initial, words))
+        return _results(call, current, results)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        call, values, need = ctx.call, saved(ctx), needed(ctx)
-        traced = is_traced(values[0])
-        again = not traced and derivable.is_wanted(grads)
-        if traced or again:
-            values = as_tensors(values)
-        if again:
-            in_torch = partial(Recurrent.specification, call)
-            inputs = (*values[:5], *values[6:])
-            return returned(ctx, need, derivable.gradients(in_torch, inputs, need, grads))
-        _, _, need_weight, need_bias, need_one, *others = need
-        to_current, to_constants, to_initial, to_feedback = recurrent.gradients(
-            call,
-            values,
-            recurrent.Need(
-                initial=any(others[call.constants :]),
-                constants=need_one or any(others[: call.constants]),
-                weight=need_weight or need_bias,
-            ),
-            # While tracing, torch does not know yet of which type a gradient will be.
-            grads if traced else map(plain_gradient, grads),
-        )
-        return returned(ctx, need, (to_current, *to_feedback, *to_constants, *to_initial))
+        return gradients(ctx, grads, _gradients, Recurrent.specification)
 
 
 def run_recurrent(call: Call, tensors: Tensors) -> tuple[Tensor, ...]:
@@ -84,10 +59,35 @@ def run_recurrent(call: Call, tensors: Tensors) -> tuple[Tensor, ...]:
 
 
 def _compute(call: Call, tensors: Any) -> tuple[Tensor, ...]:
+    return _results(call, tensors[0], _forward(call, tensors))
+
+
+def _forward(call: Call, tensors: Any) -> list[Tensor]:
     current, first, weight, bias, one_to_one, *others = tensors
     inputs = sequence.of_tensors(call, (current, *others))
     feedback = recurrent.Feedback(first, weight, bias, one_to_one)
-    results = recurrent.forward(call, inputs, feedback)
+    return recurrent.forward(call, inputs, feedback)
+
+
+def _gradients(
+    call: Call, values: list[Any], need: list[bool], grads: Iterable[Tensor | None]
+) -> Tensors:
+    """The native gradients of the tensors of a call."""
+    _, _, need_weight, need_bias, need_one_to_one, *others = need
+    wanted = recurrent.Need(
+        initial=any(others[call.constants :]),
+        constants=need_one_to_one or any(others[: call.constants]),
+        weight=need_weight or need_bias,
+    )
+    to_current, to_constants, to_initial, to_feedback = recurrent.gradients(
+        call, values, wanted, grads
+    )
+    return to_current, *to_feedback, *to_constants, *to_initial
+
+
+def _results(call: Call, current: Tensor, results: list[Tensor]) -> tuple[Tensor, ...]:
+    """What a call returns: the spikes of a sequence are wrapped words."""
     if not call.sequence:
         return tuple(results)
-    return (of_words(results[0], sequence.features(current.shape)), *results[1:])
+    words, *states = results
+    return (of_words(words, sequence.features(current.shape)), *states)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from warnings import warn
 
 from torch import Tensor
+
+from bitspike.arguments import expect_choice
 
 
 class Reset(NamedTuple):
@@ -54,3 +57,45 @@ class Reset(NamedTuple):
             once = self.once(fired)
             return mem - (once - self.once(flag) * once.detach()) * mem
         return mem
+
+
+def expect_offered(neuron: Any, mechanism: str, delay: bool) -> None:
+    """Refuses a reset that a neuron does not offer.
+
+    Raises:
+        ValueError: for such a mechanism or delay, or if one does not go with the other.
+    """
+    expect_choice("reset_mechanism", mechanism, neuron.RESETS)
+    if not delay and not neuron.IMMEDIATE:
+        raise ValueError(
+            f"reset_delay=False is not offered by {type(neuron).__name__}, whose reset acts one "
+            "step after the spike"
+        )
+    if mechanism == "subtract_beta" and not delay:
+        raise ValueError(
+            "reset_mechanism='subtract_beta' needs reset_delay=True: an immediate subtraction "
+            "is scaled by beta at the next step anyway"
+        )
+
+
+def take_over_mechanism(neuron: Any) -> None:
+    """Makes the reset that a state dict has brought the one in force, and warns if it is another.
+
+    Raises:
+        ValueError: if the number in the state dict stands for none.
+    """
+    if neuron.reset_mechanism_val.is_meta:
+        return
+    value = int(neuron.reset_mechanism_val)
+    names = {number: name for name, number in neuron.reset_dict.items()}
+    if value not in names:
+        raise ValueError(f"reset_mechanism_val is {value} in the state dict; known: {names}")
+    mechanism = names[value]
+    if mechanism != neuron._reset_mechanism:
+        warn(
+            f"the state dict was saved with reset_mechanism={mechanism!r}, which replaces "
+            f"{neuron._reset_mechanism!r}",
+            UserWarning,
+            stacklevel=3,
+        )
+        neuron._reset_mechanism = mechanism

@@ -11,8 +11,8 @@ from bitspike.arguments import expect_one_device
 from bitspike.ops import route
 from bitspike.ops.call import Call, Kind
 from bitspike.reference_path import leave_kernels
-from bitspike.spikes.dense import DenseSpikes, of_spikes
-from bitspike.spikes.pack import packed
+from bitspike.spikes.dense import DenseSpikes, as_dense_spikes
+from bitspike.spikes.pack import pack_if_binary
 from bitspike.spikes.tensor import SpikeTensor
 from bitspike.state import broadcasts
 
@@ -54,12 +54,12 @@ def _before_update(neuron: Any, spikes: Tensor, initial: list[Tensor], sequence:
     """Spikes by ``order="fire_first"``: those of ``"integrate_first"``, one step later."""
     first = neuron.fire(neuron.level(*initial)).to(spikes.dtype)
     if not sequence:
-        return of_spikes(first) if isinstance(spikes, DenseSpikes) else first
+        return as_dense_spikes(first) if isinstance(spikes, DenseSpikes) else first
     if not len(spikes):
         return spikes
     first = first.unsqueeze(0)
     if isinstance(spikes, SpikeTensor):
-        first = packed(first, len(spikes.features))
+        first = pack_if_binary(first, len(spikes.features))
     return torch.cat([first, spikes[:-1]])
 
 

@@ -1,15 +1,20 @@
-"""Which tensors of a call autograd is shown."""
+"""Which tensors of a call autograd is shown, and the gradients that it gets for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bitspike import derivable
 from bitspike.ops.call import Call
 from bitspike.ops.route import is_traced
+from bitspike.spikes.upstream import plain_gradient
+
+from .saving import as_tensors, saved
 
 Tensors = Sequence[Tensor | None]
 
@@ -38,13 +43,39 @@ def run(
     return results
 
 
-def needed(ctx: Any) -> list[bool]:
+def gradients(
+    ctx: Any,
+    grads: Sequence[Tensor | None],
+    native: Callable[[Call, list[Any], list[bool], Iterable[Tensor | None]], Tensors],
+    specification: Callable[..., Sequence[Tensor]],
+) -> tuple[Tensor | None, ...]:
+    """What ``backward`` returns; torch computes it where autograd may differentiate it again.
+
+    Args:
+        ctx: Of a call that saved its tensors, and behind them what else ``native`` needs.
+        grads: Of its results.
+        native: ``native(call, values, need, grads)`` gives the gradients of the call's tensors.
+        specification: ``specification(call, *tensors)`` is the call in torch.
+    """
+    call, values, need = ctx.call, saved(ctx), _needed(ctx)
+    if is_traced(values[0]):
+        # torch does not know yet of which type a gradient will be.
+        found = native(call, as_tensors(values), need, grads)
+    elif derivable.is_wanted(grads):
+        tensors = as_tensors(values)[: len(need)]
+        found = derivable.gradients(partial(specification, call), tensors, need, grads)
+    else:
+        found = native(call, values, need, map(plain_gradient, grads))
+    return _returned(ctx, need, found)
+
+
+def _needed(ctx: Any) -> list[bool]:
     """Of which tensors of the call gradients are wanted now."""
     wanted = iter(ctx.needs_input_grad[3:])
     return [asks and next(wanted) for asks in ctx.asks]
 
 
-def returned(ctx: Any, need: list[bool], grads: Tensors) -> tuple[Tensor | None, ...]:
+def _returned(ctx: Any, need: list[bool], grads: Tensors) -> tuple[Tensor | None, ...]:
     """What ``backward`` returns, for the gradients of all tensors of the call."""
     shown = zip(ctx.asks, need, grads, strict=True)
     return None, None, None, *[grad if need else None for asks, need, grad in shown if asks]

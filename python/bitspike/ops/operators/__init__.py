@@ -9,3 +9,4 @@ from . import matmul as matmul
 from . import recurrent as recurrent
 from . import scan as scan
 from . import sequence as sequence
+from . import spikes as spikes

@@ -42,8 +42,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     *kind, sequence_, states, current, constants, initial = inputs[:10]
     feedback = inputs[10:]
     ctx.call = Call(Kind(*kind), sequence_, states, len(constants))
-    spikes = output[0] if sequence_ else None
-    ctx.save_for_backward(current, *feedback, spikes, *constants, *initial)
+    words = output[0] if sequence_ else None
+    ctx.save_for_backward(current, *feedback, *constants, *initial, words)
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:

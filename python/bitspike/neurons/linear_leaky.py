@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
 
-from .stateleaky import StateLeaky
+from .state_leaky import StateLeaky
 
 
 class LinearLeaky(StateLeaky):
