@@ -299,7 +299,7 @@ class _Cost:
 def _back(record: Tensor) -> Tensor:
     """What comes back at each step: the spikes of the step before, and at first none."""
     if isinstance(record, SpikeTensor):
-        return SpikeTensor(_back(record.words), record.features)
+        return record.like(_back(record.words))
     return torch.cat([torch.zeros_like(record[:1]), record[:-1]])
 
 

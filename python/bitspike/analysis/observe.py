@@ -73,6 +73,7 @@ class Seen:
 
 def exact(spikes: SpikeTensor) -> SpikeTensor:
     """The same spikes in float32, in which sums are not rounded."""
+    spikes = spikes.channels_first()
     return SpikeTensor(spikes.words, spikes.features)
 
 

@@ -123,6 +123,6 @@ def spike_times(spikes: Tensor, count: int) -> Tensor:
 
 def _is_read_natively(x: Tensor) -> bool:
     """Whether these are packed ``[T, B, *]``, without tracing or a transform of torch.func."""
-    if not isinstance(x, SpikeTensor) or x.is_transposed or x.rows < 2:
+    if not isinstance(x, SpikeTensor) or x.is_transposed or x.channels_last or x.rows < 2:
         return False
     return not is_traced(x.words) and torch._C._functorch.peek_interpreter_stack() is None

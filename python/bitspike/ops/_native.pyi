@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from bitspike.ops.conv import Convolution as _Convolution
 from bitspike.ops.pooling import Sizes as _Sizes
 from bitspike.ops.recurrent import FeedbackArguments as _Feedback
 from bitspike.ops.scan import ScanArguments as _Scan
@@ -12,6 +13,9 @@ from bitspike.ops.sequence import LayerArguments as _Layer
 
 __all__ = [
     "bernoulli",
+    "convolve",
+    "convolve_prefers_dense",
+    "convolve_weight_gradient",
     "count",
     "count_axis",
     "describe",
@@ -32,6 +36,7 @@ __all__ = [
     "spike_times",
     "spike_times_gradient",
     "sum_pool",
+    "swap_axes",
     "to_events",
     "unpack",
     "weight_gradient",
@@ -94,6 +99,28 @@ def weight_gradient(
     spikes: Tensor, inputs: int, grad: Tensor, out: Tensor, bias: Tensor | None
 ) -> None: ...
 def prefers_dense(spikes: Tensor | None, rows: int, inputs: int, outputs: int) -> bool: ...
+def convolve(
+    words: Tensor,
+    rows: int,
+    described: _Convolution,
+    channels_last: bool,
+    weight: Tensor,
+    bias: Tensor | None,
+    out: Tensor,
+) -> None: ...
+def convolve_weight_gradient(
+    words: Tensor,
+    rows: int,
+    described: _Convolution,
+    channels_last: bool,
+    grad: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+) -> bool: ...
+def convolve_prefers_dense(
+    words: Tensor, rows: int, described: _Convolution, weight: Tensor | None
+) -> bool: ...
+def swap_axes(words: Tensor, rows: int, axes: tuple[int, int], swapped: Tensor) -> None: ...
 def pack(numbers: Tensor, rows: int, neurons: int, words: Tensor) -> int: ...
 def unpack(words: Tensor, rows: int, neurons: int, numbers: Tensor) -> None: ...
 def count(words: Tensor) -> int: ...
@@ -104,10 +131,19 @@ def spike_times(words: Tensor, shape: tuple[int, int], neurons: int, times: Tens
 def spike_times_gradient(
     times: Tensor, grad: Tensor, shape: tuple[int, int], to_spikes: Tensor
 ) -> None: ...
-def max_pool(words: Tensor, rows: int, sizes: _Sizes, maxima: Tensor) -> None: ...
-def sum_pool(words: Tensor, rows: int, sizes: _Sizes, sums: Tensor) -> None: ...
+def max_pool(
+    words: Tensor, rows: int, sizes: _Sizes, channels_last: bool, maxima: Tensor
+) -> None: ...
+def sum_pool(
+    words: Tensor, rows: int, sizes: _Sizes, channels_last: bool, sums: Tensor
+) -> None: ...
 def max_pool_gradient(
-    words: Tensor, rows: int, sizes: _Sizes, grad: Tensor, to_spikes: Tensor
+    words: Tensor,
+    rows: int,
+    sizes: _Sizes,
+    channels_last: bool,
+    grad: Tensor,
+    to_spikes: Tensor,
 ) -> None: ...
 def from_events(
     t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int], words: Tensor

@@ -1,7 +1,7 @@
 """Convolutions of packed feature maps: allocation, the choice of algorithm, and the native calls.
 
 Rows of ``C·H·W`` spikes are int64 words ``[R, words(C·H·W)]``, in the order ``[C, H, W]`` or, with
-``pixels_first``, ``[H, W, C]``. Results lie pixel by pixel, in torch's ``channels_last`` memory. One
+``channels_last``, ``[H, W, C]``. Results lie pixel by pixel, in torch's ``channels_last`` memory. One
 dimension is two, with a height of 1.
 """
 
@@ -43,38 +43,38 @@ class Convolution(NamedTuple):
 
 
 def _flat_convolve(
-    words: Tensor, conv: Convolution, pixels_first: bool, weight: Tensor, bias: Tensor | None
+    words: Tensor, conv: Convolution, channels_last: bool, weight: Tensor, bias: Tensor | None
 ) -> tuple[Any, ...]:
     channels, size, _, groups, _, *options = conv
-    return words, channels, size, pixels_first, weight, bias, *options, groups
+    return words, channels, size, channels_last, weight, bias, *options, groups
 
 
 @routed(0, _flat_convolve)
 def convolve(
-    words: Tensor, conv: Convolution, pixels_first: bool, weight: Tensor, bias: Tensor | None
+    words: Tensor, conv: Convolution, channels_last: bool, weight: Tensor, bias: Tensor | None
 ) -> Tensor:
     """``spikes ∗ weight + bias``, ``[R, O, H', W']`` for a weight ``[O, C/groups, *kernel]``."""
     rows, taps = words.shape[0], weight.permute(0, 2, 3, 1).contiguous()
     if _native.convolve_prefers_dense(words, rows, conv, taps):
-        dense = _unpacked(words, conv, pixels_first)
+        dense = _unpacked(words, conv, channels_last)
         with threads.serial_if_forked():
             result = torch.conv2d(dense, taps.permute(0, 3, 1, 2), bias, *conv[5:], conv.groups)
         return result.contiguous(memory_format=torch.channels_last)
     out = buffer.empty((rows, *conv.grid(), conv.outputs))
-    _native.convolve(words, rows, conv, pixels_first, weight=taps, bias=bias, out=out)
+    _native.convolve(words, rows, conv, channels_last, weight=taps, bias=bias, out=out)
     return out.permute(0, 3, 1, 2)
 
 
 def _flat_weight_gradient(
-    words: Tensor, conv: Convolution, pixels_first: bool, grad: Tensor
+    words: Tensor, conv: Convolution, channels_last: bool, grad: Tensor
 ) -> tuple[Any, ...]:
     channels, size, _, groups, *options = conv
-    return words, channels, size, pixels_first, grad, *options, groups
+    return words, channels, size, channels_last, grad, *options, groups
 
 
 @routed(0, _flat_weight_gradient)
 def convolve_weight_gradient(
-    words: Tensor, conv: Convolution, pixels_first: bool, grad: Tensor
+    words: Tensor, conv: Convolution, channels_last: bool, grad: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The gradients of weight and bias for that of the result."""
     rows = words.shape[0]
@@ -83,10 +83,10 @@ def convolve_weight_gradient(
         bias = buffer.empty((conv.outputs,))
         pixels = grad.permute(0, 2, 3, 1).contiguous()
         if _native.convolve_weight_gradient(
-            words, rows, conv, pixels_first, grad=pixels, weight=weight, bias=bias
+            words, rows, conv, channels_last, grad=pixels, weight=weight, bias=bias
         ):
             return weight.permute(0, 3, 1, 2), bias
-    dense = _unpacked(words, conv, pixels_first)
+    dense = _unpacked(words, conv, channels_last)
     with threads.serial_if_forked():
         like = dense.new_empty(1).expand(conv.outputs, conv.channels // conv.groups, *conv.kernel)
         _, to_weight, to_bias = torch.ops.aten.convolution_backward(
@@ -103,11 +103,11 @@ def convolve_weight_gradient(
     return to_weight, to_bias
 
 
-def _unpacked(words: Tensor, conv: Convolution, pixels_first: bool) -> Tensor:
+def _unpacked(words: Tensor, conv: Convolution, channels_last: bool) -> Tensor:
     """The maps ``[R, C, H, W]`` as zeros and ones, in ``channels_last`` memory."""
     rows, (height, width) = words.shape[0], conv.size
     flat = spikes.unpack(words, conv.channels * height * width, torch.float32)
-    if pixels_first:
+    if channels_last:
         return flat.view(rows, height, width, conv.channels).permute(0, 3, 1, 2)
     return flat.view(rows, conv.channels, height, width).contiguous(
         memory_format=torch.channels_last

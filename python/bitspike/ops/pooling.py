@@ -1,7 +1,7 @@
 """Pooling of packed feature maps: allocation and the native calls.
 
-Rows of ``neurons = C·H·W`` spikes are int64 words ``[*rows, words(neurons)]``; windows have no
-padding.
+Rows of ``neurons = C·H·W`` spikes are int64 words ``[*rows, words(neurons)]``, in the order ``[C, H,
+W]`` or, with ``channels_last``, ``[H, W, C]``; results lie likewise. Windows have no padding.
 """
 
 from __future__ import annotations
@@ -40,27 +40,37 @@ def pooled(sizes: Sizes) -> tuple[int, int, int]:
 
 
 @unrecorded
-def max_pool(packed: Tensor, sizes: Sizes) -> Tensor:
+def max_pool(packed: Tensor, sizes: Sizes, channels_last: bool) -> Tensor:
     """The words of the maxima."""
     rows = packed.shape[:-1]
     out = buffer.empty((*rows, words(math.prod(pooled(sizes)))), torch.int64)
-    _native.max_pool(packed, math.prod(rows), sizes, out)
+    _native.max_pool(packed, math.prod(rows), sizes, channels_last, maxima=out)
     return out
 
 
 @unrecorded
-def sum_pool(packed: Tensor, sizes: Sizes) -> Tensor:
+def sum_pool(packed: Tensor, sizes: Sizes, channels_last: bool) -> Tensor:
     """How many neurons of each window fire, float32 ``[*rows, C, H', W']``."""
     rows = packed.shape[:-1]
-    out = buffer.empty((*rows, *pooled(sizes)))
-    _native.sum_pool(packed, math.prod(rows), sizes, out)
-    return out
+    out = _maps(rows, pooled(sizes), channels_last)
+    _native.sum_pool(packed, math.prod(rows), sizes, channels_last, sums=out)
+    return out.movedim(-1, len(rows)) if channels_last else out
 
 
 @unrecorded
-def max_pool_gradient(packed: Tensor, sizes: Sizes, grad: Tensor) -> Tensor:
+def max_pool_gradient(packed: Tensor, sizes: Sizes, channels_last: bool, grad: Tensor) -> Tensor:
     """The gradient of the neurons, float32 ``[*rows, C, H, W]``, for that of the maxima."""
     rows = packed.shape[:-1]
-    out = buffer.empty((*rows, *sizes.maps))
-    _native.max_pool_gradient(packed, math.prod(rows), sizes, grad, out)
-    return out
+    out = _maps(rows, sizes.maps, channels_last)
+    if channels_last:
+        grad = grad.movedim(len(rows), -1)
+    _native.max_pool_gradient(
+        packed, math.prod(rows), sizes, channels_last, grad=grad, to_spikes=out
+    )
+    return out.movedim(-1, len(rows)) if channels_last else out
+
+
+def _maps(rows: torch.Size, maps: tuple[int, int, int], channels_last: bool) -> Tensor:
+    """Memory for the maps of some rows, in this order."""
+    channels, *size = maps
+    return buffer.empty((*rows, *size, channels) if channels_last else (*rows, *maps))

@@ -46,6 +46,14 @@ def unpack(packed: Tensor, neurons: int, dtype: torch.dtype) -> Tensor:
     return out
 
 
+@routed(0)
+def swap_axes(packed: Tensor, outer: int, inner: int) -> Tensor:
+    """Rows ``[outer, inner]`` of spikes as rows ``[inner, outer]``."""
+    out = buffer.empty(tuple(packed.shape), torch.int64)
+    _native.swap_axes(packed, math.prod(packed.shape[:-1]), (outer, inner), out)
+    return out
+
+
 @unrecorded
 def count(packed: Tensor) -> int:
     """How many spikes there are."""

@@ -61,6 +61,7 @@ def events(data: Tensor) -> tuple[Tensor, Tensor]:
         steps, neurons = table.cpu().nonzero(as_tuple=True)
         return steps, neurons
     # The words, as one sample with a row per step, whatever axes are rows and features.
+    data = data.channels_first()
     words = data.words.reshape(math.prod(data.words.shape[:-1]), 1, data.words.shape[-1])
     row, _, bit = SpikeTensor(words, (data.neurons,)).to_events()
     place = row * data.neurons + bit

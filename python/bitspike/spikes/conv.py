@@ -30,7 +30,7 @@ def convolution(
     if conv is None:
         return NotImplemented
     weight = _two_dimensional(weight.float())
-    out = ops.convolve(x.words, conv, False, weight, None if bias is None else bias.float())
+    out = ops.convolve(maps(x), conv, x.channels_last, weight, None if bias is None else bias.float())
     return _of_shape(out, x.dim()).to(x.dtype)
 
 
@@ -69,7 +69,7 @@ def convolution_backward(
         )
     if output_mask[1] or output_mask[2]:
         to_weight, to_bias = ops.convolve_weight_gradient(
-            x.words, conv, False, _two_dimensional(grad.float())
+            maps(x), conv, x.channels_last, _two_dimensional(grad.float())
         )
         to_weight = _of_shape(to_weight, x.dim()).to(weight.dtype) if output_mask[1] else None
         to_bias = to_bias.to(weight.dtype) if output_mask[2] else None
@@ -83,9 +83,10 @@ def described(
     spatial = weight.dim() - 2
     if not isinstance(x, SpikeTensor) or isinstance(weight, SpikeTensor) or x.is_transposed:
         return None
-    if spatial not in (1, 2) or len(x.features) != spatial + 1 or x.rows != 1:
+    samples, channels, *size = x.shape if x.dim() == weight.dim() else (0, 0)
+    if spatial not in (1, 2) or not size or x.words.shape[:-1].numel() != samples:
         return None
-    if not weight.is_cpu or weight.dtype != x.dtype or x.features[0] != weight.shape[1] * groups:
+    if not weight.is_cpu or weight.dtype != x.dtype or channels != weight.shape[1] * groups:
         return None
 
     def pair(sizes: Any, height: int) -> tuple[int, int]:
@@ -94,8 +95,8 @@ def described(
 
     stride, padding, dilation = options
     conv = ops.Convolution(
-        channels=x.features[0],
-        size=pair(x.features[1:], 1),
+        channels=channels,
+        size=pair(size, 1),
         outputs=weight.shape[0],
         groups=groups,
         kernel=pair(weight.shape[2:], 1),
@@ -105,6 +106,11 @@ def described(
     )
     least = min(*conv.grid(), *conv.kernel, *conv.stride, *conv.dilation)
     return conv if least > 0 and min(conv.padding) >= 0 and conv.outputs % groups == 0 else None
+
+
+def maps(x: SpikeTensor) -> Tensor:
+    """The words of spikes ``[R, C, *size]``, a row for each sample."""
+    return x.words.reshape(x.shape[0], x.words.shape[-1])
 
 
 def _two_dimensional(x: Tensor) -> Tensor:

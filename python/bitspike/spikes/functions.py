@@ -35,15 +35,15 @@ def _getitem(x: Any, index: Any) -> Any:
     """Single steps and slices of the first axis."""
     if type(index) not in (int, slice) or not _has_plain_rows(x):
         return NotImplemented
-    return wrapped(x.words[index], x.features, x.dtype, False)
+    return wrapped(x.words[index], x.features, x.dtype, False, x.channels_last)
 
 
 def _unbind(x: Any, axis: int = 0) -> Any:
     """All steps."""
     if axis != 0 or not _has_plain_rows(x):
         return NotImplemented
-    features, dtype = x.features, x.dtype
-    return tuple(wrapped(words, features, dtype, False) for words in x.words.unbind(0))
+    kind = x.features, x.dtype, False, x.channels_last
+    return tuple(wrapped(words, *kind) for words in x.words.unbind(0))
 
 
 def _has_plain_rows(x: Any) -> bool:

@@ -74,8 +74,9 @@ class MaxPool(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, sizes: pooling.Sizes) -> Tensor:
         ctx.save_for_backward(x)
         ctx.sizes = sizes
-        words = x.words  # type: ignore[attr-defined]
-        return of_words(pooling.max_pool(words, sizes), Size(pooling.pooled(sizes)), x.dtype)
+        words, last = x.words, x.channels_last  # type: ignore[attr-defined]
+        maxima, maps = pooling.max_pool(words, sizes, last), Size(pooling.pooled(sizes))
+        return of_words(maxima, maps, x.dtype, False, last)
 
     @staticmethod
     @once_differentiable
@@ -84,7 +85,8 @@ class MaxPool(torch.autograd.Function):
         upstream = plain_gradient(grad)
         if upstream is None:
             return None, None
-        return pooling.max_pool_gradient(x.saved_words(), ctx.sizes, upstream).to(x.dtype), None
+        words, last = x.saved_words(), x.channels_last
+        return pooling.max_pool_gradient(words, ctx.sizes, last, upstream).to(x.dtype), None
 
 
 # Operations below autograd, for the table.
@@ -103,7 +105,7 @@ def avg_pool2d(
     sizes = None if padded or ceil_mode else packed_sizes(x, window, stride)
     if sizes is None:
         return NotImplemented
-    sums = pooling.sum_pool(x.words, sizes)
+    sums = pooling.sum_pool(x.words, sizes, x.channels_last)
     return (sums / (divisor or math.prod(sizes.window))).to(x.dtype)
 
 

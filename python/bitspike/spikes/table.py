@@ -59,6 +59,8 @@ def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     handler = OPERATIONS.get(func)
     if handler is not None:
+        if func not in _ANY_ORDER:
+            args = tuple(x.channels_first() if isinstance(x, SpikeTensor) else x for x in args)
         if func in _WORD_VIEWS:
             result = _sharing_versions(handler, args, kwargs)
         else:
@@ -168,6 +170,16 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     aten.avg_pool2d.default: pooling.avg_pool2d,
     aten.avg_pool2d_backward.default: pooling.avg_pool2d_backward,
 }
+
+_ANY_ORDER = frozenset(
+    f for f, run in OPERATIONS.items() if getattr(run, "__module__", "") == views.__name__
+) | {
+    aten.convolution.default,
+    aten.convolution_backward.default,
+    aten.avg_pool2d.default,
+    aten.avg_pool2d_backward.default,
+} - {aten.unsqueeze.default, aten.squeeze.dim}
+"""Operations on spikes whose channels may lie last."""
 
 _WORD_VIEWS = frozenset(
     f for f, run in OPERATIONS.items() if run is not views.alias and _is_view(f)

@@ -31,7 +31,9 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     (:func:`bitspike.unpacked_operations` counts them). Gradients with respect to it are dense.
 
     Neuron ``n`` of a row is bit ``n % 64`` of int64 word ``n // 64``; a row is all features of one
-    sample at one step, padded with zeros to whole words.
+    sample at one step, padded with zeros to whole words. Feature maps ``[C, H, W]`` that come from a
+    current in torch's ``channels_last`` memory are in its order, ``[H, W, C]``: then `channels_last`
+    is True, and :meth:`channels_first` gives the same spikes in the order of their axes.
 
     Writing into it raises ``RuntimeError``, and so does writing into what is selected from it, also
     where that is an unpacked copy. What may give a new tensor does: ``spikes += x``, and modules
@@ -65,6 +67,8 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     words: Tensor
     features: Size
     is_transposed: bool
+    channels_last: bool
+    """Whether the neurons of a row lie with the first feature, the channel, last."""
     words_version: int | None
     """The version counter of the words when this tensor was made; None if torch keeps none."""
 
@@ -75,13 +79,14 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         features: Sequence[int],
         dtype: torch.dtype = torch.float32,
         _transposed: bool = False,
+        _channels_last: bool = False,
     ) -> SpikeTensor:
         """Wraps words, which are shared and not copied; see the class for the arguments."""
         if dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise TypeError(f"dtype must be float32, bfloat16 or float16, not {dtype}")
         features = Size(features)
         expect_padded(words, features)
-        return wrapped(words, features, dtype, _transposed)
+        return wrapped(words, features, dtype, _transposed, _channels_last)
 
     @staticmethod
     def from_dense(dense: Tensor, features: int | None = None) -> SpikeTensor:
@@ -172,8 +177,20 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         """The same values as an ordinary tensor, which autograd does not record."""
         with torch.no_grad():
             flat = ops.unpack(self.words, self.neurons, self.dtype)
-            plain: Tensor = flat.view((*self.words.shape[:-1], *self.features))
+            rows = self.words.shape[:-1]
+            if self.channels_last:
+                pixels = flat.view((*rows, *self.features[1:], self.features[0]))
+                return pixels.movedim(-1, len(rows))
+            plain: Tensor = flat.view((*rows, *self.features))
             return plain.t() if self.is_transposed else plain
+
+    def channels_first(self) -> SpikeTensor:
+        """The same spikes, with the bits of a row in the order of its axes."""
+        if not self.channels_last:
+            return self
+        channels = self.features[0]
+        pixels = self.features[1:].numel()
+        return of_words(ops.swap_axes(self.words, pixels, channels), self.features, self.dtype)
 
     def density(self) -> float:
         """The share of ones; 0 for an empty tensor."""
@@ -188,10 +205,11 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
 
         Args:
             words: int64 ``[*rows, words]``, shared and not checked.
-            features: The shape of one row; by default that of this tensor.
+            features: The shape of one row; by default that of this tensor, whose order is kept.
         """
+        same = features is None or Size(features) == self.features
         features = self.features if features is None else Size(features)
-        return of_words(words, features, self.dtype)
+        return of_words(words, features, self.dtype, False, same and self.channels_last)
 
     def saved_words(self) -> Tensor:
         """The words, for backward.
@@ -216,12 +234,13 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         state = (self.words, tuple(self.features), self.dtype, self.is_transposed)
-        return _rebuild, (*state, self.requires_grad)
+        return _rebuild, (*state, self.requires_grad, self.channels_last)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpikeTensor:
         if not self.is_leaf:
             raise RuntimeError("only tensors that are leaves of the graph can be deep-copied")
-        copied = wrapped(self.words.clone(), self.features, self.dtype, self.is_transposed)
+        order = self.is_transposed, self.channels_last
+        copied = wrapped(self.words.clone(), self.features, self.dtype, *order)
         copied.requires_grad_(self.requires_grad)
         copied.grad = copy.deepcopy(self.grad, memo)
         if getattr(self, "_is_param", False):  # as nn.Parameter marks them
@@ -235,7 +254,8 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         return self
 
     def __tensor_flatten__(self) -> tuple[list[str], Any]:
-        return ["words"], (tuple(self.features), self.dtype, self.is_transposed)
+        order = self.is_transposed, self.channels_last
+        return ["words"], (tuple(self.features), self.dtype, *order)
 
     @staticmethod
     def __tensor_unflatten__(
@@ -286,18 +306,27 @@ def of_words(
     features: Size,
     dtype: torch.dtype = torch.float32,
     transposed: bool = False,
+    channels_last: bool = False,
 ) -> SpikeTensor:
     """The spikes of words that are known to fit, and to be padded with zeros."""
     if torch.compiler.is_compiling():  # Dynamo knows what a class is.
-        return SpikeTensor(words, features, dtype, transposed)
-    return wrapped(words, features, dtype, transposed)
+        return SpikeTensor(words, features, dtype, transposed, channels_last)
+    return wrapped(words, features, dtype, transposed, channels_last)
 
 
-def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool) -> SpikeTensor:
+def wrapped(
+    words: Tensor,
+    features: Size,
+    dtype: torch.dtype,
+    transposed: bool,
+    channels_last: bool = False,
+) -> SpikeTensor:
     """The same, for code that Dynamo does not trace."""
     shape, strides = words.shape[:-1] + features, None
     if transposed:
         shape, strides = shape[::-1], (1, features.numel())
+    elif channels_last:
+        strides = _channels_last_strides(words.shape[:-1], features)
     spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
         SpikeTensor, shape, strides=strides, dtype=dtype, device=CPU
     )
@@ -310,8 +339,18 @@ def wrapped(words: Tensor, features: Size, dtype: torch.dtype, transposed: bool)
     spikes.words = words
     spikes.features = features
     spikes.is_transposed = transposed
+    spikes.channels_last = channels_last
     spikes.words_version = version(words) if plain else None
     return spikes
+
+
+def _channels_last_strides(rows: Size, features: Size) -> tuple[int, ...]:
+    shape, channel = rows + features, len(rows)
+    strides, step = [0] * len(shape), 1
+    for axis in (channel, *reversed(range(channel + 1, len(shape))), *reversed(range(channel))):
+        strides[axis] = step
+        step *= shape[axis]
+    return tuple(strides)
 
 
 def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -325,10 +364,15 @@ def _is_view_of_spikes(x: Tensor) -> bool:
 
 
 def _rebuild(
-    words: Tensor, features: tuple[int, ...], dtype: torch.dtype, transposed: bool, grad: bool
+    words: Tensor,
+    features: tuple[int, ...],
+    dtype: torch.dtype,
+    transposed: bool,
+    grad: bool,
+    channels_last: bool = False,  # which files of before lack
 ) -> SpikeTensor:
     # A file may be read onto another device, which has no packed spikes.
-    spikes = SpikeTensor(words.cpu(), features, dtype, transposed)
+    spikes = SpikeTensor(words.cpu(), features, dtype, transposed, channels_last)
     return spikes.requires_grad_(grad)  # type: ignore[return-value]
 
 

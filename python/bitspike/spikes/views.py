@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 from .tensor import SpikeTensor, wrapped
 
@@ -29,7 +29,7 @@ def plain_rows(x: Any) -> bool:
 
 def _same_bits(x: SpikeTensor, words: Tensor | None = None) -> SpikeTensor:
     words = x.words if words is None else words
-    return wrapped(words, x.features, x.dtype, x.is_transposed)
+    return wrapped(words, x.features, x.dtype, x.is_transposed, x.channels_last)
 
 
 def alias(x: SpikeTensor) -> SpikeTensor:
@@ -37,8 +37,11 @@ def alias(x: SpikeTensor) -> SpikeTensor:
 
 
 def clone(x: SpikeTensor, *, memory_format: Any = None) -> Any:
-    if x.is_transposed and memory_format is torch.contiguous_format:
-        return NotImplemented
+    if memory_format is torch.contiguous_format:
+        if x.is_transposed:
+            return NotImplemented
+        if x.channels_last:
+            return x.channels_first()
     return _same_bits(x, x.words.clone())
 
 
@@ -47,7 +50,8 @@ def to_copy(x: SpikeTensor, *, dtype: Any = None, device: Any = None, **kwargs: 
         return NotImplemented
     if dtype not in (None, torch.float32, torch.bfloat16, torch.float16):
         return NotImplemented
-    return wrapped(x.words.clone(), x.features, dtype or x.dtype, x.is_transposed)
+    order = x.is_transposed, x.channels_last
+    return wrapped(x.words.clone(), x.features, dtype or x.dtype, *order)
 
 
 def view(x: SpikeTensor, size: list[int]) -> Any:
@@ -65,6 +69,8 @@ def view(x: SpikeTensor, size: list[int]) -> Any:
         rows, features = size[:split], size[split:]
         if math.prod(features) == x.neurons and math.prod(rows) == math.prod(x.words.shape[:-1]):
             # The longest split that fits: axes of size 1 belong to the features.
+            if x.channels_last and Size(features) != x.features:
+                x = x.channels_first()
             return x.like(x.words.reshape(*rows, x.words.shape[-1]), features)
     return NotImplemented
 
@@ -128,10 +134,10 @@ def leading(function: Any) -> Callable[..., Any]:
         if x.is_transposed or axis >= x.rows:
             return NotImplemented
         result = function(x.words, axis, *args, **kwargs)
-        features, dtype = x.features, x.dtype
+        kind = x.features, x.dtype, False, x.channels_last
         if isinstance(result, Tensor):
-            return wrapped(result, features, dtype, False)
-        return [wrapped(words, features, dtype, False) for words in result]
+            return wrapped(result, *kind)
+        return [wrapped(words, *kind) for words in result]
 
     return handler
 
@@ -169,4 +175,5 @@ def joined(function: Any) -> Callable[..., Any]:
 
 
 def _alike(x: SpikeTensor, y: SpikeTensor) -> bool:
-    return x.features == y.features and x.dtype == y.dtype and x.rows == y.rows
+    kinds = [(z.features, z.dtype, z.rows, z.channels_last) for z in (x, y)]
+    return kinds[0] == kinds[1]

@@ -27,13 +27,21 @@ pub(crate) fn max_pool(
     words: Tensor<'_>,
     rows: usize,
     sizes: Sizes,
+    channels_last: bool,
     maxima: Tensor<'_>,
 ) -> PyResult<()> {
     let words = Memory::of(&words, "words")?;
     let mut maxima = Written::of(&maxima, "maxima")?;
     let (words, maxima) = (&*words, &mut *maxima);
     run(py, words.len().saturating_mul(64), move |isa| {
-        conv::max_pool(isa, words, rows, windows(sizes), maxima)
+        conv::max_pool(
+            isa,
+            words,
+            rows,
+            windows(sizes),
+            order(channels_last),
+            maxima,
+        )
     })
 }
 
@@ -44,23 +52,29 @@ pub(crate) fn sum_pool(
     words: Tensor<'_>,
     rows: usize,
     sizes: Sizes,
+    channels_last: bool,
     sums: Tensor<'_>,
 ) -> PyResult<()> {
     let words = Memory::of(&words, "words")?;
     let mut sums = Written::of(&sums, "sums")?;
     let (words, sums) = (&*words, &mut *sums);
     run(py, words.len().saturating_mul(64), move |isa| {
-        conv::sum_pool(isa, words, rows, windows(sizes), sums)
+        conv::sum_pool(isa, words, rows, windows(sizes), order(channels_last), sums)
     })
 }
 
 /// The gradient of the neurons for that of the maxima.
 #[pyfunction]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what runs, what it reads, what it writes"
+)]
 pub(crate) fn max_pool_gradient(
     py: Python<'_>,
     words: Tensor<'_>,
     rows: usize,
     sizes: Sizes,
+    channels_last: bool,
     grad: Tensor<'_>,
     to_spikes: Tensor<'_>,
 ) -> PyResult<()> {
@@ -68,7 +82,15 @@ pub(crate) fn max_pool_gradient(
     let mut to_spikes = Written::of(&to_spikes, "to_spikes")?;
     let (words, grad, to_spikes) = (&*words, &*grad, &mut *to_spikes);
     run(py, to_spikes.len(), move |isa| {
-        conv::max_pool_gradient(isa, words, rows, windows(sizes), grad, to_spikes)
+        conv::max_pool_gradient(
+            isa,
+            words,
+            rows,
+            windows(sizes),
+            order(channels_last),
+            grad,
+            to_spikes,
+        )
     })
 }
 
@@ -100,10 +122,10 @@ fn convolution(
     }
 }
 
-fn order(pixels_first: bool) -> Order {
-    match pixels_first {
-        true => Order::Pixels,
-        false => Order::Channels,
+fn order(channels_last: bool) -> Order {
+    match channels_last {
+        true => Order::ChannelsLast,
+        false => Order::ChannelsFirst,
     }
 }
 
@@ -118,7 +140,7 @@ pub(crate) fn convolve(
     words: Tensor<'_>,
     rows: usize,
     described: Described,
-    pixels_first: bool,
+    channels_last: bool,
     weight: Tensor<'_>,
     bias: Option<Tensor<'_>>,
     out: Tensor<'_>,
@@ -127,7 +149,7 @@ pub(crate) fn convolve(
     let weight = Memory::of(&weight, "weight")?;
     let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
     let mut out = Written::of(&out, "out")?;
-    let (conv, order) = (convolution(described), order(pixels_first));
+    let (conv, order) = (convolution(described), order(channels_last));
     let (words, weight, bias, out) = (&*words, &*weight, bias.as_deref(), &mut *out);
     run(py, words.len() + weight.len() + out.len(), move |isa| {
         conv::convolve(isa, words, rows, conv, order, weight, bias, out)
@@ -145,7 +167,7 @@ pub(crate) fn convolve_weight_gradient(
     words: Tensor<'_>,
     rows: usize,
     described: Described,
-    pixels_first: bool,
+    channels_last: bool,
     grad: Tensor<'_>,
     weight: Tensor<'_>,
     bias: Tensor<'_>,
@@ -153,7 +175,7 @@ pub(crate) fn convolve_weight_gradient(
     let words = Memory::of(&words, "words")?;
     let grad = Memory::of(&grad, "grad")?;
     let (mut weight, mut bias) = (Written::of(&weight, "weight")?, Written::of(&bias, "bias")?);
-    let (conv, order) = (convolution(described), order(pixels_first));
+    let (conv, order) = (convolution(described), order(channels_last));
     let (words, grad, weight, bias) = (&*words, &*grad, &mut *weight, &mut *bias);
     run(py, words.len() + grad.len(), move |isa| {
         conv::weight_gradient(isa, words, rows, conv, order, grad, weight, bias)

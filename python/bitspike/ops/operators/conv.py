@@ -11,7 +11,7 @@ from bitspike.ops.conv import Convolution
 
 from ._operator import Shapes, operator
 
-_MAPS = "Tensor words, SymInt channels, SymInt[] size, bool pixels_first"
+_MAPS = "Tensor words, SymInt channels, SymInt[] size, bool channels_last"
 _OPTIONS = "SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups"
 
 
@@ -28,20 +28,20 @@ def _convolve(
     words: Tensor,
     channels: int,
     size: list[int],
-    pixels_first: bool,
+    channels_last: bool,
     weight: Tensor,
     bias: Tensor | None,
     *options: Any,
 ) -> Tensor:
     described = _described(channels, size, weight.shape, options)
-    return conv.convolve.kernel(words, described, pixels_first, weight, bias)  # type: ignore[no-any-return]
+    return conv.convolve.kernel(words, described, channels_last, weight, bias)  # type: ignore[no-any-return]
 
 
 def _convolve_fake(
     words: Tensor,
     channels: int,
     size: list[int],
-    pixels_first: bool,
+    channels_last: bool,
     weight: Tensor,
     bias: Tensor | None,
     *options: Any,
@@ -61,19 +61,19 @@ def _weight_gradient(
     words: Tensor,
     channels: int,
     size: list[int],
-    pixels_first: bool,
+    channels_last: bool,
     grad: Tensor,
     *options: Any,
 ) -> tuple[Tensor, Tensor]:
     described = _described(channels, size, _weight(channels, grad, options), options[1:])
-    return conv.convolve_weight_gradient.kernel(words, described, pixels_first, grad)  # type: ignore[no-any-return]
+    return conv.convolve_weight_gradient.kernel(words, described, channels_last, grad)  # type: ignore[no-any-return]
 
 
 def _weight_gradient_fake(
     words: Tensor,
     channels: int,
     size: list[int],
-    pixels_first: bool,
+    channels_last: bool,
     grad: Tensor,
     *options: Any,
 ) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ def _convolve_shapes(
     words: Tensor,
     channels: int,
     size: list[int],
-    pixels_first: bool,
+    channels_last: bool,
     weight: Tensor,
     bias: Tensor | None,
     *options: Any,
@@ -115,7 +115,7 @@ def _weight_gradient_shapes(
     words: Tensor,
     channels: int,
     size: list[int],
-    pixels_first: bool,
+    channels_last: bool,
     grad: Tensor,
     *options: Any,
 ) -> Shapes:

@@ -21,6 +21,12 @@ def _unpack_shapes(words: Tensor, neurons: int, dtype: torch.dtype) -> Shapes:
     yield "words", words, words_shape(words, neurons)
 
 
+def _swap_axes_shapes(words: Tensor, outer: int, inner: int) -> Shapes:
+    if min(outer, inner) < 0:
+        raise ValueError(f"outer and inner must be at least 0, not {outer} and {inner}")
+    yield "words", words, words_shape(words, outer * inner)
+
+
 def _count_axis_shapes(words: Tensor, axis: int, neurons: int) -> Shapes:
     yield "words", words, words_shape(words, neurons)
     if not 0 <= axis < words.dim() - 1:
@@ -34,6 +40,12 @@ operator(
     spikes.unpack.kernel,
     lambda words, neurons, dtype: words.new_empty((*words.shape[:-1], neurons), dtype=dtype),
     _unpack_shapes,
+)
+operator(
+    "swap_axes(Tensor words, SymInt outer, SymInt inner) -> Tensor",
+    spikes.swap_axes.kernel,
+    lambda words, outer, inner: words.new_empty(words.shape),
+    _swap_axes_shapes,
 )
 operator(
     "count_axis(Tensor words, int axis, SymInt neurons) -> Tensor",

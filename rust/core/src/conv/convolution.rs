@@ -7,9 +7,9 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// `[channels, height, width]`
-    Channels,
+    ChannelsFirst,
     /// `[height, width, channels]`
-    Pixels,
+    ChannelsLast,
 }
 
 /// A convolution of feature maps in one or two dimensions, one of which has a height of 1.

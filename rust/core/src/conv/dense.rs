@@ -36,7 +36,7 @@ pub fn prefers_dense(
     };
     let padding = if conv.is_scattered() {
         let run = conv.kernel[1] * outputs;
-        run.next_multiple_of(isa.lanes()) as f64 / run.max(1) as f64 * 1.3
+        run.next_multiple_of(isa.lanes()) as f64 / run.max(1) as f64 * 1.5
     } else {
         let width = tile_width(isa, outputs);
         outputs.next_multiple_of(width) as f64 / outputs.max(1) as f64

@@ -33,7 +33,7 @@ const ITEMS_PER_THREAD: usize = 4;
 ///     stride: [1, 1], padding: [0, 1], dilation: [1, 1],
 /// };
 /// let mut out = [0.0; 5];
-/// convolve(Isa::active()?, &[0b01001], 1, conv, Order::Channels, &[1.0, 2.0, 4.0], None, &mut out)?;
+/// convolve(Isa::active()?, &[0b01001], 1, conv, Order::ChannelsFirst, &[1.0, 2.0, 4.0], None, &mut out)?;
 /// assert_eq!(out, [2.0, 1.0, 4.0, 2.0, 1.0]);
 /// # Ok::<(), bitspike::Error>(())
 /// ```

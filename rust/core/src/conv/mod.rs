@@ -1,7 +1,7 @@
 //! Convolutions of spikes, and windows that move over their feature maps.
 //!
-//! The neurons of a row are maps, `[channels, height, width]`, or, for convolutions, pixels:
-//! `[height, width, channels]`. Pooling takes each map for itself.
+//! The neurons of a row are maps, `[channels, height, width]`, or pixels, `[height, width, channels]`:
+//! their [`Order`]. Pooling takes each map for itself.
 //!
 //! | from | to | by |
 //! |---|---|---|
@@ -27,6 +27,7 @@ mod convolution;
 mod dense;
 mod forward;
 mod pool;
+mod pool_pixels;
 mod scatter;
 mod taps;
 mod weight_gradient;

@@ -1,23 +1,25 @@
 //! Pooling: the maximum of bits is their OR, their sum a popcount.
 
-use super::Windows;
+use super::pool_pixels::{self, MaxGradients, Sums};
+use super::{Order, Windows};
 use crate::Error;
 use crate::parallel;
-use crate::simd::{Isa, compiled_for};
+use crate::simd::{Isa, compiled_for, dispatch};
 use crate::spikes::layout::{self, WORD_BITS, rows_per_block};
 use crate::spikes::regroup::bits_at;
 
-/// The maximum of each window: a spike if any of its neurons fires.
+/// The maximum of each window: a spike if any of its neurons fires. Maxima lie in the order of the
+/// neurons.
 ///
 /// # Errors
 /// Those of [`Windows::grid`]; [`Error::Length`] if `words` is not `rows` rows of the maps' neurons,
 /// or `maxima` not `rows` rows of the pooled ones.
 ///
 /// ```
-/// use bitspike::{conv::{Windows, max_pool}, simd::Isa};
+/// use bitspike::{conv::{Order, Windows, max_pool}, simd::Isa};
 /// let windows = Windows { planes: 1, height: 2, width: 4, window: [2, 2], stride: [2, 2] };
 /// let mut maxima = [0];
-/// max_pool(Isa::active()?, &[0b1000_0000], 1, windows, &mut maxima)?;
+/// max_pool(Isa::active()?, &[0b1000_0000], 1, windows, Order::ChannelsFirst, &mut maxima)?;
 /// assert_eq!(maxima, [0b10]);
 /// # Ok::<(), bitspike::Error>(())
 /// ```
@@ -26,6 +28,7 @@ pub fn max_pool(
     words: &[u64],
     rows: usize,
     windows: Windows,
+    order: Order,
     maxima: &mut [u64],
 ) -> Result<(), Error> {
     let grid = windows.grid()?;
@@ -49,7 +52,10 @@ pub fn max_pool(
             || {
                 let maxima = maxima.chunks_exact_mut(out_len);
                 for (row, maxima) in words.chunks_exact(row_len).zip(maxima) {
-                    max_row(row, windows, grid, maxima);
+                    match order {
+                        Order::ChannelsFirst => max_row(row, windows, grid, maxima),
+                        Order::ChannelsLast => pool_pixels::max_row(row, windows, grid, maxima),
+                    }
                 }
             },
         );
@@ -74,7 +80,8 @@ fn max_row(row: &[u64], windows: Windows, grid: [usize; 2], maxima: &mut [u64]) 
     });
 }
 
-/// How many neurons of each window fire: `sums` is `[rows, planes, pooled height, pooled width]`.
+/// How many neurons of each window fire: `sums` is `[rows, planes, pooled height, pooled width]`, in the
+/// order of the neurons.
 ///
 /// # Errors
 /// As [`max_pool`].
@@ -83,6 +90,7 @@ pub fn sum_pool(
     words: &[u64],
     rows: usize,
     windows: Windows,
+    order: Order,
     sums: &mut [f32],
 ) -> Result<(), Error> {
     let grid = windows.grid()?;
@@ -100,6 +108,18 @@ pub fn sum_pool(
         .zip(sums.chunks_mut(block * outputs))
         .collect();
     parallel::for_each(items, rows * neurons, |(words, sums)| {
+        if order == Order::ChannelsLast {
+            return dispatch(
+                isa,
+                Sums {
+                    words,
+                    row_len,
+                    windows,
+                    grid,
+                    sums,
+                },
+            );
+        }
         compiled_for(
             isa,
             #[inline(always)]
@@ -133,15 +153,20 @@ fn sum_row(row: &[u64], windows: Windows, grid: [usize; 2], sums: &mut [f32]) {
 /// first neuron if none fires, and is added up in the order of the windows.
 ///
 /// `grad` is `[rows, planes, pooled height, pooled width]`, `to_spikes` `[rows, planes, height,
-/// width]`.
+/// width]`, both in the order of the neurons.
 ///
 /// # Errors
 /// Those of [`Windows::grid`]; [`Error::Length`] if a buffer has another length.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what runs, what it reads, what it writes"
+)]
 pub fn max_pool_gradient(
     isa: Isa,
     words: &[u64],
     rows: usize,
     windows: Windows,
+    order: Order,
     grad: &[f32],
     to_spikes: &mut [f32],
 ) -> Result<(), Error> {
@@ -162,6 +187,19 @@ pub fn max_pool_gradient(
         .zip(to_spikes.chunks_mut(block * neurons))
         .collect();
     parallel::for_each(items, rows * neurons, |((words, grad), to_spikes)| {
+        if order == Order::ChannelsLast {
+            return dispatch(
+                isa,
+                MaxGradients {
+                    words,
+                    row_len,
+                    windows,
+                    grid,
+                    grad,
+                    to_spikes,
+                },
+            );
+        }
         compiled_for(
             isa,
             #[inline(always)]

@@ -30,8 +30,8 @@ impl Taps {
         let (pixels, group) = (conv.pixels(), conv.group_channels());
         let place = |n: usize| {
             let (channel, pixel) = match order {
-                Order::Channels => (n / pixels, n % pixels),
-                Order::Pixels => (n % conv.channels, n / conv.channels),
+                Order::ChannelsFirst => (n / pixels, n % pixels),
+                Order::ChannelsLast => (n % conv.channels, n / conv.channels),
             };
             (channel / group * pixels + pixel) * group + channel % group
         };

@@ -35,7 +35,7 @@ const PARTS: usize = 8;
 /// };
 /// let (grad, mut out, mut bias) = ([1.0, 2.0, 4.0, 8.0, 16.0], [0.0; 3], [0.0]);
 /// let isa = Isa::active()?;
-/// assert!(weight_gradient(isa, &[0b01001], 1, conv, Order::Channels, &grad, &mut out, &mut bias)?);
+/// assert!(weight_gradient(isa, &[0b01001], 1, conv, Order::ChannelsFirst, &grad, &mut out, &mut bias)?);
 /// assert_eq!((out, bias), ([18.0, 9.0, 4.0], [31.0]));
 /// # Ok::<(), bitspike::Error>(())
 /// ```

@@ -102,10 +102,13 @@ fn check(conv: Convolution, rows: usize, density: usize) {
         .collect();
 
     for &isa in Isa::available() {
-        let mut pixels_first = vec![u64::MAX; words.len()];
+        let mut channels_last = vec![u64::MAX; words.len()];
         let axes = [conv.channels, conv.size[0] * conv.size[1]];
-        swap_axes(isa, &words, rows, axes, &mut pixels_first).expect("the lengths fit");
-        for (order, words) in [(Order::Channels, &words), (Order::Pixels, &pixels_first)] {
+        swap_axes(isa, &words, rows, axes, &mut channels_last).expect("the lengths fit");
+        for (order, words) in [
+            (Order::ChannelsFirst, &words),
+            (Order::ChannelsLast, &channels_last),
+        ] {
             let mut out = vec![f32::NAN; expected.len()];
             convolve(
                 isa,
@@ -242,7 +245,7 @@ fn gradients_that_are_not_finite_are_told() {
             &[0, 0],
             1,
             conv,
-            Order::Pixels,
+            Order::ChannelsLast,
             &grad,
             &mut out,
             &mut bias,

@@ -2,7 +2,7 @@
 
 use crate::bits::{dense, packed};
 use bitspike::Error;
-use bitspike::conv::{Windows, max_pool, max_pool_gradient, sum_pool};
+use bitspike::conv::{Order, Windows, max_pool, max_pool_gradient, sum_pool};
 use bitspike::simd::Isa;
 use proptest::prelude::*;
 
@@ -16,7 +16,6 @@ fn check(windows: Windows, rows: usize) {
     } = windows;
     let neurons = planes * height * width;
     let spikes = dense(rows * neurons);
-    let words = packed(&spikes, rows, neurons);
     let [out_height, out_width] = windows.grid().expect("the window fits");
     let outputs = planes * out_height * out_width;
     let grad: Vec<_> = (0..rows * outputs).map(|i| 1.0 / (i + 1) as f32).collect();
@@ -37,17 +36,52 @@ fn check(windows: Windows, rows: usize) {
         }
     }
 
+    // Of planes and places, those that lie elsewhere if channels lie last.
+    let last = |pixels: usize| {
+        move |i: usize| {
+            let (row, place) = (i / (planes * pixels), i % (planes * pixels));
+            (row * pixels + place % pixels) * planes + place / pixels
+        }
+    };
+    fn moved<T: Copy + Default>(from: &[T], to: impl Fn(usize) -> usize) -> Vec<T> {
+        let mut moved = vec![T::default(); from.len()];
+        from.iter().enumerate().for_each(|(i, &x)| moved[to(i)] = x);
+        moved
+    }
+    let (inputs, results) = (last(height * width), last(out_height * out_width));
+    let (order, plain) = (Order::ChannelsLast, Order::ChannelsFirst);
     for &isa in Isa::available() {
-        let expected = packed(&any, rows, outputs);
-        let mut maxima = vec![u64::MAX; expected.len()];
-        max_pool(isa, &words, rows, windows, &mut maxima).expect("the lengths fit");
-        assert_eq!(maxima, expected, "{isa:?} {windows:?}");
-        let mut counted = vec![f32::NAN; sums.len()];
-        sum_pool(isa, &words, rows, windows, &mut counted).expect("the lengths fit");
-        assert_eq!(counted, sums, "{isa:?} {windows:?}");
-        let mut sent = vec![f32::NAN; to_spikes.len()];
-        max_pool_gradient(isa, &words, rows, windows, &grad, &mut sent).expect("the lengths fit");
-        assert_eq!(sent, to_spikes, "{isa:?} {windows:?}");
+        for (order, spikes, any, sums, grad, to_spikes) in [
+            (
+                plain,
+                spikes.clone(),
+                any.clone(),
+                sums.clone(),
+                grad.clone(),
+                to_spikes.clone(),
+            ),
+            (
+                order,
+                moved(&spikes, inputs),
+                moved(&any, results),
+                moved(&sums, results),
+                moved(&grad, results),
+                moved(&to_spikes, inputs),
+            ),
+        ] {
+            let words = packed(&spikes, rows, neurons);
+            let expected = packed(&any, rows, outputs);
+            let mut maxima = vec![u64::MAX; expected.len()];
+            max_pool(isa, &words, rows, windows, order, &mut maxima).expect("the lengths fit");
+            assert_eq!(maxima, expected, "{isa:?} {order:?} {windows:?}");
+            let mut counted = vec![f32::NAN; sums.len()];
+            sum_pool(isa, &words, rows, windows, order, &mut counted).expect("the lengths fit");
+            assert_eq!(counted, sums, "{isa:?} {order:?} {windows:?}");
+            let mut sent = vec![f32::NAN; to_spikes.len()];
+            max_pool_gradient(isa, &words, rows, windows, order, &grad, &mut sent)
+                .expect("the lengths fit");
+            assert_eq!(sent, to_spikes, "{isa:?} {order:?} {windows:?}");
+        }
     }
 }
 
