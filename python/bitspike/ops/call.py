@@ -40,6 +40,8 @@ class Call(NamedTuple):
     """Whether spikes are returned as words instead of numbers."""
     spikes: type[Tensor] = Tensor
     """The class of spikes that are not packed: `DenseSpikes`, or that of all tensors."""
+    channels_last: bool = False
+    """Whether current and results lie in ``channels_last`` memory."""
 
 
 class Inputs(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 from . import _native, buffer, spikes, threads
 from .route import routed
@@ -40,6 +40,30 @@ class Convolution(NamedTuple):
             )
         )
         return height, width
+
+
+def prefers_dense(words: Tensor, shape: Size, weight: Size) -> bool:
+    """Whether torch's dense convolution is faster for spikes ``[R, C, *size]`` and such weights."""
+    rows, channels, *size = shape
+    outputs, group, *kernel = weight
+    conv = Convolution(
+        channels=channels,
+        size=_pair(size),
+        outputs=outputs,
+        groups=max(channels // max(group, 1), 1),
+        kernel=_pair(kernel),
+        stride=(1, 1),
+        padding=_pair([k - 1 for k in kernel], 0),
+        dilation=(1, 1),
+    )
+    fits = min(*conv.size, *conv.kernel, group) > 0 and channels % conv.groups == 0
+    if not fits or outputs % conv.groups:
+        return True
+    return _native.convolve_prefers_dense(words, rows, conv, None)
+
+
+def _pair(sizes: list[int], height: int = 1) -> Pair:
+    return (height, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 def _flat_convolve(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Size, Tensor
 
-from . import _native, buffer
+from . import _native, buffer, channels_last
 from .call import Call, Constant, Inputs, Need, OutputGradients
 from .route import routed
 from .spikes import words
@@ -127,6 +127,9 @@ def forward(call: Call, inputs: Inputs) -> list[Tensor]:
     Returns:
         The spikes, then, if asked for, each state over all steps, then each state after the last.
     """
+    if call.channels_last:
+        moved = forward.kernel(call._replace(channels_last=False), channels_last.moved(call, inputs))
+        return channels_last.in_place(call, moved)
     layer = Layer(call, inputs)
     current, _, initial = inputs
     if call.packed:
@@ -165,6 +168,8 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
         Gradients of the current, of each initial state and of each constant, in the constant's own
         shape; None for one that is not wanted, of which the operator makes an empty tensor.
     """
+    if call.channels_last:
+        return _backward_channels_last(call, inputs, grads, need)
     layer = Layer(call, inputs)
     current, constants, initial = inputs
     to_current = buffer.empty_like(current) if need.current else None
@@ -189,6 +194,27 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
     gathered = [layer.geometry.gather(grad, x) for grad, x in pairs]
     unwanted = [None] * len(constants)
     return [to_current, *to_initial, *(gathered if need.constants else unwanted)]
+
+
+def _backward_channels_last(
+    call: Call, inputs: Inputs, grads: OutputGradients, need: Need
+) -> list[Tensor | None]:
+    to_current, *others = backward.kernel(
+        call._replace(channels_last=False),
+        channels_last.moved(call, inputs),
+        channels_last.moved_gradients(call, grads),
+        need,
+    )
+    count, channel = len(inputs.initial), 2 if call.sequence else 1
+    to_initial = [None if x is None else x.movedim(-1, 1) for x in others[:count]]
+    features = inputs.current.dim() - channel
+    to_constants = [
+        None if grad is None else channels_last.constant_gradient(grad, x, features)
+        for grad, x in zip(others[count:], inputs.constants, strict=True)
+    ]
+    if to_current is not None:
+        to_current = to_current.movedim(-1, channel)
+    return [to_current, *to_initial, *to_constants]
 
 
 def gradients(

@@ -17,7 +17,7 @@ from bitspike.ops.route import defers_to_other_operand, is_exporting, is_traced,
 from ._in_place import refuse_writes
 from ._plain_memory import PlainMemory
 from .linear import linear
-from .pack import pack_if_binary, pack_if_faster
+from .pack import pack_if_binary, pack_if_faster, pack_maps_if_faster
 from .unpacked_view import UnpackedView
 
 
@@ -66,8 +66,9 @@ class DenseSpikes(PlainMemory):
         if kwargs:
             refuse_writes(func, args, kwargs, UnpackedView)
         with torch._C.DisableTorchFunctionSubclass():
-            if func is F.linear and cls.packs and not is_watched():
-                return _linear(*args, **kwargs)
+            packing = _PACKING.get(func)
+            if packing is not None and cls.packs and not is_watched():
+                return packing(*args, **kwargs)
             result = func(*args, **kwargs)
         if func not in _STILL_SPIKES:
             return result
@@ -80,6 +81,23 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     if isinstance(input, DenseSpikes):
         input = pack_if_faster(input, weight)
     return linear(input, weight, bias)
+
+
+def _convolution(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def convolve(input: Tensor, weight: Tensor, *options: Any, **named: Any) -> Tensor:
+        if isinstance(input, DenseSpikes):
+            input = pack_maps_if_faster(input, weight)
+        return function(input, weight, *options, **named)
+
+    return convolve
+
+
+_PACKING: dict[Any, Callable[..., Tensor]] = {
+    F.linear: _linear,
+    F.conv1d: _convolution(F.conv1d),
+    F.conv2d: _convolution(F.conv2d),
+}
+"""Functions that are faster on bits."""
 
 
 def as_dense_spikes(x: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.ops import matmul
+from bitspike.ops import conv, matmul
 from bitspike.ops import spikes as ops
+from bitspike.ops.channels_last import is_channels_last
 
 from .tensor import of_words
 from .upstream import plain_gradient
@@ -18,12 +19,15 @@ class Pack(torch.autograd.Function):
     """The packed form of dense spikes, whose words are given; its gradient is theirs."""
 
     @staticmethod
-    def forward(ctx: Any, floats: Tensor, words: Tensor, features: int) -> Tensor:
-        return of_words(words, floats.shape[floats.dim() - features :])
+    def forward(
+        ctx: Any, floats: Tensor, words: Tensor, features: int, channels_last: bool
+    ) -> Tensor:
+        shape = floats.shape[floats.dim() - features :]
+        return of_words(words, shape, channels_last=channels_last)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
-        return plain_gradient(grad), None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
+        return plain_gradient(grad), None, None, None
 
 
 def pack_if_binary(spikes: Tensor, features: int | None = None) -> Tensor:
@@ -41,12 +45,12 @@ def pack_if_binary(spikes: Tensor, features: int | None = None) -> Tensor:
     return _with_gradient(spikes, words)
 
 
-def _with_gradient(x: Tensor, words: Tensor) -> Tensor:
+def _with_gradient(x: Tensor, words: Tensor, channels_last: bool = False) -> Tensor:
     """The packed form of dense spikes, whose words are given, with their gradient."""
     if x.requires_grad and torch.is_grad_enabled():
-        bits: Tensor = Pack.apply(x, words, x.dim() - words.dim() + 1)
+        bits: Tensor = Pack.apply(x, words, x.dim() - words.dim() + 1, channels_last)
         return bits
-    return of_words(words, x.shape[words.dim() - 1 :])
+    return of_words(words, x.shape[words.dim() - 1 :], channels_last=channels_last)
 
 
 def pack_if_faster(x: Tensor, weight: Any) -> Tensor:
@@ -63,3 +67,17 @@ def pack_if_faster(x: Tensor, weight: Any) -> Tensor:
     if others or matmul.prefers_dense(words, rows, inputs, outputs):
         return x
     return _with_gradient(x, words)
+
+
+def pack_maps_if_faster(x: Tensor, weight: Any) -> Tensor:
+    """Floats ``[R, C, *size]`` that may be spikes, as bits if a convolution is faster with them."""
+    if not (x.is_cpu and x.dtype == weight.dtype == torch.float32) or x.dim() != weight.dim():
+        return x
+    if torch._C._functorch.is_functorch_wrapped_tensor(x) or x.dim() not in (3, 4):
+        return x
+    last = is_channels_last(x, sequence=False)
+    floats = x.detach()
+    words, others = ops.pack(floats.movedim(1, -1) if last else floats, x.dim() - 1)
+    if others or conv.prefers_dense(words, x.shape, weight.shape):
+        return x
+    return _with_gradient(x, words, last)

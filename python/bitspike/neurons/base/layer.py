@@ -77,7 +77,8 @@ def _results(call: Call, inputs: Inputs, results: list[Tensor]) -> tuple[Tensor,
     """What a call returns, its spikes as they are wanted."""
     spikes, *states = results
     if call.packed:
-        spikes = of_words(spikes, sequence.features(inputs.current.shape))
+        features = sequence.features(inputs.current.shape)
+        spikes = of_words(spikes, features, channels_last=call.channels_last)
     elif call.spikes is not Tensor:
         # No view, which autograd would forbid to write to.
         spikes = Tensor._make_subclass(call.spikes, spikes)

@@ -10,6 +10,7 @@ from torch import Tensor
 from bitspike.arguments import expect_one_device
 from bitspike.ops import route
 from bitspike.ops.call import Call, Kind
+from bitspike.ops.channels_last import is_channels_last
 from bitspike.reference_path import leave_kernels
 from bitspike.spikes.dense import DenseSpikes, as_dense_spikes
 from bitspike.spikes.pack import pack_if_binary
@@ -127,6 +128,7 @@ def run_native(
     """A call that runs in the native module."""
     bits = spikes_are_bits(neuron)
     step_of_bits = bits and not sequence and current.dtype is torch.float32
+    watched = route.is_watched()
     spikes, *results = run_layer(
         Call(
             kind_of(neuron),
@@ -134,7 +136,8 @@ def run_native(
             states,
             len(numbers),
             packed=bits and sequence,
-            spikes=DenseSpikes if step_of_bits and not route.is_watched() else Tensor,
+            spikes=DenseSpikes if step_of_bits and not watched else Tensor,
+            channels_last=not watched and is_channels_last(current, sequence),
         ),
         floats([current, *numbers, *initial]),
     )

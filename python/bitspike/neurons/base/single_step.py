@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bitspike.ops import route
 from bitspike.ops.call import Call, Constant
+from bitspike.ops.channels_last import is_channels_last
 from bitspike.spikes.dense import DenseSpikes
 from bitspike.state import is_alive
 
@@ -58,7 +59,14 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
         constants.append(x if records and x.requires_grad else x.item())
     if factor.requires_grad or factor.numel() != 1 or not factor.is_cpu or factor.item() != 1:
         return None
-    call = Call(kind_of(neuron), False, False, len(constants) + 1, spikes=DenseSpikes)
+    call = Call(
+        kind_of(neuron),
+        False,
+        False,
+        len(constants) + 1,
+        spikes=DenseSpikes,
+        channels_last=is_channels_last(current, sequence=False),
+    )
     spikes, *last = run_layer(call, [current, *constants, 1.0, *initial])
     return Taken(initial, Run(spikes, (), tuple(last)))
 
