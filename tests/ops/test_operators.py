@@ -204,6 +204,52 @@ def test_operator_count_axis(shape, axis):
     opcheck(torch.ops.bitspike.count_axis.default, (words(*shape), axis, shape[-1]))
 
 
+CONVOLUTIONS = {
+    "two tiles": ((9, 3, 6, 7), (70, 3, 3, 3), ([1, 1], [1, 1], [1, 1], 1)),
+    "few outputs": ((9, 3, 6, 7), (5, 3, 2, 3), ([1, 1], [0, 2], [1, 1], 1)),
+    "groups": ((9, 4, 6, 7), (6, 2, 3, 1), ([2, 3], [1, 0], [2, 1], 2)),
+    "no samples": ((0, 3, 6, 7), (5, 3, 2, 3), ([1, 1], [0, 2], [1, 1], 1)),
+    "no outputs": ((9, 3, 6, 7), (0, 3, 2, 3), ([1, 1], [0, 2], [1, 1], 1)),
+}
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+@pytest.mark.parametrize("grad", [False, True], ids=["", "grad"])
+@pytest.mark.parametrize("density", [0.1, 0.9])
+def test_operator_convolve(case, grad, density):
+    (rows, channels, *size), weight, options = CONVOLUTIONS[case]
+    packed = SpikeTensor.from_dense(random(rows, channels, *size, density=density), 3).words
+    opcheck(
+        torch.ops.bitspike.convolve.default,
+        (
+            *(packed, channels, size, grad),
+            torch.randn(weight, requires_grad=grad),
+            torch.randn(weight[0], requires_grad=grad) if grad else None,
+            *options,
+        ),
+    )
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+@pytest.mark.parametrize("grad", [False, True], ids=["", "grad"])
+@pytest.mark.parametrize("density", [0.1, 0.9])
+def test_operator_convolve_weight_gradient(case, grad, density):
+    (rows, channels, *size), weight, options = CONVOLUTIONS[case]
+    packed = SpikeTensor.from_dense(random(rows, channels, *size, density=density), 3).words
+    arguments = (packed, channels, size, grad)
+    out = torch.ops.bitspike.convolve(*arguments, torch.randn(weight), None, *options)
+    upstream = torch.randn(out.shape, requires_grad=grad)
+    opcheck(
+        torch.ops.bitspike.convolve_weight_gradient.default,
+        (*arguments, upstream, list(weight[2:]), *options),
+    )
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 70), (70,), (0, 70), (3, 0)], ids=str)
+def test_operator_swap_axes(shape):
+    opcheck(torch.ops.bitspike.swap_axes.default, (words(*shape), 7, shape[-1] // 7))
+
+
 @pytest.mark.parametrize("density", [0.01, 0.9])
 @pytest.mark.parametrize("function", [torch.nn.functional.linear, lambda x, w: x @ w.t()])
 def test_operators_are_called_below_autograd(function, density):

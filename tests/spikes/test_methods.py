@@ -10,20 +10,6 @@ from helpers.alike import WEIGHTS, B, N, T, check, leaves, random
 aten = torch.ops.aten
 
 
-@pytest.fixture
-def unpacked():
-    """The operations that unpack during the test."""
-    before = snn.unpacked_operations()
-
-    def since():
-        after = snn.unpacked_operations()
-        return {
-            name: n - before.get(name, 0) for name, n in after.items() if n != before.get(name, 0)
-        }
-
-    return since
-
-
 METHODS = {
     "flatten(0, 1)": lambda x: x.flatten(0, 1),
     "reshape(-1, N)": lambda x: x.reshape(-1, N),

@@ -139,7 +139,7 @@ def test_frozen_parameters_get_no_gradient(frozen):
     layer.weight.requires_grad_(frozen == "bias")
     layer.bias.requires_grad_(frozen == "weight")
     x = (source < 0.1).float() + (source - source.detach())
-    packed = Pack.apply(x, SpikeTensor.from_dense(x.detach()).words, 1)
+    packed = Pack.apply(x, SpikeTensor.from_dense(x.detach()).words, 1, False)
     wanted = [source, *(p for p in layer.parameters() if p.requires_grad)]
     gradients = [torch.autograd.grad(layer(y).square().sum(), wanted) for y in (packed, x)]
     for ours, theirs in zip(*gradients, strict=True):

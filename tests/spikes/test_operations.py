@@ -3,26 +3,11 @@
 import pytest
 import torch
 
-import bitspike as snn
 from bitspike import SpikeTensor
 from bitspike.spikes import table
 from helpers.alike import WEIGHTS, B, N, T, check, leaves, plain, random
 
 aten = torch.ops.aten
-
-
-@pytest.fixture
-def unpacked():
-    """The operations that unpack during the test."""
-    before = snn.unpacked_operations()
-
-    def since():
-        after = snn.unpacked_operations()
-        return {
-            name: n - before.get(name, 0) for name, n in after.items() if n != before.get(name, 0)
-        }
-
-    return since
 
 
 PACKED = {
@@ -63,11 +48,13 @@ PRODUCTS = {
 }
 TURNED = {aten.t.default: lambda f, x: f(x[0])}
 POOLED = {aten.avg_pool2d.default, aten.avg_pool2d_backward.default}
-"""They take feature maps: tests/layers/test_pooling.py."""
+"""They take feature maps: test_pooling.py."""
+CONVOLVED = {aten.convolution.default, aten.convolution_backward.default}
+"""Likewise: test_conv.py."""
 
 
 def test_every_operation_of_the_table_is_tested():
-    assert set(table.OPERATIONS) == {*PACKED, *REDUCED, *PRODUCTS, *TURNED, *POOLED}
+    assert set(table.OPERATIONS) == {*PACKED, *REDUCED, *PRODUCTS, *TURNED, *POOLED, *CONVOLVED}
 
 
 @pytest.mark.parametrize("function", [*PACKED, *TURNED], ids=str)

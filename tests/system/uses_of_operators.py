@@ -86,6 +86,8 @@ OUTER_BACK = {
     "need": [True, True, True, False],
 }
 ROWS = {"words": words(9, N), "neurons": N}
+MAPS = {"words": words(9, 80), "channels": 2, "size": [5, 8], "channels_last": True}
+OPTIONS = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1}
 
 CALLS = {
     "sequence_forward": [
@@ -111,6 +113,15 @@ CALLS = {
         {**ROWS, "grad": values(9, M)},
         {"words": words(200, N), "neurons": N, "grad": values(200, 64)},
     ],
+    "convolve": [
+        {**MAPS, "weight": values(M, 2, 3, 3), "bias": values(M), **OPTIONS},
+        {**MAPS, "words": words(9, 2 * 40), "weight": values(40, 2, 3, 3), "bias": None, **OPTIONS},
+    ],
+    "convolve_weight_gradient": [
+        {**MAPS, "grad": values(9, M, 5, 8), "kernel": [3, 3], **OPTIONS},
+        {**MAPS, "grad": values(9, 40, 5, 8), "kernel": [3, 3], **OPTIONS},
+    ],
+    "swap_axes": [{"words": words(T, B, N), "outer": 7, "inner": 10}],
     "unpack": [{"words": words(T, B, N), "neurons": N, "dtype": torch.float32}],
     "count_axis": [{"words": words(T, B, N), "axis": 0, "neurons": N}],
 }
@@ -185,11 +196,21 @@ def shorter(x):
 
 
 ANY_SIZE = {
+    ("convolve", "weight"): "its last axes are the kernel",
     ("weight_gradient", "grad"): "its last axis is the number of outputs",
     ("scan_forward", "x"): "its last axis is free beside a key",
     ("scan_backward", "x"): "it is not read where there is no key",
 }
 WRONG_NUMBERS = {
+    "channels": (-2, 0, 1, 64, 2**40),
+    "size": ([], [8], [5, 8, 1], [0, 8], [-5, -8], [5, 2**40]),
+    "kernel": ([], [3], [0, 3], [3, -1], [2**40, 3]),
+    "stride": ([], [1], [0, 1], [1, -1]),
+    "padding": ([], [1], [-1, 1]),
+    "dilation": ([], [1], [1, 0], [-1, 1], [2**62, 1]),
+    "groups": (-1, 0, 3, 2**40),
+    "outer": (-1, 0, 64, 2**40),
+    "inner": (-1, 0, 64, 2**40),
     "neurons": (-1, -64, 0, 64, 129, 2**40, 2**62, 2**63 - 1),
     "axis": (-1, -2, 2, 2**40),
     "dtype": (torch.int64, torch.complex64, torch.float8_e4m3fn, torch.uint16),

@@ -81,4 +81,4 @@ def _in_place(x: Tensor, channel: int) -> Tensor:
     """The same memory as a tensor of its own: autograd forbids to write to a function's views."""
     view = x.movedim(-1, channel)
     own = torch.empty(0, dtype=x.dtype, device=x.device)
-    return own.set_(x.untyped_storage(), x.storage_offset(), view.shape, view.stride())  # type: ignore[call-overload, no-any-return]
+    return own.set_(x.untyped_storage(), x.storage_offset(), view.shape, view.stride())

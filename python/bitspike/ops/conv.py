@@ -1,8 +1,8 @@
 """Convolutions of packed feature maps: allocation, the choice of algorithm, and the native calls.
 
 Rows of ``C·H·W`` spikes are int64 words ``[R, words(C·H·W)]``, in the order ``[C, H, W]`` or, with
-``channels_last``, ``[H, W, C]``. Results lie pixel by pixel, in torch's ``channels_last`` memory. One
-dimension is two, with a height of 1.
+``channels_last``, ``[H, W, C]``. Results lie pixel by pixel, in torch's ``channels_last`` memory.
+One dimension is two, with a height of 1.
 """
 
 from __future__ import annotations
@@ -82,8 +82,16 @@ def convolve(
     if _native.convolve_prefers_dense(words, rows, conv, taps):
         dense = _unpacked(words, conv, channels_last)
         with threads.serial_if_forked():
-            result = torch.conv2d(dense, taps.permute(0, 3, 1, 2), bias, *conv[5:], conv.groups)
-        return result.contiguous(memory_format=torch.channels_last)
+            result = torch.conv2d(
+                dense,
+                taps.permute(0, 3, 1, 2),
+                bias,
+                stride=conv.stride,
+                padding=conv.padding,
+                dilation=conv.dilation,
+                groups=conv.groups,
+            )
+        return _channels_last(result)
     out = buffer.empty((rows, *conv.grid(), conv.outputs))
     _native.convolve(words, rows, conv, channels_last, weight=taps, bias=bias, out=out)
     return out.permute(0, 3, 1, 2)
@@ -110,21 +118,23 @@ def convolve_weight_gradient(
             words, rows, conv, channels_last, grad=pixels, weight=weight, bias=bias
         ):
             return weight.permute(0, 3, 1, 2), bias
-    dense = _unpacked(words, conv, channels_last)
     with threads.serial_if_forked():
-        like = dense.new_empty(1).expand(conv.outputs, conv.channels // conv.groups, *conv.kernel)
         _, to_weight, to_bias = torch.ops.aten.convolution_backward(
-            grad.contiguous(memory_format=torch.channels_last),
-            dense,
-            like,
-            [conv.outputs],
-            *conv[5:],
-            False,
-            [0, 0],
-            conv.groups,
-            [False, True, True],
+            grad_output=_channels_last(grad),
+            input=_unpacked(words, conv, channels_last),
+            weight=grad.new_empty(1).expand(
+                conv.outputs, conv.channels // conv.groups, *conv.kernel
+            ),
+            bias_sizes=[conv.outputs],
+            stride=conv.stride,
+            padding=conv.padding,
+            dilation=conv.dilation,
+            transposed=False,
+            output_padding=[0, 0],
+            groups=conv.groups,
+            output_mask=[False, True, True],
         )
-    return to_weight, to_bias
+    return _channels_last(to_weight), to_bias
 
 
 def _unpacked(words: Tensor, conv: Convolution, channels_last: bool) -> Tensor:
@@ -133,6 +143,9 @@ def _unpacked(words: Tensor, conv: Convolution, channels_last: bool) -> Tensor:
     flat = spikes.unpack(words, conv.channels * height * width, torch.float32)
     if channels_last:
         return flat.view(rows, height, width, conv.channels).permute(0, 3, 1, 2)
-    return flat.view(rows, conv.channels, height, width).contiguous(
-        memory_format=torch.channels_last
-    )
+    return _channels_last(flat.view(rows, conv.channels, height, width))
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """The same numbers in that memory, with its strides even where a size of 1 allows others."""
+    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)

@@ -1,7 +1,8 @@
 """Pooling of packed feature maps: allocation and the native calls.
 
-Rows of ``neurons = C·H·W`` spikes are int64 words ``[*rows, words(neurons)]``, in the order ``[C, H,
-W]`` or, with ``channels_last``, ``[H, W, C]``; results lie likewise. Windows have no padding.
+Rows of ``neurons = C·H·W`` spikes are int64 words ``[*rows, words(neurons)]``, in the order
+``[C, H, W]`` or, with ``channels_last``, ``[H, W, C]``; results lie likewise. Windows have no
+padding.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ def forward(call: Call, inputs: Inputs) -> list[Tensor]:
         The spikes, then, if asked for, each state over all steps, then each state after the last.
     """
     if call.channels_last:
-        moved = forward.kernel(call._replace(channels_last=False), channels_last.moved(call, inputs))
+        plain = call._replace(channels_last=False)
+        moved = forward.kernel(plain, channels_last.moved(call, inputs))
         return channels_last.in_place(call, moved)
     layer = Layer(call, inputs)
     current, _, initial = inputs

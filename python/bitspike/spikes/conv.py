@@ -29,8 +29,8 @@ def convolution(
     conv = None if transposed else described(x, weight, (stride, padding, dilation), groups)
     if conv is None:
         return NotImplemented
-    weight = _two_dimensional(weight.float())
-    out = ops.convolve(maps(x), conv, x.channels_last, weight, None if bias is None else bias.float())
+    weight, bias = _two_dimensional(weight.float()), None if bias is None else bias.float()
+    out = ops.convolve(maps(x), conv, x.channels_last, weight, bias)
     return _of_shape(out, x.dim()).to(x.dtype)
 
 
@@ -55,17 +55,17 @@ def convolution_backward(
     if output_mask[0]:
         last = torch.channels_last if x.dim() == 4 else torch.contiguous_format
         to_x, _, _ = aten.convolution_backward(
-            grad.contiguous(memory_format=last),
-            grad.new_empty(1).expand(x.shape),
-            weight.contiguous(memory_format=last),
-            None,
-            stride,
-            padding,
-            dilation,
-            False,
-            output_padding,
-            groups,
-            [True, False, False],
+            grad_output=grad.contiguous(memory_format=last),
+            input=grad.new_empty(1).expand(x.shape),
+            weight=weight.contiguous(memory_format=last),
+            bias_sizes=None,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            transposed=False,
+            output_padding=output_padding,
+            groups=groups,
+            output_mask=[True, False, False],
         )
     if output_mask[1] or output_mask[2]:
         to_weight, to_bias = ops.convolve_weight_gradient(

@@ -31,9 +31,10 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     (:func:`bitspike.unpacked_operations` counts them). Gradients with respect to it are dense.
 
     Neuron ``n`` of a row is bit ``n % 64`` of int64 word ``n // 64``; a row is all features of one
-    sample at one step, padded with zeros to whole words. Feature maps ``[C, H, W]`` that come from a
-    current in torch's ``channels_last`` memory are in its order, ``[H, W, C]``: then `channels_last`
-    is True, and :meth:`channels_first` gives the same spikes in the order of their axes.
+    sample at one step, padded with zeros to whole words. Feature maps ``[C, H, W]`` that come from
+    a current in torch's ``channels_last`` memory, as convolutions leave it, are in its order,
+    ``[H, W, C]``: then ``channels_last`` is True, and :meth:`channels_first` gives the same spikes
+    in the order of their axes.
 
     Writing into it raises ``RuntimeError``, and so does writing into what is selected from it, also
     where that is an unpacked copy. What may give a new tensor does: ``spikes += x``, and modules
@@ -322,7 +323,8 @@ def wrapped(
     channels_last: bool = False,
 ) -> SpikeTensor:
     """The same, for code that Dynamo does not trace."""
-    shape, strides = words.shape[:-1] + features, None
+    shape = words.shape[:-1] + features
+    strides: tuple[int, ...] | None = None
     if transposed:
         shape, strides = shape[::-1], (1, features.numel())
     elif channels_last:

@@ -107,10 +107,15 @@ def _on_one_device(names: list[str], fake: Callable[..., Any]) -> Callable[..., 
 
 
 def _described(names: list[str], arguments: tuple[Any, ...]) -> str:
-    """The shapes of the tensors among arguments, and the numbers."""
+    """The shapes of the tensors among arguments, the numbers, and lists of numbers."""
     shapes = [f"{name} is {tuple(x.shape)}" for name, x in _named(names, arguments)]
     pairs = zip(names, arguments, strict=True)
-    return ", ".join(shapes + [f"{name} is {x}" for name, x in pairs if type(x) is int])
+    numbers = [f"{name} is {x}" for name, x in pairs if type(x) is int or _is_sizes(x)]
+    return ", ".join(shapes + numbers)
+
+
+def _is_sizes(x: Any) -> bool:
+    return isinstance(x, list) and all(type(size) is int for size in x)
 
 
 def _named(names: list[str], arguments: tuple[Any, ...]) -> list[tuple[str, torch.Tensor]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from bitspike.ops import conv, spikes
@@ -21,7 +22,7 @@ def _described(
     """A convolution, for the shape of its weight and the last of an operator's arguments."""
     outputs, _, *kernel = weight
     pairs = [tuple(sizes) for sizes in (size, kernel, *options[:3])]
-    return Convolution(channels, pairs[0], outputs, options[3], *pairs[1:])  # type: ignore[arg-type]
+    return Convolution(channels, pairs[0], outputs, options[3], *pairs[1:])
 
 
 def _convolve(
@@ -82,18 +83,21 @@ def _weight_gradient_fake(
     return weight, grad.new_empty(outputs)
 
 
-def _expect(channels: int, size: list[int], options: tuple[Any, ...]) -> None:
-    """Checks the numbers of axes of an operator's arguments.
+_LEAST = {"size": 0, "stride": 1, "padding": 0, "dilation": 1, "kernel": 1}
+
+
+def _expect(channels: int, groups: int, **pairs: list[int]) -> None:
+    """Checks the numbers among an operator's arguments.
 
     Raises:
-        ValueError: for others than two.
+        ValueError: if one is no pair, or too small, or channels are no whole number of groups.
     """
-    *pairs, groups = options
-    for x in (size, *pairs):
-        if len(x) != 2:
-            raise ValueError(f"sizes are for two axes, height and width, not {list(x)}")
-    if groups < 1 or channels % groups:
-        raise ValueError(f"{channels} channels cannot be divided into {groups} groups")
+    for name, pair in pairs.items():
+        if len(pair) != 2 or min(pair) < _LEAST[name]:
+            least = _LEAST[name]
+            raise ValueError(f"{name} must be two sizes of at least {least}, not {list(pair)}")
+    if groups < 1 or channels < 1 or channels % groups:
+        raise ValueError(f"channels must be a positive multiple of {groups} groups, not {channels}")
 
 
 def _convolve_shapes(
@@ -105,7 +109,8 @@ def _convolve_shapes(
     bias: Tensor | None,
     *options: Any,
 ) -> Shapes:
-    _expect(channels, size, options)
+    stride, padding, dilation, groups = options
+    _expect(channels, groups, size=size, stride=stride, padding=padding, dilation=dilation)
     yield "words", words, (*words.shape[:1], spikes.words(channels * size[0] * size[1]))
     yield "weight", weight, (*weight.shape[:1], channels // options[-1], *weight.shape[2:4])
     yield "bias", bias, tuple(weight.shape[:1])
@@ -119,10 +124,38 @@ def _weight_gradient_shapes(
     grad: Tensor,
     *options: Any,
 ) -> Shapes:
-    _expect(channels, size, options)
+    kernel, stride, padding, dilation, groups = options
+    pairs = {"stride": stride, "padding": padding, "dilation": dilation, "kernel": kernel}
+    _expect(channels, groups, size=size, **pairs)
     yield "words", words, (*words.shape[:1], spikes.words(channels * size[0] * size[1]))
     described = _described(channels, size, (1, 1, *options[0]), options[1:])
     yield "grad", grad, (words.shape[0], *grad.shape[1:2], *described.grid())
+
+
+def _save_convolve(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    words, *ctx.maps, weight, bias = inputs[:6]
+    ctx.kernel, ctx.options, ctx.biased = list(weight.shape[2:]), inputs[6:], bias is not None
+    ctx.save_for_backward(words)
+
+
+def _convolve_gradient(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    (words,) = ctx.saved_tensors
+    weight, bias = torch.ops.bitspike.convolve_weight_gradient(
+        words, *ctx.maps, grad, ctx.kernel, *ctx.options
+    )
+    return None, None, None, None, weight, bias if ctx.biased else None, *[None] * 4
+
+
+def _save_weight_gradient(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    words, *ctx.maps, _, _ = inputs[:6]
+    ctx.options = inputs[6:]
+    ctx.save_for_backward(words)
+
+
+def _weight_gradient_gradient(ctx: Any, weight: Tensor, bias: Tensor) -> tuple[Any, ...]:
+    (words,) = ctx.saved_tensors
+    grad = torch.ops.bitspike.convolve(words, *ctx.maps, weight, bias, *ctx.options)
+    return None, None, None, None, grad, *[None] * 5
 
 
 operator(
@@ -130,6 +163,7 @@ operator(
     _convolve,
     _convolve_fake,
     _convolve_shapes,
+    (_save_convolve, _convolve_gradient),
 )
 operator(
     f"convolve_weight_gradient({_MAPS}, Tensor grad, SymInt[] kernel, {_OPTIONS}) "
@@ -137,4 +171,5 @@ operator(
     _weight_gradient,
     _weight_gradient_fake,
     _weight_gradient_shapes,
+    (_save_weight_gradient, _weight_gradient_gradient),
 )

@@ -85,7 +85,11 @@ impl Convolution {
             let reach = (kernel - 1).checked_mul(dilation).ok_or(overflow)?;
             if reach >= padded {
                 let found = i64::try_from(reach).unwrap_or(i64::MAX);
-                return Err(out_of_range("the reach of the kernel", found, padded));
+                return Err(out_of_range(
+                    "the reach of kernel and dilation",
+                    found,
+                    padded,
+                ));
             }
             *grid = (padded - reach - 1) / stride + 1;
         }

@@ -85,6 +85,9 @@ fn check(windows: Windows, rows: usize) {
     }
 }
 
+/// Of calls whose order does not matter.
+const ORDER: Order = Order::ChannelsFirst;
+
 proptest! {
     #[test]
     fn windows_are_those_of_a_loop(
@@ -151,16 +154,20 @@ fn wrong_lengths_are_named() {
     };
     let words = [0; 7];
     assert_eq!(
-        what(max_pool(isa, &words[1..], 1, SMALL, &mut [0; 2])),
+        what(max_pool(isa, &words[1..], 1, SMALL, ORDER, &mut [0; 2])),
         "spikes"
     );
-    assert_eq!(what(max_pool(isa, &words, 1, SMALL, &mut [0; 3])), "maxima");
     assert_eq!(
-        what(sum_pool(isa, &words, 1, SMALL, &mut [0.0; 99])),
+        what(max_pool(isa, &words, 1, SMALL, ORDER, &mut [0; 3])),
+        "maxima"
+    );
+    assert_eq!(
+        what(sum_pool(isa, &words, 1, SMALL, ORDER, &mut [0.0; 99])),
         "sums"
     );
-    let gradient =
-        |grad: &[f32], out: &mut [f32]| what(max_pool_gradient(isa, &words, 1, SMALL, grad, out));
+    let gradient = |grad: &[f32], out: &mut [f32]| {
+        what(max_pool_gradient(isa, &words, 1, SMALL, ORDER, grad, out))
+    };
     assert_eq!(gradient(&[0.0; 99], &mut [0.0; 400]), "grad");
     assert_eq!(gradient(&[0.0; 100], &mut [0.0; 399]), "to_spikes");
 }
