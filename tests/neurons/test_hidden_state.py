@@ -270,3 +270,11 @@ def test_states_given_after_an_evaluation_in_inference_mode():
     assert torch.equal(lif.beta.grad, wanted)
     snn.SpikingNeuron.zeros(state)
     assert state.count_nonzero() == 0
+
+
+def test_a_state_may_become_a_parameter():
+    neuron = snn.Leaky(0.5, init_hidden=True, output=True)
+    neuron(torch.ones(2, 3))
+    neuron.mem = torch.nn.Parameter(torch.full((2, 3), 0.5))
+    _, membrane = neuron(torch.ones(2, 3))
+    assert torch.equal(membrane, torch.full((2, 3), 1.25))

@@ -26,8 +26,9 @@ class DenseSpikes(PlainMemory):
 
     Neurons and encoders return it from single steps, so that a time loop written for snnTorch
     multiplies spikes without a change: it is an ordinary tensor, may be written, sliced, stacked,
-    and where ``nn.Linear`` meets it, its values are packed and the product adds the weights of
-    active inputs only. If a value is neither 0 nor 1, or too many are 1, the product is torch's.
+    and where ``nn.Linear``, ``nn.Conv1d`` or ``nn.Conv2d`` meets it, its values are packed and the
+    product adds the weights of active inputs only. If a value is neither 0 nor 1, or too many are
+    1, the product is torch's.
 
     Both products sum in different orders, so their last bits differ. Set ``DenseSpikes.packs =
     False`` to have torch's everywhere.
@@ -40,7 +41,7 @@ class DenseSpikes(PlainMemory):
     """
 
     packs: ClassVar[bool] = True
-    """Whether ``nn.Linear`` packs these tensors."""
+    """Whether ``nn.Linear`` and convolutions pack these tensors."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:

@@ -26,9 +26,10 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     """A tensor of zeros and ones that holds one bit per element.
 
     It is logically float32 (bfloat16 or float16 under autocast) of shape ``[T, B, *features]``,
-    and any torch operation takes it: ``nn.Linear``, products, sums over time, slices of time and
-    batch work on the bits; every other operation unpacks and gives the dense result
-    (:func:`bitspike.unpacked_operations` counts them). Gradients with respect to it are dense.
+    and any torch operation takes it: ``nn.Linear``, ``nn.Conv1d`` and ``nn.Conv2d``, products,
+    sums over time, slices of time and batch work on the bits; every other operation unpacks and
+    gives the dense result (:func:`bitspike.unpacked_operations` counts them). Gradients with
+    respect to it are dense.
 
     Neuron ``n`` of a row is bit ``n % 64`` of int64 word ``n // 64``; a row is all features of one
     sample at one step, padded with zeros to whole words. Feature maps ``[C, H, W]`` that come from

@@ -43,11 +43,11 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
     records = torch.is_grad_enabled()
     initial: list[Tensor] = []
     for name, state in zip(neuron.STATES, given, strict=True):
-        kept = neuron.__dict__[name]
-        if state is None and not is_alive(kept):
-            return None
+        kept = neuron.__dict__.get(name)
         found = kept if state is None else state
         if not _is_usual(found) or found.shape != current.shape:
+            return None
+        if state is None and not is_alive(kept):
             return None
         # The owner of a state that was not returned by this neuron may overwrite it.
         initial.append(found if found is kept or not records else found.clone())
