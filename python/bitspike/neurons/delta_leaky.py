@@ -137,7 +137,9 @@ class DeltaLeaky(Leaky):
         if self.init_hidden and mem is None:
             return self._call(input_, (None, None))
         pair = (None, None) if mem is None else mem
-        return self._call(input_, tuple(self.beta.new_zeros(0) if x is None else x for x in pair))
+        device = input_.device if isinstance(input_, Tensor) else self.beta.device
+        nothing = torch.zeros(0, device=device)  # stands for a state at rest
+        return self._call(input_, tuple(nothing if x is None else x for x in pair))
 
     def step(  # type: ignore[override]
         self, current: Tensor, mem: Tensor, mem_prev: Tensor
