@@ -11,6 +11,8 @@ from bitspike import SpikeTensor
 from bitspike.spikes.tensor import of_words
 from helpers.compare import dense, same_bits
 
+pytestmark = pytest.mark.isa
+
 T, B, C, H, W = 3, 2, 5, 4, 7
 
 

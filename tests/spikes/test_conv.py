@@ -11,6 +11,9 @@ from bitspike import SpikeTensor, ops
 from helpers.compare import error
 
 
+pytestmark = pytest.mark.isa
+
+
 def maps(*shape, density=0.2):
     return (torch.rand(shape) < density).float()
 
