@@ -10,7 +10,6 @@ import bitspike as snn
 from bitspike import SpikeTensor, ops
 from helpers.compare import error
 
-
 pytestmark = pytest.mark.isa
 
 
