@@ -281,6 +281,16 @@ def test_operators_called_by_themselves_have_gradients():
     torch.testing.assert_close(gradient, expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.int64], ids=str)
+def test_constants_of_one_element_have_the_dtype_of_all_others(dtype):
+    one, x = torch.tensor(1.0), torch.ones(4, 2, 5)
+    with pytest.raises(TypeError, match="decay must be torch.float32"):
+        torch.ops.bitspike.scan_forward(x, one.to(dtype), None, None, False)
+    layer = ("leaky", "subtract", False, "atan", [2.0], True, False, False, x)
+    with pytest.raises(TypeError, match="constants must be torch.float32"):
+        torch.ops.bitspike.sequence_forward(*layer, [one, one.to(dtype), one], [x[0]])
+
+
 def test_every_operator_is_checked():
     names = {name for name in dir(torch.ops.bitspike) if not name.startswith("_")}
     checked = {name.removeprefix("test_operator_") for name in globals()}

@@ -51,6 +51,8 @@ class Geometry:
         if isinstance(x, float):
             return x
         if x.numel() == 1:
+            if x.dtype is not torch.float32 or not x.is_cpu:
+                raise TypeError(f"a constant must be float32 on the CPU, not {x.dtype}, {x.device}")
             return x.item()
         if not self.batched:
             return x.expand(self.step).contiguous()
