@@ -58,9 +58,23 @@ def moved_gradients(call: Call, grads: OutputGradients) -> OutputGradients:
     )
 
 
-def constant_gradient(grad: Tensor, x: Constant, features: int) -> Tensor:
-    """The gradient of a constant, for that of its moved form."""
-    if isinstance(x, float) or x.numel() == 1:
+def gradients_in_place(
+    call: Call, inputs: Inputs, grads: list[Tensor | None]
+) -> list[Tensor | None]:
+    """The gradients of the current, initial states and constants, for those of the moved layer."""
+    channel, count = _channel(call.sequence), len(inputs.initial)
+    to_current, *others = grads
+    features = inputs.current.dim() - channel
+    pairs = zip(others[count:], inputs.constants, strict=True)
+    return [
+        None if to_current is None else to_current.movedim(-1, channel),
+        *(None if x is None else x.movedim(-1, 1) for x in others[:count]),
+        *(_constant_gradient(grad, x, features) for grad, x in pairs),
+    ]
+
+
+def _constant_gradient(grad: Tensor | None, x: Constant, features: int) -> Tensor | None:
+    if grad is None or isinstance(x, float) or x.numel() == 1:
         return grad
     axis = max(x.dim() - features, 0)
     return grad.movedim(-1, axis).reshape(x.shape)

@@ -7,6 +7,7 @@ One dimension is two, with a height of 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -48,12 +49,12 @@ def prefers_dense(words: Tensor, shape: Size, weight: Size) -> bool:
     outputs, group, *kernel = weight
     conv = Convolution(
         channels=channels,
-        size=_pair(size),
+        size=pair(size),
         outputs=outputs,
         groups=max(channels // max(group, 1), 1),
-        kernel=_pair(kernel),
+        kernel=pair(kernel),
         stride=(1, 1),
-        padding=_pair([k - 1 for k in kernel], 0),
+        padding=pair([k - 1 for k in kernel], 0),
         dilation=(1, 1),
     )
     fits = min(*conv.size, *conv.kernel, group) > 0 and channels % conv.groups == 0
@@ -62,7 +63,8 @@ def prefers_dense(words: Tensor, shape: Size, weight: Size) -> bool:
     return _native.convolve_prefers_dense(words, rows, conv, None)
 
 
-def _pair(sizes: list[int], height: int = 1) -> Pair:
+def pair(sizes: Sequence[int], height: int = 1) -> Pair:
+    """Height and width of what has one axis, of which the height is given, or two."""
     return (height, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 

@@ -172,7 +172,10 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
         shape; None for one that is not wanted, of which the operator makes an empty tensor.
     """
     if call.channels_last:
-        return _backward_channels_last(call, inputs, grads, need)
+        plain = call._replace(channels_last=False)
+        moved = channels_last.moved_gradients(call, grads)
+        results = backward.kernel(plain, channels_last.moved(call, inputs), moved, need)
+        return channels_last.gradients_in_place(call, inputs, results)
     layer = Layer(call, inputs)
     current, constants, initial = inputs
     to_current = buffer.empty_like(current) if need.current else None
@@ -197,27 +200,6 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
     gathered = [layer.geometry.gather(grad, x) for grad, x in pairs]
     unwanted = [None] * len(constants)
     return [to_current, *to_initial, *(gathered if need.constants else unwanted)]
-
-
-def _backward_channels_last(
-    call: Call, inputs: Inputs, grads: OutputGradients, need: Need
-) -> list[Tensor | None]:
-    to_current, *others = backward.kernel(
-        call._replace(channels_last=False),
-        channels_last.moved(call, inputs),
-        channels_last.moved_gradients(call, grads),
-        need,
-    )
-    count, channel = len(inputs.initial), 2 if call.sequence else 1
-    to_initial = [None if x is None else x.movedim(-1, 1) for x in others[:count]]
-    features = inputs.current.dim() - channel
-    to_constants = [
-        None if grad is None else channels_last.constant_gradient(grad, x, features)
-        for grad, x in zip(others[count:], inputs.constants, strict=True)
-    ]
-    if to_current is not None:
-        to_current = to_current.movedim(-1, channel)
-    return [to_current, *to_initial, *to_constants]
 
 
 def gradients(

@@ -89,20 +89,17 @@ def described(
     if not weight.is_cpu or weight.dtype != x.dtype or channels != weight.shape[1] * groups:
         return None
 
-    def pair(sizes: Any, height: int) -> tuple[int, int]:
-        sizes = list(sizes) * (spatial if len(sizes) == 1 else 1)
-        return (height, sizes[0]) if spatial == 1 else (sizes[0], sizes[1])
-
-    stride, padding, dilation = options
+    # torch's functions take one number for both axes.
+    stride, padding, dilation = (x * spatial if len(x) == 1 else x for x in options)
     conv = ops.Convolution(
         channels=channels,
-        size=pair(size, 1),
+        size=ops.pair(size),
         outputs=weight.shape[0],
         groups=groups,
-        kernel=pair(weight.shape[2:], 1),
-        stride=pair(stride, 1),
-        padding=pair(padding, 0),
-        dilation=pair(dilation, 1),
+        kernel=ops.pair(weight.shape[2:]),
+        stride=ops.pair(stride),
+        padding=ops.pair(padding, height=0),
+        dilation=ops.pair(dilation),
     )
     least = min(*conv.grid(), *conv.kernel, *conv.stride, *conv.dilation)
     return conv if least > 0 and min(conv.padding) >= 0 and conv.outputs % groups == 0 else None

@@ -42,6 +42,7 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
         return None
     records = torch.is_grad_enabled()
     initial: list[Tensor] = []
+    foreign: list[bool] = []
     for name, state in zip(neuron.STATES, given, strict=True):
         kept = neuron.__dict__.get(name)
         found = kept if state is None else state
@@ -49,8 +50,8 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
             return None
         if state is None and not is_alive(kept):
             return None
-        # The owner of a state that was not returned by this neuron may overwrite it.
-        initial.append(found if found is kept or not records else found.clone())
+        initial.append(found)
+        foreign.append(found is not kept)
     *numbers, factor = neuron._parts()
     constants: list[Constant] = []
     for x in numbers:
@@ -59,11 +60,15 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
         constants.append(x if records and x.requires_grad else x.item())
     if factor.requires_grad or factor.numel() != 1 or not factor.is_cpu or factor.item() != 1:
         return None
+    if records:
+        # The owner of a state that was not returned by this neuron may overwrite it.
+        pairs = zip(initial, foreign, strict=True)
+        initial = [x.clone() if copied else x for x, copied in pairs]
     call = Call(
         kind_of(neuron),
-        False,
-        False,
-        len(constants) + 1,
+        sequence=False,
+        states=False,
+        constants=len(constants) + 1,
         spikes=DenseSpikes,
         channels_last=is_channels_last(current, sequence=False),
     )

@@ -1,6 +1,7 @@
 //! What a convolution is, but for its numbers.
 
 use crate::Error;
+use crate::matmul::ADDITIONS_PER_STEP;
 use std::ops::Range;
 
 /// In which order the neurons of feature maps lie in a row of spikes.
@@ -120,6 +121,15 @@ impl Convolution {
     /// Weights of an output.
     pub(super) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1] * self.group_channels()
+    }
+
+    /// Elementary steps of [`parallel`](crate::parallel), for so many spikes in so many rows.
+    pub(super) fn work(&self, spikes: u64, rows: usize, [height, width]: [usize; 2]) -> usize {
+        let reach = self.kernel[0] * self.kernel[1] * self.group_outputs();
+        let additions = (spikes as usize).saturating_mul(reach) / (self.stride[0] * self.stride[1]);
+        let sums = rows.saturating_mul(height * width * self.outputs);
+        let lists = rows.saturating_mul(self.pixels());
+        (additions.saturating_add(sums) / ADDITIONS_PER_STEP).saturating_add(lists)
     }
 
     /// The line of the input that a line of the kernel meets at a line of the output; None in the

@@ -5,13 +5,10 @@ use super::{Convolution, Order, scatter};
 use crate::Error;
 use crate::matmul::gather::{add, add_selected, store_partial};
 use crate::matmul::packed::Packed;
-use crate::matmul::{ADDITIONS_PER_STEP, Matrix, WIDEST, tile_width};
+use crate::matmul::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, Matrix, WIDEST, tile_width};
 use crate::parallel::{self, Scratch, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::{self, layout};
-
-/// Samples of an item of work, at most: each thread should get several items.
-const ITEMS_PER_THREAD: usize = 4;
 
 /// `out = spikes ∗ weight + bias` for `rows` rows of feature maps, `weight` being `[outputs, height,
 /// width, channels of a group]`, and `out` `[rows, height, width, outputs]`.
@@ -61,17 +58,9 @@ pub fn convolve(
     if out.is_empty() {
         return Ok(());
     }
-    let silent = [0];
-    let (row_len, words) = match layout::words(conv.neurons()) {
-        0 => (0, &silent[..0]),
-        row_len => (row_len, words),
-    };
+    let row_len = layout::words(conv.neurons());
     let weights = Weights::new(isa, conv, weight);
-    let spikes_per_row = spikes::count(isa, words) as usize / rows;
-    let reach = conv.taps() / conv.group_channels().max(1) * conv.group_outputs();
-    let additions =
-        spikes_per_row * reach / (conv.stride[0] * conv.stride[1]) + height * width * conv.outputs;
-    let work = rows.saturating_mul(additions / ADDITIONS_PER_STEP + conv.pixels());
+    let work = conv.work(spikes::count(isa, words), rows, [height, width]);
     let per_item = rows.div_ceil(ITEMS_PER_THREAD * parallel::threads()).max(1);
     let row_out = height * width * conv.outputs;
     let items = out
@@ -93,7 +82,7 @@ pub fn convolve(
 }
 
 /// The weights of each group as a kernel reads them.
-pub(super) enum Weights {
+enum Weights {
     /// Tiles of outputs, a row for each tap.
     Tiles(Vec<Packed>),
     /// Runs of taps and outputs, one for each line of the kernel and channel.
@@ -118,13 +107,13 @@ impl Weights {
 }
 
 /// The outputs of some samples.
-pub(super) struct Sums<'a> {
-    pub(super) conv: Convolution,
+struct Sums<'a> {
+    conv: Convolution,
     order: Order,
     /// Height and width of the output.
-    pub(super) grid: [usize; 2],
+    grid: [usize; 2],
     weights: &'a Weights,
-    pub(super) bias: Option<&'a [f32]>,
+    bias: Option<&'a [f32]>,
     words: &'a [u64],
     /// Words of a sample.
     row_len: usize,

@@ -8,6 +8,7 @@ use crate::parallel::{self, Scratch, progress};
 use crate::simd::{Isa, Kernel, Simd, array, dispatch};
 use crate::spikes::{self, layout};
 use crate::tiling::cut;
+use std::ops::Range;
 
 /// Into how many parts samples are divided, whose gradients are summed by themselves and then
 /// together: the same for any number of threads.
@@ -64,11 +65,7 @@ pub fn weight_gradient(
         return Ok(true);
     }
     let row_len = layout::words(conv.neurons());
-    let spikes_per_row = spikes::count(isa, words) as usize / rows;
-    let reach = conv.taps() / conv.group_channels().max(1) * conv.group_outputs();
-    let additions =
-        spikes_per_row * reach / (conv.stride[0] * conv.stride[1]) + height * width * conv.outputs;
-    let work = rows.saturating_mul(additions / ADDITIONS_PER_STEP + conv.pixels());
+    let work = conv.work(spikes::count(isa, words), rows, [height, width]);
     let parts: Vec<_> = cut(0..rows, rows.div_ceil(PARTS)).collect();
     let mut sums: Vec<_> = parts.iter().map(|_| Sums::new(isa, conv)).collect();
     let row_grad = height * width * conv.outputs;
@@ -239,7 +236,7 @@ fn add_columns(grad: &[f32], line: usize, scratch: &mut Scratch, sums: &mut [f32
 /// The weights of some outputs.
 struct Tile<'a> {
     group: usize,
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
     /// Of a line of outputs.
     width: usize,
     /// A row for each tap.

@@ -45,7 +45,7 @@ use std::sync::atomic::AtomicBool;
 
 pub use matrix::Matrix;
 pub use plan::prefers_dense;
-pub(crate) use plan::{ADDITIONS_PER_STEP, WIDEST, tile_width};
+pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and
 /// `out` `[rows, outputs]`.

@@ -23,7 +23,7 @@ const SMALLEST_BLOCK: usize = 128;
 const LIST: f64 = 32.0;
 
 /// Work is cut into about this many items for each thread, so that none waits long for the last.
-const ITEMS_PER_THREAD: usize = 4;
+pub(crate) const ITEMS_PER_THREAD: usize = 4;
 /// Most chunks of an item: their sums take 4 MB of scratch memory.
 const MOST_CHUNKS: usize = 64;
 /// Additions that take about as long as an elementary step of [`parallel`].
