@@ -19,7 +19,7 @@ from .inhibition import KWTA
 from .inputs import current_of, states_before
 from .overridden import overridden_by_class
 from .reset import Reset, expect_offered, take_over_mechanism
-from .run import Run, expect_broadcast, refusal, run, run_native
+from .run import Run, expect_broadcast, refusal, run, run_native, run_reference
 from .single_step import single_step
 
 _COMMON = ("run", "state_shapes", "_refusal", "_numbers", "_run_native")
@@ -83,6 +83,7 @@ class SpikingNeuron(HiddenState):
     _constant = register
     _refusal = refusal
     _run_native = run_native
+    _run_reference = run_reference
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -17,7 +17,7 @@ from bitspike.spikes.pack import pack_if_binary
 from .constants import spikes_are_bits
 from .lif import LIF
 from .recurrent_layer import run_recurrent
-from .run import Run, floats, kind_of, run_reference
+from .run import Run, floats, kind_of
 
 
 class OneToOne(nn.Module):
@@ -220,7 +220,7 @@ class Recurrent(LIF):
     ) -> Run:
         """A sequence through native steps, with the connection in torch between them."""
         if not len(current):
-            return run_reference(self, current, initial, True, states)
+            return self._run_reference(current, initial, True, states)
         last, history = tuple(initial), []
         for x in current.unbind(0):
             _, _, last = self._run_native(x, numbers, list(last), False, False)

@@ -45,7 +45,7 @@ def run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, sta
     else:
         _expect_one_device(neuron, current, initial)
         leave_kernels(type(neuron).__name__, reason, current, numbers)
-        result = run_reference(neuron, current, initial, sequence, states)
+        result = neuron._run_reference(current, initial, sequence, states)
     if neuron.order == "fire_first":
         return result._replace(spikes=_before_update(neuron, result.spikes, initial, sequence))
     return result

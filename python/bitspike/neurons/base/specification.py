@@ -15,7 +15,6 @@ from bitspike.ops.call import Call, Kind
 
 from .layer import Layer
 from .recurrent_layer import Recurrent
-from .run import run_reference
 
 KINDS: dict[str, Any] = {}
 """The neuron of each kernel, by its name; the folder above says which they are."""
@@ -32,7 +31,7 @@ def layer(call: Call, current: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
     """
     numbers, initial = tensors[: call.constants], tensors[call.constants :]
     neuron = _neuron(call.kind, *numbers)
-    spikes, states, last = run_reference(neuron, current, list(initial), call.sequence, call.states)
+    spikes, states, last = neuron._run_reference(current, list(initial), call.sequence, call.states)
     return (spikes, *states, *last)
 
 
