@@ -42,6 +42,7 @@ def check(layer, x):
     for spikes in (packed(x), channels_last(packed(x))):
         assert isinstance(spikes, SpikeTensor)
         found = differentiated(layer, spikes, grad)
+        assert found[0].stride() == layer(spikes.dense()).stride()
         for ours, theirs in zip(found, wanted, strict=True):
             assert ours.shape == theirs.shape
             assert error(ours, theirs) < 1e-5
@@ -92,6 +93,25 @@ def test_what_has_no_packed_form_unpacks():
     torch.testing.assert_close(layer(SpikeTensor.from_dense(x, 4)), layer(x))
     layer = nn.ConvTranspose2d(3, 4, 2)
     torch.testing.assert_close(layer(packed(x[:, :, 0])), layer(x[:, :, 0]))
+
+
+@pytest.mark.parametrize("outputs", [4, 40])
+def test_results_lie_as_those_of_torch(outputs):
+    layer, x = nn.Conv2d(3, outputs, 3), maps(2, 3, 6, 7)
+    assert layer(packed(x)).is_contiguous()
+    layer.to(memory_format=torch.channels_last)
+    assert layer(packed(x)).stride() == layer(x).stride()
+    check(layer, x)
+
+
+def test_a_program_may_view_what_it_computes():
+    conv, pool, lif = nn.Conv2d(1, 12, 5), nn.MaxPool2d(2), snn.Leaky(0.9)
+    spikes, _ = snn.Leaky(0.5)(maps(8, 1, 28, 28, density=0.3))
+    current = conv(spikes)
+    assert current.view(8, -1).shape == (8, 12 * 24 * 24)
+    for x in lif(pool(current)):
+        assert x.view(8, -1).shape == (8, 12 * 12 * 12)
+    assert nn.Linear(3, 2)(SpikeTensor.from_dense(maps(3, 4)).t()).view(8).shape == (8,)
 
 
 def test_errors_are_those_of_torch():

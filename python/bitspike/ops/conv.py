@@ -1,8 +1,8 @@
 """Convolutions of packed feature maps: allocation, the choice of algorithm, and the native calls.
 
 Rows of ``C·H·W`` spikes are int64 words ``[R, words(C·H·W)]``, in the order ``[C, H, W]`` or, with
-``channels_last``, ``[H, W, C]``. Results lie pixel by pixel, in torch's ``channels_last`` memory.
-One dimension is two, with a height of 1.
+``channels_last``, ``[H, W, C]``. Results lie in ``channels_last`` memory where torch's would: if the
+spikes or the weight do. One dimension is two, with a height of 1.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Size, Tensor
 
 from . import _native, buffer, spikes, threads
+from .channels_last import is_channels_last
 from .route import routed
 
 Pair = tuple[int, int]
@@ -81,22 +82,29 @@ def convolve(
 ) -> Tensor:
     """``spikes ∗ weight + bias``, ``[R, O, H', W']`` for a weight ``[O, C/groups, *kernel]``."""
     rows, taps = words.shape[0], weight.permute(0, 2, 3, 1).contiguous()
+    last = sums_lie_last(channels_last, weight)
     if _native.convolve_prefers_dense(words, rows, conv, taps):
         dense = _unpacked(words, conv, channels_last)
         with threads.serial_if_forked():
             result = torch.conv2d(
                 dense,
-                taps.permute(0, 3, 1, 2),
+                weight,
                 bias,
                 stride=conv.stride,
                 padding=conv.padding,
                 dilation=conv.dilation,
                 groups=conv.groups,
             )
-        return _channels_last(result)
-    out = buffer.empty((rows, *conv.grid(), conv.outputs))
-    _native.convolve(words, rows, conv, channels_last, weight=taps, bias=bias, out=out)
-    return out.permute(0, 3, 1, 2)
+        return in_order(result, last)
+    grid = conv.grid()
+    out = buffer.empty((rows, *grid, conv.outputs) if last else (rows, conv.outputs, *grid))
+    _native.convolve(words, rows, conv, (channels_last, last), weight=taps, bias=bias, out=out)
+    return out.permute(0, 3, 1, 2) if last else out
+
+
+def sums_lie_last(spikes_do: bool, weight: Tensor) -> bool:
+    """Whether the channels of a convolution's result lie last."""
+    return spikes_do or is_channels_last(weight, sequence=False)
 
 
 def _flat_weight_gradient(
@@ -111,18 +119,19 @@ def convolve_weight_gradient(
     words: Tensor, conv: Convolution, channels_last: bool, grad: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The gradients of weight and bias for that of the result."""
-    rows = words.shape[0]
+    rows, last = words.shape[0], is_channels_last(grad, sequence=False)
     if not _native.convolve_prefers_dense(words, rows, conv, None):
         weight = buffer.empty((conv.outputs, *conv.kernel, conv.channels // conv.groups))
         bias = buffer.empty((conv.outputs,))
-        pixels = grad.permute(0, 2, 3, 1).contiguous()
+        sums = grad.permute(0, 2, 3, 1) if last else grad.contiguous()
+        orders = channels_last, last
         if _native.convolve_weight_gradient(
-            words, rows, conv, channels_last, grad=pixels, weight=weight, bias=bias
+            words, rows, conv, orders, grad=sums, weight=weight, bias=bias
         ):
-            return weight.permute(0, 3, 1, 2), bias
+            return in_order(weight.permute(0, 3, 1, 2), last), bias
     with threads.serial_if_forked():
         _, to_weight, to_bias = torch.ops.aten.convolution_backward(
-            grad_output=_channels_last(grad),
+            grad_output=grad,
             input=_unpacked(words, conv, channels_last),
             weight=grad.new_empty(1).expand(
                 conv.outputs, conv.channels // conv.groups, *conv.kernel
@@ -136,18 +145,20 @@ def convolve_weight_gradient(
             groups=conv.groups,
             output_mask=[False, True, True],
         )
-    return _channels_last(to_weight), to_bias
+    return in_order(to_weight, last), to_bias
 
 
 def _unpacked(words: Tensor, conv: Convolution, channels_last: bool) -> Tensor:
-    """The maps ``[R, C, H, W]`` as zeros and ones, in ``channels_last`` memory."""
+    """The maps ``[R, C, H, W]`` as zeros and ones, in the memory of the spikes."""
     rows, (height, width) = words.shape[0], conv.size
     flat = spikes.unpack(words, conv.channels * height * width, torch.float32)
     if channels_last:
         return flat.view(rows, height, width, conv.channels).permute(0, 3, 1, 2)
-    return _channels_last(flat.view(rows, conv.channels, height, width))
+    return flat.view(rows, conv.channels, height, width)
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    """The same numbers in that memory, with its strides even where a size of 1 allows others."""
+def in_order(x: Tensor, channels_last: bool) -> Tensor:
+    """The same maps in that memory, with its strides even where a size of 1 allows others."""
+    if not channels_last:
+        return x.contiguous()
     return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)

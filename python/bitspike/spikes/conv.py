@@ -31,7 +31,9 @@ def convolution(
         return NotImplemented
     weight, bias = _two_dimensional(weight.float()), None if bias is None else bias.float()
     out = ops.convolve(maps(x), conv, x.channels_last, weight, bias)
-    return _of_shape(out, x.dim()).to(x.dtype)
+    # Torch's convolutions of one dimension always have contiguous results.
+    out = out.squeeze(2).contiguous() if x.dim() == 3 else out
+    return out.to(x.dtype)
 
 
 def convolution_backward(
@@ -53,11 +55,13 @@ def convolution_backward(
         return NotImplemented
     to_x = to_weight = to_bias = None
     if output_mask[0]:
-        last = torch.channels_last if x.dim() == 4 else torch.contiguous_format
+        # Torch's gradient lies as the weight does, for it does not see these spikes.
+        if x.channels_last and x.dim() == 4:
+            grad, weight = (y.contiguous(memory_format=torch.channels_last) for y in (grad, weight))
         to_x, _, _ = aten.convolution_backward(
-            grad_output=grad.contiguous(memory_format=last),
+            grad_output=grad,
             input=grad.new_empty(1).expand(x.shape),
-            weight=weight.contiguous(memory_format=last),
+            weight=weight,
             bias_sizes=None,
             stride=stride,
             padding=padding,
@@ -87,6 +91,9 @@ def described(
     if spatial not in (1, 2) or not size or x.words.shape[:-1].numel() != samples:
         return None
     if not weight.is_cpu or weight.dtype != x.dtype or channels != weight.shape[1] * groups:
+        return None
+    # Torch gives a result of no channels where there are none to convolve.
+    if channels == 0:
         return None
 
     # torch's functions take one number for both axes.

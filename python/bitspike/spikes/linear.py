@@ -103,7 +103,7 @@ def _product(first: Any, second: Any, bias: Tensor | None) -> Any:
         direct = matmul.product(spikes.words, spikes.neurons, other, bias if spikes_first else None)
     else:
         direct = matmul.weight_gradient(spikes.words, spikes.neurons, other)
-    result = direct if by_weights == spikes_first else direct.t()
+    result = direct if by_weights == spikes_first else direct.t().contiguous()
     if bias is not None and not (by_weights and spikes_first):
         result = result + bias
     return result.to(spikes.dtype)

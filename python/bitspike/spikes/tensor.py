@@ -33,7 +33,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
 
     Neuron ``n`` of a row is bit ``n % 64`` of int64 word ``n // 64``; a row is all features of one
     sample at one step, padded with zeros to whole words. Feature maps ``[C, H, W]`` that come from
-    a current in torch's ``channels_last`` memory, as convolutions leave it, are in its order,
+    a current in torch's ``channels_last`` memory, which some networks ask for, are in its order,
     ``[H, W, C]``: then ``channels_last`` is True, and :meth:`channels_first` gives the same spikes
     in the order of their axes.
 

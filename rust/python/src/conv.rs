@@ -3,7 +3,7 @@
 use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::tensor::Tensor;
-use bitspike::conv::{self, Convolution, Order, Windows};
+use bitspike::conv::{self, Convolution, Order, Orders, Windows};
 use bitspike::spikes::count;
 use pyo3::prelude::*;
 
@@ -129,7 +129,14 @@ fn order(channels_last: bool) -> Order {
     }
 }
 
-/// `out = spikes ∗ weight + bias`, pixel by pixel.
+fn orders((spikes, sums): (bool, bool)) -> Orders {
+    Orders {
+        spikes: order(spikes),
+        sums: order(sums),
+    }
+}
+
+/// `out = spikes ∗ weight + bias`; `channels_last` is said of spikes and sums.
 #[pyfunction]
 #[allow(
     clippy::too_many_arguments,
@@ -140,7 +147,7 @@ pub(crate) fn convolve(
     words: Tensor<'_>,
     rows: usize,
     described: Described,
-    channels_last: bool,
+    channels_last: (bool, bool),
     weight: Tensor<'_>,
     bias: Option<Tensor<'_>>,
     out: Tensor<'_>,
@@ -149,14 +156,14 @@ pub(crate) fn convolve(
     let weight = Memory::of(&weight, "weight")?;
     let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
     let mut out = Written::of(&out, "out")?;
-    let (conv, order) = (convolution(described), order(channels_last));
+    let (conv, orders) = (convolution(described), orders(channels_last));
     let (words, weight, bias, out) = (&*words, &*weight, bias.as_deref(), &mut *out);
     run(py, words.len() + weight.len() + out.len(), move |isa| {
-        conv::convolve(isa, words, rows, conv, order, weight, bias, out)
+        conv::convolve(isa, words, rows, conv, orders, weight, bias, out)
     })
 }
 
-/// The gradients of weight and bias; false if some gradient is not finite, and they are of no use.
+/// The gradients of weight and bias; `channels_last` is said of spikes and gradients. False if some gradient is not finite, and they are of no use.
 #[pyfunction]
 #[allow(
     clippy::too_many_arguments,
@@ -167,7 +174,7 @@ pub(crate) fn convolve_weight_gradient(
     words: Tensor<'_>,
     rows: usize,
     described: Described,
-    channels_last: bool,
+    channels_last: (bool, bool),
     grad: Tensor<'_>,
     weight: Tensor<'_>,
     bias: Tensor<'_>,
@@ -175,10 +182,10 @@ pub(crate) fn convolve_weight_gradient(
     let words = Memory::of(&words, "words")?;
     let grad = Memory::of(&grad, "grad")?;
     let (mut weight, mut bias) = (Written::of(&weight, "weight")?, Written::of(&bias, "bias")?);
-    let (conv, order) = (convolution(described), order(channels_last));
+    let (conv, orders) = (convolution(described), orders(channels_last));
     let (words, grad, weight, bias) = (&*words, &*grad, &mut *weight, &mut *bias);
     run(py, words.len() + grad.len(), move |isa| {
-        conv::weight_gradient(isa, words, rows, conv, order, grad, weight, bias)
+        conv::weight_gradient(isa, words, rows, conv, orders, grad, weight, bias)
     })
 }
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bitspike.ops import conv, spikes
+from bitspike.ops.channels_last import is_channels_last
 from bitspike.ops.conv import Convolution
 
 from ._operator import Shapes, operator
@@ -48,8 +49,8 @@ def _convolve_fake(
     *options: Any,
 ) -> Tensor:
     described = _described(channels, size, weight.shape, options)
-    out = weight.new_empty(words.shape[0], *described.grid(), described.outputs)
-    return out.permute(0, 3, 1, 2)
+    out = weight.new_empty(words.shape[0], described.outputs, *described.grid())
+    return conv.in_order(out, conv.sums_lie_last(channels_last, weight))
 
 
 def _weight(channels: int, grad: Tensor, options: tuple[Any, ...]) -> tuple[int, ...]:
@@ -79,8 +80,9 @@ def _weight_gradient_fake(
     *options: Any,
 ) -> tuple[Tensor, Tensor]:
     outputs, group, *kernel = _weight(channels, grad, options)
-    weight = grad.new_empty(outputs, *kernel, group).permute(0, 3, 1, 2)
-    return weight, grad.new_empty(outputs)
+    weight = grad.new_empty(outputs, group, *kernel)
+    last = is_channels_last(grad, sequence=False)
+    return conv.in_order(weight, last), grad.new_empty(outputs)
 
 
 _LEAST = {"size": 0, "stride": 1, "padding": 0, "dilation": 1, "kernel": 1}

@@ -13,6 +13,15 @@ pub enum Order {
     ChannelsLast,
 }
 
+/// The orders of what a convolution reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Orders {
+    /// Of the spikes.
+    pub spikes: Order,
+    /// Of the sums, or of their gradients.
+    pub sums: Order,
+}
+
 /// A convolution of feature maps in one or two dimensions, one of which has a height of 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {

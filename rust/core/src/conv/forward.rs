@@ -1,7 +1,7 @@
 //! The sums of a convolution: rows of weights that the spikes select.
 
 use super::taps::Taps;
-use super::{Convolution, Order, scatter};
+use super::{Convolution, Order, Orders, scatter};
 use crate::Error;
 use crate::matmul::gather::{add, add_selected, store_partial};
 use crate::matmul::packed::Packed;
@@ -11,7 +11,8 @@ use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::{self, layout};
 
 /// `out = spikes ∗ weight + bias` for `rows` rows of feature maps, `weight` being `[outputs, height,
-/// width, channels of a group]`, and `out` `[rows, height, width, outputs]`.
+/// width, channels of a group]`, and `out` `[rows, outputs, height, width]` or, its channels last,
+/// `[rows, height, width, outputs]`.
 ///
 /// Every sum starts from 0, adds in ascending order of the weights, and adds the bias last: its bits
 /// are those of plain loops. All weights must be finite ([`prefers_dense`](super::prefers_dense)
@@ -22,15 +23,16 @@ use crate::spikes::{self, layout};
 /// [`Error::Padding`] if spikes have padding bits set.
 ///
 /// ```
-/// use bitspike::conv::{Convolution, Order, convolve};
+/// use bitspike::conv::{Convolution, Order, Orders, convolve};
 /// use bitspike::simd::Isa;
 ///
 /// let conv = Convolution {
 ///     channels: 1, size: [1, 5], outputs: 1, groups: 1, kernel: [1, 3],
 ///     stride: [1, 1], padding: [0, 1], dilation: [1, 1],
 /// };
+/// let orders = Orders { spikes: Order::ChannelsFirst, sums: Order::ChannelsFirst };
 /// let mut out = [0.0; 5];
-/// convolve(Isa::active()?, &[0b01001], 1, conv, Order::ChannelsFirst, &[1.0, 2.0, 4.0], None, &mut out)?;
+/// convolve(Isa::active()?, &[0b01001], 1, conv, orders, &[1.0, 2.0, 4.0], None, &mut out)?;
 /// assert_eq!(out, [2.0, 1.0, 4.0, 2.0, 1.0]);
 /// # Ok::<(), bitspike::Error>(())
 /// ```
@@ -43,7 +45,7 @@ pub fn convolve(
     words: &[u64],
     rows: usize,
     conv: Convolution,
-    order: Order,
+    orders: Orders,
     weight: &[f32],
     bias: Option<&[f32]>,
     out: &mut [f32],
@@ -68,7 +70,7 @@ pub fn convolve(
         .enumerate()
         .map(|(i, out)| Sums {
             conv,
-            order,
+            orders,
             grid: [height, width],
             weights: &weights,
             bias,
@@ -109,7 +111,7 @@ impl Weights {
 /// The outputs of some samples.
 struct Sums<'a> {
     conv: Convolution,
-    order: Order,
+    orders: Orders,
     /// Height and width of the output.
     grid: [usize; 2],
     weights: &'a Weights,
@@ -125,65 +127,91 @@ impl Kernel for Sums<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let mut taps = Taps::new(self.conv, self.order);
-        let of_line = self.bias.map(|bias| bias.repeat(self.grid[1]));
-        let mut scratch = Scratch::take();
         let Self {
             conv,
             grid: [height, width],
             weights,
-            bias,
-            words,
             row_len,
-            out,
             ..
         } = self;
-        for (i, out) in out
-            .chunks_exact_mut(height * width * conv.outputs)
-            .enumerate()
-        {
-            taps.list(&words[i * row_len..][..row_len]);
-            if let Weights::Runs(_) = weights {
-                out.fill(0.0);
-            }
-            for group in 0..conv.groups {
-                let first = group * conv.group_outputs();
-                let bias = bias.map(|bias| &bias[first..][..conv.group_outputs()]);
-                match weights {
-                    Weights::Runs(runs) => {
-                        runs.add(simd, &taps, group, width, &mut scratch, out);
+        let mut taps = Taps::new(conv, self.orders.spikes);
+        let of_line = self.bias.map(|bias| bias.repeat(width));
+        let (pixels, outputs) = (height * width, conv.outputs);
+        let line_length = match weights {
+            Weights::Runs(runs) => runs.line_length(),
+            Weights::Tiles(_) => 0,
+        };
+        let as_maps = self.orders.sums == Order::ChannelsFirst && outputs > 1;
+        let kept = if as_maps { pixels * outputs } else { 0 };
+        let mut scratch = Scratch::take();
+        let [kept, line] = scratch.slices([kept, line_length]);
+        for (i, out) in self.out.chunks_exact_mut(pixels * outputs).enumerate() {
+            taps.list(&self.words[i * row_len..][..row_len]);
+            let sums = if as_maps { &mut *kept } else { &mut *out };
+            match weights {
+                Weights::Runs(runs) => {
+                    sums.fill(0.0);
+                    for group in 0..conv.groups {
+                        runs.add(simd, &taps, group, width, line, sums);
                     }
-                    Weights::Tiles(groups) => {
-                        for (column, tile) in groups[group].tiles() {
-                            let columns = groups[group].width().min(conv.group_outputs() - column);
-                            let tile = Tile {
-                                weights: tile,
-                                bias: bias.map(|bias| &bias[column..][..columns]),
-                                first: first + column,
-                                columns,
-                                group,
-                            };
-                            match groups[group].width() / S::LANES {
-                                1 => tile.sum::<S, 1>(simd, &mut taps, conv, width, out),
-                                2 => tile.sum::<S, 2>(simd, &mut taps, conv, width, out),
-                                4 => tile.sum::<S, 4>(simd, &mut taps, conv, width, out),
-                                8 => tile.sum::<S, 8>(simd, &mut taps, conv, width, out),
-                                vectors => unreachable!("no tile is {vectors} vectors wide"),
-                            }
-                        }
+                    if let Some(bias) = &of_line {
+                        add_to_lines(bias, sums);
+                    }
+                }
+                Weights::Tiles(groups) => {
+                    for (group, packed) in groups.iter().enumerate() {
+                        add_tiles(simd, &mut taps, (group, packed), self.bias, width, sums);
                     }
                 }
             }
-            if let (Weights::Runs(_), Some(bias)) = (weights, &of_line) {
-                for line in out.chunks_exact_mut(bias.len()) {
-                    line.iter_mut().zip(bias).for_each(
-                        #[inline(always)]
-                        |(out, bias)| *out += bias,
-                    );
-                }
+            if as_maps {
+                let maps = Matrix::new("sums", kept, [outputs, pixels], [1, outputs]);
+                let maps = maps.expect("the sums of a sample have this shape");
+                maps.pack(0..outputs, 0..pixels, pixels, out);
             }
         }
         scratch.put_back();
+    }
+}
+
+/// Adds the bias to each line of sums.
+#[inline(always)]
+fn add_to_lines(bias: &[f32], sums: &mut [f32]) {
+    for line in sums.chunks_exact_mut(bias.len()) {
+        for (sum, bias) in line.iter_mut().zip(bias) {
+            *sum += bias;
+        }
+    }
+}
+
+/// The sums of a group's pixels, `[height, width, outputs]`, tile by tile of its outputs.
+#[inline(always)]
+fn add_tiles<S: Simd>(
+    simd: S,
+    taps: &mut Taps,
+    (group, packed): (usize, &Packed),
+    bias: Option<&[f32]>,
+    width: usize,
+    sums: &mut [f32],
+) {
+    let outputs = taps.conv().group_outputs();
+    for (column, weights) in packed.tiles() {
+        let first = group * outputs + column;
+        let columns = packed.width().min(outputs - column);
+        let tile = Tile {
+            weights,
+            bias: bias.map(|bias| &bias[first..][..columns]),
+            first,
+            columns,
+            group,
+        };
+        match packed.width() / S::LANES {
+            1 => tile.sum::<S, 1>(simd, taps, width, sums),
+            2 => tile.sum::<S, 2>(simd, taps, width, sums),
+            4 => tile.sum::<S, 4>(simd, taps, width, sums),
+            8 => tile.sum::<S, 8>(simd, taps, width, sums),
+            vectors => unreachable!("no tile is {vectors} vectors wide"),
+        }
     }
 }
 
@@ -205,17 +233,17 @@ impl Tile<'_> {
         &self,
         simd: S,
         taps: &mut Taps,
-        conv: Convolution,
         width: usize,
         out: &mut [f32],
     ) {
+        let outputs = taps.conv().outputs;
         let mut bias = [0.0; WIDEST];
         if let Some(given) = self.bias {
             bias[..self.columns].copy_from_slice(given);
         }
-        for (y, line) in out.chunks_exact_mut(width * conv.outputs).enumerate() {
+        for (y, line) in out.chunks_exact_mut(width * outputs).enumerate() {
             let mut additions = 0;
-            for (x, out) in line.chunks_exact_mut(conv.outputs).enumerate() {
+            for (x, out) in line.chunks_exact_mut(outputs).enumerate() {
                 let selected = taps.of(self.group, y, x);
                 additions += selected.len();
                 let mut sum = [simd.splat(0.0); V];

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | maps of bits | ORs of windows | [`max_pool`], backward [`max_pool_gradient`] |
 //! | maps of bits | sums of windows | [`sum_pool`] |
-//! | maps or pixels of bits, weights | pixels of sums | [`convolve`], backward [`weight_gradient`] |
+//! | maps or pixels of bits, weights | maps or pixels of sums | [`convolve`], backward [`weight_gradient`] |
 //!
 //! # Convolution
 //!
@@ -22,6 +22,9 @@
 //!   sums in the first-level cache (`scatter.rs`): no loop is shorter than the events of a line.
 //!
 //! Both add in ascending order of the weights, line by line of the kernel: their bits are equal.
+//!
+//! Sums arise pixel by pixel. Where maps are wanted, those of a sample are transposed while they lie in
+//! the second-level cache.
 
 mod convolution;
 mod dense;
@@ -33,7 +36,7 @@ mod taps;
 mod weight_gradient;
 mod windows;
 
-pub use convolution::{Convolution, Order};
+pub use convolution::{Convolution, Order, Orders};
 pub use dense::prefers_dense;
 pub use forward::convolve;
 pub use pool::{max_pool, max_pool_gradient, sum_pool};

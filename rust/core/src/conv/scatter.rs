@@ -3,7 +3,7 @@
 use super::Convolution;
 use super::taps::Taps;
 use crate::matmul::ADDITIONS_PER_STEP;
-use crate::parallel::{Scratch, progress};
+use crate::parallel::progress;
 use crate::simd::{Isa, Simd};
 use std::ops::Range;
 
@@ -73,12 +73,13 @@ impl Runs {
     }
 
     /// Numbers of a line of sums, with those behind it that runs overhang.
-    fn line_length(&self) -> usize {
+    pub(super) fn line_length(&self) -> usize {
         self.conv.reached() * self.conv.group_outputs() + self.length
     }
 
     /// The sums of a group for a sample whose events are listed: `out` is `[height, width, outputs]`.
-    /// Outputs that no input reaches are left as they are.
+    /// Outputs that no input reaches are left as they are. `sums` is memory for a
+    /// [line](Self::line_length) of them.
     #[inline(always)]
     pub(super) fn add<S: Simd>(
         &self,
@@ -86,10 +87,9 @@ impl Runs {
         taps: &Taps,
         group: usize,
         width: usize,
-        scratch: &mut Scratch,
+        sums: &mut [f32],
         out: &mut [f32],
     ) {
-        let [sums] = scratch.slices([self.line_length()]);
         for (y, line) in out.chunks_exact_mut(width * self.conv.outputs).enumerate() {
             sums.fill(0.0);
             let mut events = 0;
@@ -122,7 +122,7 @@ impl Runs {
     }
 
     /// Adds the gradients `[height, width, outputs]` of a sample, whose events are listed, to those of
-    /// the weights of a group.
+    /// the weights of a group. `padded` is memory for a [line](Self::line_length) of them.
     #[inline(always)]
     pub(super) fn add_gradients<S: Simd>(
         &mut self,
@@ -130,10 +130,9 @@ impl Runs {
         taps: &Taps,
         group: usize,
         width: usize,
-        scratch: &mut Scratch,
+        padded: &mut [f32],
         grad: &[f32],
     ) {
-        let [padded] = scratch.slices([self.line_length()]);
         padded.fill(0.0);
         for (y, line) in grad.chunks_exact(width * self.conv.outputs).enumerate() {
             self.for_each_kept(

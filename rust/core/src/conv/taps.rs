@@ -47,6 +47,12 @@ impl Taps {
         }
     }
 
+    /// The convolution that they belong to.
+    #[inline(always)]
+    pub(super) fn conv(&self) -> Convolution {
+        self.conv
+    }
+
     /// Lists the active inputs of a sample.
     #[inline(always)]
     pub(super) fn list(&mut self, row: &[u64]) {

@@ -1,9 +1,9 @@
 //! The gradients of a convolution's weight and bias.
 
 use super::taps::Taps;
-use super::{Convolution, Order, scatter};
+use super::{Convolution, Order, Orders, scatter};
 use crate::Error;
-use crate::matmul::{ADDITIONS_PER_STEP, tile_width};
+use crate::matmul::{ADDITIONS_PER_STEP, Matrix, tile_width};
 use crate::parallel::{self, Scratch, progress};
 use crate::simd::{Isa, Kernel, Simd, array, dispatch};
 use crate::spikes::{self, layout};
@@ -16,7 +16,7 @@ const PARTS: usize = 8;
 
 /// `out[o][tap] = Σ grad[r][y][x][o]` over the outputs whose tap meets a spike, in the shape of the
 /// weight of [`convolve`](super::convolve), and `bias[o]`, the sum of all gradients of an output. `grad`
-/// is `[rows, height, width, outputs]`.
+/// is `[rows, outputs, height, width]` or, its channels last, `[rows, height, width, outputs]`.
 ///
 /// Samples are taken in 8 parts; in each, and over the parts, sums are in ascending order.
 ///
@@ -27,16 +27,17 @@ const PARTS: usize = 8;
 /// As [`convolve`](super::convolve).
 ///
 /// ```
-/// use bitspike::conv::{Convolution, Order, weight_gradient};
+/// use bitspike::conv::{Convolution, Order, Orders, weight_gradient};
 /// use bitspike::simd::Isa;
 ///
 /// let conv = Convolution {
 ///     channels: 1, size: [1, 5], outputs: 1, groups: 1, kernel: [1, 3],
 ///     stride: [1, 1], padding: [0, 1], dilation: [1, 1],
 /// };
+/// let orders = Orders { spikes: Order::ChannelsFirst, sums: Order::ChannelsFirst };
 /// let (grad, mut out, mut bias) = ([1.0, 2.0, 4.0, 8.0, 16.0], [0.0; 3], [0.0]);
 /// let isa = Isa::active()?;
-/// assert!(weight_gradient(isa, &[0b01001], 1, conv, Order::ChannelsFirst, &grad, &mut out, &mut bias)?);
+/// assert!(weight_gradient(isa, &[0b01001], 1, conv, orders, &grad, &mut out, &mut bias)?);
 /// assert_eq!((out, bias), ([18.0, 9.0, 4.0], [31.0]));
 /// # Ok::<(), bitspike::Error>(())
 /// ```
@@ -49,7 +50,7 @@ pub fn weight_gradient(
     words: &[u64],
     rows: usize,
     conv: Convolution,
-    order: Order,
+    orders: Orders,
     grad: &[f32],
     out: &mut [f32],
     bias: &mut [f32],
@@ -74,7 +75,7 @@ pub fn weight_gradient(
         .zip(&mut sums)
         .map(|(part, sums)| Part {
             conv,
-            order,
+            orders,
             width,
             words: &words[part.start * row_len..part.end * row_len],
             row_len,
@@ -152,7 +153,7 @@ impl Sums {
 /// Some samples and where their gradients go.
 struct Part<'a> {
     conv: Convolution,
-    order: Order,
+    orders: Orders,
     /// Of a line of outputs.
     width: usize,
     words: &'a [u64],
@@ -169,22 +170,31 @@ impl Kernel for Part<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { conv, width, .. } = self;
-        let mut taps = Taps::new(conv, self.order);
+        let mut taps = Taps::new(conv, self.orders.spikes);
+        let line_length = match &self.sums.weights {
+            OfWeights::Runs(runs) => runs.line_length(),
+            OfWeights::Tiles { .. } => 0,
+        };
+        let (outputs, row_grad) = (conv.outputs, self.grad.len() / self.rows);
+        let as_maps = self.orders.sums == Order::ChannelsFirst && outputs > 1;
+        let kept = if as_maps { row_grad } else { 0 };
         let mut scratch = Scratch::take();
-        let row_grad = self.grad.len() / self.rows;
+        let [kept, of_lines, padded] = scratch.slices([kept, width * outputs, line_length]);
         for row in 0..self.rows {
             taps.list(&self.words[row * self.row_len..][..self.row_len]);
-            let grad = &self.grad[row * row_grad..][..row_grad];
-            add_columns(
-                grad,
-                width * conv.outputs,
-                &mut scratch,
-                &mut self.sums.outputs,
-            );
+            let mut grad = &self.grad[row * row_grad..][..row_grad];
+            if as_maps {
+                let pixels = row_grad / outputs;
+                let matrix = Matrix::new("grad", grad, [pixels, outputs], [1, pixels]);
+                let matrix = matrix.expect("the gradients of a sample have this shape");
+                matrix.pack(0..pixels, 0..outputs, outputs, kept);
+                grad = kept;
+            }
+            add_columns(grad, of_lines, &mut self.sums.outputs);
             for group in 0..conv.groups {
                 match &mut self.sums.weights {
                     OfWeights::Runs(runs) => {
-                        runs.add_gradients(simd, &taps, group, width, &mut scratch, grad)
+                        runs.add_gradients(simd, &taps, group, width, padded, grad)
                     }
                     OfWeights::Tiles { width: tile, sums } => {
                         let outputs = conv.group_outputs();
@@ -216,12 +226,11 @@ impl Kernel for Part<'_> {
 }
 
 /// Adds the gradients of a sample's pixels to those of the bias: first the lines of the map, then the
-/// pixels of a line, which keeps rounding errors down.
+/// pixels of a line, which keeps rounding errors down. `of_lines` is memory for a line.
 #[inline(always)]
-fn add_columns(grad: &[f32], line: usize, scratch: &mut Scratch, sums: &mut [f32]) {
-    let [of_lines] = scratch.slices([line]);
+fn add_columns(grad: &[f32], of_lines: &mut [f32], sums: &mut [f32]) {
     of_lines.fill(0.0);
-    for line in grad.chunks_exact(line) {
+    for line in grad.chunks_exact(of_lines.len()) {
         for (sum, x) in of_lines.iter_mut().zip(line) {
             *sum += x;
         }

@@ -85,7 +85,7 @@ impl<'a> Matrix<'a> {
 
     /// Copies `rows` × `columns` into a tile whose rows are `width` long, and zeros the rest of them.
     #[inline(always)]
-    pub(super) fn pack(
+    pub(crate) fn pack(
         &self,
         rows: Range<usize>,
         columns: Range<usize>,

@@ -2,7 +2,7 @@
 
 use crate::bits::{dense, packed};
 use bitspike::Error;
-use bitspike::conv::{Convolution, Order, convolve, prefers_dense, weight_gradient};
+use bitspike::conv::{Convolution, Order, Orders, convolve, prefers_dense, weight_gradient};
 use bitspike::simd::Isa;
 use bitspike::spikes::swap_axes;
 use proptest::prelude::*;
@@ -47,13 +47,24 @@ fn each(conv: Convolution, mut visit: impl FnMut(usize, usize, usize, usize)) {
 }
 
 /// Says only where numbers first differ: there may be many.
-fn assert_same(found: &[f32], expected: &[f32], context: (Isa, Order, Convolution)) {
+fn assert_same(found: &[f32], expected: &[f32], context: (Isa, Orders, Convolution)) {
     assert_eq!(found.len(), expected.len());
     let pairs = found.iter().zip(expected).enumerate();
     let first = pairs
         .into_iter()
         .find(|(_, (found, expected))| found != expected);
     assert_eq!(first, None, "{context:?}");
+}
+
+/// The numbers `[rows, pixels, outputs]` in an order.
+fn in_order(order: Order, pixels: &[f32], [rows, count, outputs]: [usize; 3]) -> Vec<f32> {
+    if order == Order::ChannelsLast {
+        return pixels.to_vec();
+    }
+    let at = |row, output, pixel| pixels[(row * count + pixel) * outputs + output];
+    let maps = (0..rows).flat_map(|row| (0..outputs).map(move |output| (row, output)));
+    maps.flat_map(|(row, output)| (0..count).map(move |pixel| at(row, output, pixel)))
+        .collect()
 }
 
 fn check(conv: Convolution, rows: usize, density: usize) {
@@ -105,37 +116,44 @@ fn check(conv: Convolution, rows: usize, density: usize) {
         let mut channels_last = vec![u64::MAX; words.len()];
         let axes = [conv.channels, conv.size[0] * conv.size[1]];
         swap_axes(isa, &words, rows, axes, &mut channels_last).expect("the lengths fit");
-        for (order, words) in [
-            (Order::ChannelsFirst, &words),
-            (Order::ChannelsLast, &channels_last),
+        let (first, last) = (Order::ChannelsFirst, Order::ChannelsLast);
+        for (spikes, sums, words) in [
+            (first, first, &words),
+            (first, last, &words),
+            (last, first, &channels_last),
+            (last, last, &channels_last),
         ] {
+            let orders = Orders { spikes, sums };
+            let shape = [rows, pixels, conv.outputs];
+            let expected = in_order(sums, &expected, shape);
+            let grad = in_order(sums, &grad, shape);
             let mut out = vec![f32::NAN; expected.len()];
             convolve(
                 isa,
                 words,
                 rows,
                 conv,
-                order,
+                orders,
                 &weight,
                 Some(&bias),
                 &mut out,
             )
             .expect("the lengths fit");
-            assert_same(&out, &expected, (isa, order, conv));
-            let (mut sums, mut of_bias) =
+            assert_same(&out, &expected, (isa, orders, conv));
+            let (mut to_weights, mut of_bias) =
                 (vec![f32::NAN; weight.len()], vec![f32::NAN; bias.len()]);
             let finite = weight_gradient(
                 isa,
                 words,
                 rows,
                 conv,
-                order,
+                orders,
                 &grad,
-                &mut sums,
+                &mut to_weights,
                 &mut of_bias,
             );
             assert_eq!(finite, Ok(true));
-            assert_same(&sums, &to_weight, (isa, order, conv));
+            assert_same(&to_weights, &to_weight, (isa, orders, conv));
             for (sum, wanted) in of_bias.iter().zip(&to_bias) {
                 assert!((f64::from(*sum) - wanted).abs() <= 1e-4 * wanted.abs().max(1.0));
             }
@@ -245,7 +263,10 @@ fn gradients_that_are_not_finite_are_told() {
             &[0, 0],
             1,
             conv,
-            Order::ChannelsLast,
+            Orders {
+                spikes: Order::ChannelsLast,
+                sums: Order::ChannelsLast,
+            },
             &grad,
             &mut out,
             &mut bias,
