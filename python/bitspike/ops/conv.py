@@ -1,8 +1,8 @@
 """Convolutions of packed feature maps: allocation, the choice of algorithm, and the native calls.
 
 Rows of ``C·H·W`` spikes are int64 words ``[R, words(C·H·W)]``, in the order ``[C, H, W]`` or, with
-``channels_last``, ``[H, W, C]``. Results lie in ``channels_last`` memory where torch's would: if the
-spikes or the weight do. One dimension is two, with a height of 1.
+``channels_last``, ``[H, W, C]``. Results lie in ``channels_last`` memory where torch's would: if
+the spikes or the weight do. One dimension is two, with a height of 1.
 """
 
 from __future__ import annotations
