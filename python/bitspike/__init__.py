@@ -62,7 +62,8 @@ from bitspike.ops.buffer import empty_cache as empty_cache
 from bitspike.ops.config import VERSION
 from bitspike.ops.config import show_config as show_config
 from bitspike.reference_path import ReferencePathWarning as ReferencePathWarning
-from bitspike.run.unroll import unroll as unroll
+from bitspike.run import fuse as fuse
+from bitspike.run import unroll as unroll
 from bitspike.spikes import DenseSpikes as DenseSpikes
 from bitspike.spikes import SpikeTensor as SpikeTensor
 from bitspike.spikes import UnpackedView as UnpackedView

@@ -35,6 +35,7 @@ __all__ = [
     "sequence_forward",
     "spike_times",
     "spike_times_gradient",
+    "stack_forward",
     "sum_pool",
     "swap_axes",
     "to_events",
@@ -62,6 +63,12 @@ def sequence_backward(
     initial: Sequence[Tensor | None],
     learned: tuple[Sequence[Tensor], Tensor, Tensor | None] | None,
 ) -> None: ...
+def stack_forward(
+    spikes: Tensor,
+    shape: tuple[int, int, int],
+    layers: Sequence[tuple[Tensor, Tensor | None, _Layer]],
+    outputs: Sequence[tuple[Tensor, list[Tensor]]],
+) -> bool: ...
 def recurrent_forward(
     neurons: _Layer,
     feedback: _Feedback,

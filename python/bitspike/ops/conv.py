@@ -81,9 +81,8 @@ def convolve(
     words: Tensor, conv: Convolution, channels_last: bool, weight: Tensor, bias: Tensor | None
 ) -> Tensor:
     """``spikes ∗ weight + bias``, ``[R, O, H', W']`` for a weight ``[O, C/groups, *kernel]``."""
-    rows, taps = words.shape[0], weight.permute(0, 2, 3, 1).contiguous()
-    last = sums_lie_last(channels_last, weight)
-    if _native.convolve_prefers_dense(words, rows, conv, taps):
+    last, taps = sums_lie_last(channels_last, weight), _taps(weight)
+    if _native.convolve_prefers_dense(words, words.shape[0], conv, taps):
         dense = _unpacked(words, conv, channels_last)
         with threads.serial_if_forked():
             result = torch.conv2d(
@@ -96,10 +95,38 @@ def convolve(
                 groups=conv.groups,
             )
         return in_order(result, last)
-    grid = conv.grid()
+    return gathered(words, conv, (channels_last, last), taps, bias)
+
+
+def gathered(
+    words: Tensor,
+    conv: Convolution,
+    channels_last: tuple[bool, bool],
+    taps: Tensor,
+    bias: Tensor | None,
+) -> Tensor:
+    """The same, at any density by adding the weights of active inputs.
+
+    Args:
+        words: As for :func:`convolve`.
+        conv: Likewise.
+        channels_last: Whether the channels of spikes lie last, and whether those of the result do.
+        taps: The weight as the native module reads it, ``[O, *kernel, C/groups]``.
+        bias: As for :func:`convolve`.
+    """
+    rows, grid, last = words.shape[0], conv.grid(), channels_last[1]
     out = buffer.empty((rows, *grid, conv.outputs) if last else (rows, conv.outputs, *grid))
-    _native.convolve(words, rows, conv, (channels_last, last), weight=taps, bias=bias, out=out)
+    _native.convolve(words, rows, conv, channels_last, weight=taps, bias=bias, out=out)
     return out.permute(0, 3, 1, 2) if last else out
+
+
+def is_dense(words: Tensor, conv: Convolution, weight: Tensor) -> bool:
+    """Whether :func:`convolve` multiplies these spikes as floats."""
+    return _native.convolve_prefers_dense(words, words.shape[0], conv, _taps(weight))
+
+
+def _taps(weight: Tensor) -> Tensor:
+    return weight.permute(0, 2, 3, 1).contiguous()
 
 
 def sums_lie_last(spikes_do: bool, weight: Tensor) -> bool:
@@ -146,6 +173,25 @@ def convolve_weight_gradient(
             output_mask=[False, True, True],
         )
     return in_order(to_weight, last), to_bias
+
+
+def input_gradient(conv: Convolution, grad: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of spikes ``[R, C, H, W]`` for that of the result, as the latter lies."""
+    with threads.serial_if_forked():
+        to_input, _, _ = torch.ops.aten.convolution_backward(
+            grad_output=grad,
+            input=grad.new_empty(1).expand(len(grad), conv.channels, *conv.size),
+            weight=in_order(weight, is_channels_last(grad, sequence=False)),
+            bias_sizes=None,
+            stride=conv.stride,
+            padding=conv.padding,
+            dilation=conv.dilation,
+            transposed=False,
+            output_padding=[0, 0],
+            groups=conv.groups,
+            output_mask=[True, False, False],
+        )
+    return to_input  # type: ignore[no-any-return]
 
 
 def _unpacked(words: Tensor, conv: Convolution, channels_last: bool) -> Tensor:

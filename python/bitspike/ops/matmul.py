@@ -23,12 +23,19 @@ def prefers_dense(words: Tensor | None, rows: int, neurons: int, outputs: int) -
 def product(words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None) -> Tensor:
     """``spikes @ weights + bias`` for words ``[R, words]`` and float32 weights ``[neurons, N]``."""
     rows, outputs = words.shape[0], weights.shape[1]
+    if not prefers_dense(words, rows, neurons, outputs):
+        return gathered(words, weights, bias)
     out = buffer.empty((rows, outputs))
-    if prefers_dense(words, rows, neurons, outputs):
-        with threads.serial_if_forked():
-            for block, target in _blocks(words, neurons, out):
-                torch.mm(block, weights, out=target)
-            return out if bias is None else out.add_(bias)
+    with threads.serial_if_forked():
+        for block, target in _blocks(words, neurons, out):
+            torch.mm(block, weights, out=target)
+        return out if bias is None else out.add_(bias)
+
+
+def gathered(words: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+    """The same, at any density by adding the weights of active inputs."""
+    rows = words.shape[0]
+    out = buffer.empty((rows, weights.shape[1]))
     _native.product(words, rows, weights, bias, out)
     return out
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from bitspike.ops import conv as ops
 
 from .tensor import SpikeTensor
-
-aten = torch.ops.aten
 
 
 def convolution(
@@ -55,22 +52,8 @@ def convolution_backward(
         return NotImplemented
     to_x = to_weight = to_bias = None
     if output_mask[0]:
-        # Torch's gradient lies as the weight does, for it does not see these spikes.
-        if x.channels_last and x.dim() == 4:
-            grad, weight = (y.contiguous(memory_format=torch.channels_last) for y in (grad, weight))
-        to_x, _, _ = aten.convolution_backward(
-            grad_output=grad,
-            input=grad.new_empty(1).expand(x.shape),
-            weight=weight,
-            bias_sizes=None,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            transposed=False,
-            output_padding=output_padding,
-            groups=groups,
-            output_mask=[True, False, False],
-        )
+        to_x = ops.input_gradient(conv, _two_dimensional(grad), _two_dimensional(weight))
+        to_x = _of_shape(to_x, x.dim())
     if output_mask[1] or output_mask[2]:
         to_weight, to_bias = ops.convolve_weight_gradient(
             maps(x), conv, x.channels_last, _two_dimensional(grad.float())

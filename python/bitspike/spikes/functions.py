@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 from torch.nn import functional as F
 
 from bitspike.ops.route import is_watched
@@ -75,6 +76,26 @@ def _storage(x: Any) -> Any:
     raise RuntimeError("a SpikeTensor has no storage of numbers; take that of its .dense()")
 
 
+def _grad(outputs: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+    """``torch.autograd.grad`` with respect to spikes.
+
+    Backward may run a program again, as checkpoints do, and must then meet functions of spikes as
+    forward did; but within a function of spikes they are switched off. So torch is asked for the
+    gradients at the places of the spikes in the graph.
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    edges = [get_gradient_edge(x) if _has_edge(x) else x for x in inputs]
+    if any(isinstance(x, SpikeTensor) for x in (*outputs, *edges)):
+        return NotImplemented
+    with torch._C._EnableTorchFunction():
+        return torch.autograd.grad(outputs, edges, *args, **options)
+
+
+def _has_edge(x: Any) -> bool:
+    return isinstance(x, SpikeTensor) and x.requires_grad
+
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     F.linear: linear,
     F.max_pool2d: max_pool2d,
@@ -83,6 +104,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     Tensor.unbind: _unbind,
     Tensor.view: _view,
     torch.unbind: _unbind,
+    torch.autograd.grad: _grad,
     Tensor.__dlpack__: _dlpack,
     Tensor.storage: _storage,
     Tensor.data.__set__: _assigned_data,  # type: ignore[attr-defined]

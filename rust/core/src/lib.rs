@@ -13,6 +13,7 @@ pub mod scan;
 pub mod sequence;
 pub mod simd;
 pub mod spikes;
+pub mod stack;
 pub mod surrogate;
 pub mod tiling;
 

@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 11] = [
     &["neuron", "surrogate"],
     &["registry"],
     &["sequence", "scan"],
-    &["recurrent"],
+    &["recurrent", "stack"],
 ];
 
 /// A module's path in the crate: `[]` is that of `lib.rs`.

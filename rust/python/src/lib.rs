@@ -18,6 +18,7 @@ mod recurrent;
 mod scan;
 mod sequence;
 mod spikes;
+mod stack;
 mod tensor;
 mod view;
 
@@ -45,4 +46,6 @@ mod _native {
         bernoulli, count, count_axis, from_events, pack, spike_times, spike_times_gradient,
         swap_axes, to_events, unpack,
     };
+    #[pymodule_export]
+    use super::stack::stack_forward;
 }

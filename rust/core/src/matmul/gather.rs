@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The sums of some rows of spikes, for one tile of the weights.
 #[derive(Debug)]
 pub(super) struct Gather<'a> {
-    pub(super) weights: Matrix<'a>,
+    pub(super) weights: Weights<'a>,
     pub(super) tile: &'a Tile,
     pub(super) active: &'a [Active],
     pub(super) plan: &'a Plan,
@@ -24,6 +24,15 @@ pub(super) struct Gather<'a> {
     /// Where the sums of all rows of the weights go, for the tile's columns.
     pub(super) column_sums: Option<&'a mut [f32]>,
     pub(super) target: Target<'a>,
+}
+
+/// What is summed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Weights<'a> {
+    /// The tile's columns of a matrix.
+    Matrix(Matrix<'a>),
+    /// The tile itself, packed: so many rows of its width.
+    Tile(&'a [f32]),
 }
 
 /// Where finished sums go.
@@ -56,14 +65,23 @@ impl Gather<'_> {
     fn sum<S: Simd, const V: usize>(mut self, simd: S) {
         let mut scratch = Scratch::take();
         let width = V * S::LANES;
-        let [inputs, _] = self.weights.shape();
+        let inputs = self.inputs();
         let rows = self.active.iter().map(|active| active.rows).sum::<usize>();
-        let slab = inputs.min(self.plan.slab);
+        let slab = match self.weights {
+            Weights::Matrix(_) => inputs.min(self.plan.slab),
+            Weights::Tile(_) => 0,
+        };
         let [packed, sums] = scratch.slices([slab * width, rows * width]);
         for slab in cut(0..inputs, self.plan.slab) {
-            let weights = &mut packed[..slab.len() * width];
-            self.weights
-                .pack(slab.clone(), self.tile.columns.clone(), width, weights);
+            let place = slab.start * width..slab.end * width;
+            let weights = match self.weights {
+                Weights::Matrix(matrix) => {
+                    let packed = &mut packed[..place.len()];
+                    matrix.pack(slab.clone(), self.tile.columns.clone(), width, packed);
+                    &*packed
+                }
+                Weights::Tile(tile) => &tile[place],
+            };
             if let Some(nonfinite) = self.nonfinite
                 && !are_finite::<S, V>(simd, weights)
             {
@@ -94,6 +112,15 @@ impl Gather<'_> {
         simd.drain();
     }
 
+    /// How many rows the weights have.
+    #[inline(always)]
+    fn inputs(&self) -> usize {
+        match self.weights {
+            Weights::Matrix(matrix) => matrix.shape()[0],
+            Weights::Tile(tile) => tile.len() / self.tile.width,
+        }
+    }
+
     /// Adds the weights of a block of inputs to the sums of a chunk of rows. The first block starts
     /// the sums and the last one finishes them.
     #[inline(always)]
@@ -108,7 +135,7 @@ impl Gather<'_> {
     ) {
         let width = V * S::LANES;
         let is_first = block.start == 0;
-        let is_last = block.end == self.weights.shape()[0];
+        let is_last = block.end == self.inputs();
         let list = block.start / self.plan.block;
         for (row, kept) in sums.chunks_exact_mut(width).enumerate() {
             let mut sum = if is_first {

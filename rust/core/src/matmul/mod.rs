@@ -32,13 +32,14 @@ mod matrix;
 pub(crate) mod nonfinite;
 pub(crate) mod packed;
 mod plan;
+mod prepared;
 
 use crate::simd::{Columns, Isa, dispatch};
 use crate::spikes::{self, layout};
 use crate::tiling::cut;
 use crate::{Error, parallel};
 use active::Active;
-use gather::{Gather, Target};
+use gather::{Gather, Target, Weights};
 use nonfinite::Nonfinite;
 use plan::{CHUNK, Plan};
 use std::sync::atomic::AtomicBool;
@@ -46,6 +47,7 @@ use std::sync::atomic::AtomicBool;
 pub use matrix::Matrix;
 pub use plan::prefers_dense;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
+pub(crate) use prepared::product_of_packed;
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and
 /// `out` `[rows, outputs]`.
@@ -109,7 +111,7 @@ pub fn product(
         );
         for (tile, out) in plan.tiles.iter().zip(bands) {
             items.push(Gather {
-                weights,
+                weights: Weights::Matrix(weights),
                 tile,
                 active,
                 plan: &plan,
@@ -198,7 +200,7 @@ pub fn weight_gradient(
             .zip(Columns::split(tile_rows, inputs, bands))
         {
             items.push(Gather {
-                weights: grad,
+                weights: Weights::Matrix(grad),
                 tile,
                 active,
                 plan: &plan,

@@ -46,6 +46,11 @@ impl Packed {
         !self.buffer[self.place.clone()].iter().fold(false, bad)
     }
 
+    /// Rows of the matrix.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Columns per tile.
     pub(crate) fn width(&self) -> usize {
         self.width

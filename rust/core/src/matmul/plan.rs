@@ -64,8 +64,19 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan for `count` spikes in `rows` rows of `inputs`, no size 0.
-    pub(super) fn new(isa: Isa, count: usize, [rows, inputs, outputs]: [usize; 3]) -> Self {
-        let tiles: Vec<_> = tiles(isa, outputs).collect();
+    pub(super) fn new(isa: Isa, count: usize, sizes: [usize; 3]) -> Self {
+        let tiles = tiles(isa, sizes[2]).collect();
+        Self::of_tiles(tiles, count, sizes)
+    }
+
+    /// The same for weights that are packed in tiles of one width.
+    pub(super) fn packed(width: usize, count: usize, sizes: [usize; 3]) -> Self {
+        let tile = |columns| Tile { columns, width };
+        let tiles = cut(0..sizes[2], width).map(tile).collect();
+        Self::of_tiles(tiles, count, sizes)
+    }
+
+    fn of_tiles(tiles: Vec<Tile>, count: usize, [rows, inputs, outputs]: [usize; 3]) -> Self {
         let additions = count.saturating_add(rows).saturating_mul(outputs);
         let work = inputs
             .saturating_mul(outputs)

@@ -16,6 +16,7 @@ pub(crate) use interrupt::{pieces, progress};
 pub(crate) use scratch::Scratch;
 
 use interrupt::Shared;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -51,6 +52,11 @@ impl Executor for ScopedThreads {
     }
 }
 
+thread_local! {
+    /// Whether the thread works on an item of many: what that does in turn, it does alone.
+    static WORKS: Cell<bool> = const { Cell::new(false) };
+}
+
 static EXECUTOR: OnceLock<Box<dyn Executor>> = OnceLock::new();
 
 /// Makes all later work run on `executor`. Returns false if one is already installed.
@@ -68,13 +74,15 @@ fn executor() -> &'static dyn Executor {
     EXECUTOR.get().map_or(&ScopedThreads, Box::as_ref)
 }
 
-/// Calls `f` once with each item, on several threads if `work` elementary steps are worth it.
+/// Calls `f` once with each item, on several threads if `work` elementary steps are worth it. Calls
+/// within `f` run on its thread, unless that is the only one.
 ///
 /// # Panics
 /// If `f` panics; the other items may or may not have been worked on.
 pub fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(I) + Sync) {
     let wanted = items.len().min(work / GRAIN + 1);
-    let threads = if wanted > 1 { wanted.min(threads()) } else { 1 };
+    let alone = wanted <= 1 || WORKS.get();
+    let threads = if alone { 1 } else { wanted.min(threads()) };
     let share = work / items.len().max(1);
     if threads == 1 {
         return items.into_iter().for_each(|item| {
@@ -89,6 +97,7 @@ pub fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(I) + Sync) {
         .collect();
     let next = AtomicUsize::new(0);
     executor().run(threads, &|| {
+        let _working = Working::start();
         shared.work(|| {
             while let Some(slot) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let _counted = shared.item();
@@ -98,6 +107,22 @@ pub fn for_each<I: Send>(items: Vec<I>, work: usize, f: impl Fn(I) + Sync) {
             }
         });
     });
+}
+
+/// As long as it lives, its thread works on items of many.
+struct Working;
+
+impl Working {
+    fn start() -> Self {
+        WORKS.set(true);
+        Self
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        WORKS.set(false);
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +141,18 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, (0..1000).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn items_work_on_their_own_thread() {
+        let items = || (0..8).collect::<Vec<_>>();
+        for_each(items(), 100 * GRAIN, |_| {
+            let outer = std::thread::current().id();
+            for_each(items(), 100 * GRAIN, |_| {
+                let alone = super::threads() > 1;
+                assert!(!alone || std::thread::current().id() == outer);
+            });
+        });
     }
 
     #[test]

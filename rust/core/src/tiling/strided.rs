@@ -103,6 +103,15 @@ impl<'a> Strided<'a> {
         }
     }
 
+    /// The view without the samples in front of this one.
+    pub(crate) fn starting_at(self, sample: usize) -> Strided<'a> {
+        let start = (sample * self.sample).min(self.data.len());
+        Strided {
+            data: &self.data[start..],
+            ..self
+        }
+    }
+
     /// Where `(sample, neuron)` lies in a buffer with these strides.
     pub(crate) fn offset(&self, sample: usize, neuron: usize) -> usize {
         sample * self.sample + if self.per_neuron { neuron } else { 0 }

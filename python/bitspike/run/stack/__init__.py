@@ -1,0 +1,1 @@
+"""Layers that run as one: bits between them, some samples at a time."""

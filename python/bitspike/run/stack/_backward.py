@@ -1,0 +1,72 @@
+"""The way back through a stack: some samples at a time, from its last step to its first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ._forward import Stack, block_of, joined, of_states, of_steps
+from ._steps import Upstream
+
+
+class Backward:
+    """The gradients of a stack, as far as its samples have been taken."""
+
+    def __init__(
+        self, stack: Stack, words: Sequence[Tensor], values: Sequence[Any], need: Sequence[bool]
+    ) -> None:
+        """Takes the words that enter each step, and which of spikes and values need gradients."""
+        self.stack, self.words = stack, words
+        self.values = list(of_steps(stack, values))
+        self.needs: list[list[bool]] = []
+        reached = need[0]
+        for own in of_steps(stack, need[1:]):
+            self.needs.append([reached, *own])
+            reached = reached or any(own)
+        self.spikes: list[Tensor | None] = []
+        """Of the spikes that enter, block by block."""
+        self.shared: list[list[Tensor | None]] = [
+            [None] * (step.values - step.states) for step in stack.steps
+        ]
+        """Of what all samples read, summed so far."""
+        self.initial: list[list[list[Tensor | None]]] = [
+            [[] for _ in range(step.states)] for step in stack.steps
+        ]
+        """Of initial states, block by block."""
+
+    def gradients(self, grads: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """The gradients of spikes and values, for those of spikes and last states."""
+        for samples in self.stack.blocks(*self.words[0].shape[:2]):
+            self._add(samples, grads)
+        found: list[Tensor | None] = [joined(self.spikes, 1)]
+        for shared, initial in zip(self.shared, self.initial, strict=True):
+            found += [*shared, *(joined(parts, 0) for parts in initial)]
+        return found
+
+    def _add(self, samples: slice, grads: Sequence[Tensor | None]) -> None:
+        """Adds the gradients of some samples."""
+        upstream = None if grads[0] is None else grads[0][:, samples]
+        last = list(of_states(self.stack, grads[1:]))
+        for i in reversed(range(len(self.stack.steps))):
+            step, need = self.stack.steps[i], self.needs[i]
+            own = [None if x is None else x[samples] for x in last[i]]
+            words = self.words[i][:, samples].contiguous()
+            values = block_of(step, self.values[i], samples)
+            if any(need) and not (upstream is None and own.count(None) == len(own)):
+                found = step.backward(words, values, Upstream(upstream, own), need)
+                upstream, to_values = found
+            else:
+                upstream, to_values = None, [None] * step.values
+            self._sum(i, to_values)
+        self.spikes.append(upstream)
+
+    def _sum(self, i: int, to_values: Sequence[Tensor | None]) -> None:
+        shared = self.shared[i]
+        for k, grad in enumerate(to_values):
+            if k >= len(shared):
+                self.initial[i][k - len(shared)].append(grad)
+            elif grad is not None:
+                sum_ = shared[k]
+                shared[k] = grad if sum_ is None else sum_.add_(grad)
