@@ -145,7 +145,10 @@ impl<N: Neuron> Job<'_, '_, N> {
     ) {
         let samples = self.batch.samples.clone();
         let all = self.batch.vectors::<S>();
+        let layer = self.batch.layer;
+        let one_to_one = matches!(layer.connection, Connection::OneToOne(_));
         for (i, t) in steps.enumerate().rev() {
+            let comes_back = one_to_one && t + 1 < layer.neurons.shape.steps;
             progress(2 * self.batch.plane());
             for row in 0..samples.len() {
                 for first in (0..all).step_by(TILE) {
@@ -159,6 +162,7 @@ impl<N: Neuron> Job<'_, '_, N> {
                             (i, t),
                             (row, v),
                             slopes[v - first],
+                            comes_back,
                             carried,
                         );
                     }
@@ -196,8 +200,12 @@ impl<N: Neuron> Job<'_, '_, N> {
     }
 
     /// Sends the gradients of vector `v` of a row back through step `t`, the `i`-th of the present
-    /// chunk.
+    /// chunk. `comes_back`: its spikes return to their own neurons, by a weight that is learned.
     #[inline(always)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "when, where, what comes in, what goes out"
+    )]
     fn step_back<S: Simd, const IMMEDIATE: bool, const LEARN: bool>(
         &mut self,
         simd: S,
@@ -205,6 +213,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         (i, t): (usize, usize),
         (row, v): (usize, usize),
         slope: S::F32,
+        comes_back: bool,
         carried: &mut Carried,
     ) {
         let (batch, zero) = (&self.batch, simd.splat(0.0));
@@ -236,12 +245,15 @@ impl<N: Neuron> Job<'_, '_, N> {
         carried.store::<S, N, LEARN>(simd, at, &carry);
 
         let place = row * batch.neurons() + first;
-        let one_to_one = matches!(batch.layer.connection, Connection::OneToOne(_));
-        if LEARN && one_to_one && t + 1 < batch.layer.neurons.shape.steps {
+        if LEARN && comes_back {
             let reset = lanes.delayed(simd, entered);
             let level = N::level(simd, lanes.parameters, compared);
             let fired = lanes.fires(simd, &reset, level);
-            let next = simd.load_partial(&self.current.row(t + 1)[place..][..width]);
+            let next = &self.current.row(t + 1)[place..][..width];
+            let next = match width == S::LANES {
+                true => simd.load(next),
+                false => simd.load_partial(next),
+            };
             carried.add_one_to_one::<S, N>(simd, at, simd.select(fired, next, zero));
         }
         let out = &mut self.current.row(t)[place..][..width];
