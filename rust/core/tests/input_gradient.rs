@@ -89,14 +89,17 @@ impl Case {
         let mut active = vec![0; rows * row];
         // What lies behind a word's last value is not read as a number that counts.
         let mut values = vec![f32::NAN; rows * row * 64];
-        let mut ends = vec![0; rows * row];
-        for (i, &error) in errors.iter().enumerate() {
-            let (r, n) = (i / shape.neurons, i % shape.neurons);
-            if error != 0.0 {
-                let word = r * row + n / 64;
-                active[word] |= 1 << (n % 64);
-                values[word * 64 + ends[word]] = error;
-                ends[word] += 1;
+        let mut ends = vec![0; shape.samples * row];
+        for r in (0..rows).rev() {
+            for n in 0..shape.neurons {
+                let error = errors[r * shape.neurons + n];
+                if error != 0.0 {
+                    let word = r * row + n / 64;
+                    let stream = word % (shape.samples * row);
+                    active[word] |= 1 << (n % 64);
+                    values[stream * 64 * shape.steps + ends[stream]] = error;
+                    ends[stream] += 1;
+                }
             }
         }
         Self {

@@ -19,7 +19,8 @@ pub struct FilteredErrors<'a> {
     pub shape: Shape,
     /// Whose error is not 0: a row of words for each step and sample, `[T, B, words]`, as of spikes.
     pub active: &'a [u64],
-    /// 64 places for each word: the errors of its active neurons, ascending, and then anything.
+    /// The errors of the active neurons, side by side: for each sample and word `64·T` places, of which
+    /// the first are filled, from the last step to the first, neurons ascending: `[B, words, 64·T]`.
     pub values: &'a [f32],
     /// `β`: the gradient of a step is its error and `β` times the gradient of the step after.
     pub decay: f32,
@@ -48,7 +49,7 @@ const STEPS: usize = 64;
 ///
 /// // Two steps of two neurons. The second has an error at the second step, the first at the first.
 /// let mut values = [0.0; 128];
-/// (values[0], values[64]) = (1.0, 4.0);
+/// (values[0], values[1]) = (4.0, 1.0);
 /// let errors = FilteredErrors {
 ///     shape: Shape { steps: 2, samples: 1, neurons: 2 },
 ///     active: &[0b01, 0b10],
@@ -180,19 +181,26 @@ impl Kernel for Extract<'_, '_> {
         lists.ends.reserve(steps);
         lists.neurons.resize(total + indices::SLACK, 0);
         lists.values.resize(total + WORD_BITS, 0.0);
+        let capacity = steps * WORD_BITS;
+        let values = &errors.values[sample * row_len * capacity..][..row_len * capacity];
+        // What is left of each word's places.
+        let mut rests: Vec<_> = values.chunks_exact(capacity).collect();
         let mut end = 0;
         for block in cut(0..steps, STEPS) {
             progress(2 * block.len() * row_len);
             for step in block.map(|step| steps - 1 - step) {
                 let words = &errors.active[row(step)];
-                let places = &errors.values[row(step).start * WORD_BITS..][..row_len * WORD_BITS];
                 let mut at = end;
-                for (word, places) in words.iter().zip(places.chunks_exact(WORD_BITS)) {
+                for (word, rest) in words.iter().zip(&mut rests) {
                     let count = word.count_ones() as usize;
                     let to = &mut lists.values[at..][..WORD_BITS];
                     for first in (0..count).step_by(S::LANES) {
-                        simd.store(&mut to[first..], simd.load(&places[first..]));
+                        match rest.get(first..first + S::LANES) {
+                            Some(values) => simd.store(&mut to[first..], simd.load(values)),
+                            None => to[first..count].copy_from_slice(&rest[first..count]),
+                        }
                     }
+                    *rest = &rest[count..];
                     at += count;
                 }
                 end = indices::append(words, &mut lists.neurons, end);

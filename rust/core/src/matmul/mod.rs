@@ -46,8 +46,8 @@ use std::sync::atomic::AtomicBool;
 
 pub use input_gradient::{FilteredErrors, input_gradient};
 pub use matrix::Matrix;
-pub use plan::prefers_dense;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
+pub use plan::{gradient_prefers_dense, prefers_dense};
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and
 /// `out` `[rows, outputs]`.

@@ -18,7 +18,8 @@ use crate::tiling::{Shape, Span, Tile, split_columns};
 pub struct Errors<'a> {
     /// Whose error is not 0: a row of words for each step and sample, `[T, B, words]`, as of spikes.
     pub active: &'a mut [u64],
-    /// 64 places for each word: the errors of its active neurons, ascending, and then rubbish.
+    /// The errors of the active neurons, side by side: for each sample and word `64·T` places, of which
+    /// the first are filled, from the last step to the first, neurons ascending: `[B, words, 64·T]`.
     pub values: &'a mut [f32],
 }
 
@@ -33,11 +34,19 @@ impl Errors<'_> {
     }
 }
 
+/// Most words of a tile.
+const WORDS: usize = 2;
+
 /// What one thread writes of [`Errors`].
 #[derive(Debug)]
 pub(super) struct ErrorColumns<'a> {
     active: Columns<'a, u64>,
+    /// A single row.
     values: Columns<'a, f32>,
+    /// Places of a word.
+    capacity: usize,
+    /// How many places of each word of the present tile are filled.
+    ends: [usize; WORDS],
 }
 
 impl<'a> ErrorColumns<'a> {
@@ -48,23 +57,31 @@ impl<'a> ErrorColumns<'a> {
         spans: &[Span],
     ) -> impl Iterator<Item = Option<Self>> {
         let row = shape.samples * words(shape.neurons);
+        let capacity = shape.steps * WORD_BITS;
         let (active, values) = errors.map(|x| (x.active, x.values)).unzip();
         let of_words = |span: Span| span.words(shape.neurons);
         let of_places = |span: Span| {
             let words = span.words(shape.neurons);
-            words.start * WORD_BITS..words.end * WORD_BITS
+            words.start * capacity..words.end * capacity
         };
         let active = split_columns(active, row, spans, of_words);
-        let values = split_columns(values, row * WORD_BITS, spans, of_places);
-        let pairs = active.zip(values);
-        pairs.map(|(active, values)| {
-            active
-                .zip(values)
-                .map(|(active, values)| Self { active, values })
+        let values = split_columns(values, row * capacity, spans, of_places);
+        active.zip(values).map(move |(active, values)| {
+            Some(Self {
+                active: active?,
+                values: values?,
+                capacity,
+                ends: [0; WORDS],
+            })
         })
     }
 
-    /// Writes the errors of a tile at a step.
+    /// Begins with the last step of a tile.
+    pub(super) fn begin(&mut self) {
+        self.ends = [0; WORDS];
+    }
+
+    /// Writes the errors of a tile at a step, the one before that of the last call.
     #[inline(always)]
     pub(super) fn write<S: Simd>(
         &mut self,
@@ -74,22 +91,27 @@ impl<'a> ErrorColumns<'a> {
         errors: &[S::F32; TILE],
     ) {
         let words = tile.words_of(span, self.active.row(step));
-        let values = &mut self.values.row(step)[tile.first - span.first..];
-        let values = values.chunks_exact_mut(WORD_BITS);
-        let errors = errors.chunks(WORD_BITS / S::LANES);
-        let last = (tile.width - 1) % WORD_BITS + 1;
-        let count = words.len();
-        for (w, ((word, values), errors)) in words.iter_mut().zip(values).zip(errors).enumerate() {
-            let (mut bits, mut end) = (0, 0);
+        let first = (tile.first - span.first) / WORD_BITS * self.capacity;
+        let values = &mut self.values.row(0)[first..];
+        let last = (tile.width - 1) / WORD_BITS;
+        let places = values.chunks_exact_mut(self.capacity).zip(&mut self.ends);
+        let errors = errors.chunks(WORD_BITS / S::LANES).zip(places);
+        for (w, (word, (errors, (places, end)))) in words.iter_mut().zip(errors).enumerate() {
+            let width = if w == last {
+                tile.width - w * WORD_BITS
+            } else {
+                WORD_BITS
+            };
+            // Lanes beyond the last neuron hold anything.
+            let neurons = u64::MAX >> (WORD_BITS - width);
+            let mut bits = 0;
             for (i, &error) in errors.iter().enumerate() {
-                let active = simd.to_bits(simd.nonzero(error));
-                simd.compress(&mut values[end..], active, error);
+                let active = simd.to_bits(simd.nonzero(error)) & neurons >> (i * S::LANES);
+                simd.compress(&mut places[*end..], active, error);
                 bits |= active << (i * S::LANES);
-                end += active.count_ones() as usize;
+                *end += active.count_ones() as usize;
             }
-            // Lanes beyond the last neuron hold anything, behind all others.
-            let neurons = if w + 1 == count { last } else { WORD_BITS };
-            *word = bits & u64::MAX >> (WORD_BITS - neurons);
+            *word = bits;
         }
     }
 }

@@ -53,11 +53,14 @@ impl Written {
         let rows = shape.steps * shape.samples;
         assert_eq!(padding_is_zero(&self.active, rows, shape.neurons), Ok(true));
         let mut dense = vec![0.0; rows * shape.neurons];
-        for (i, &word) in self.active.iter().enumerate() {
+        let mut ends = vec![0; row * shape.samples];
+        for (i, &word) in self.active.iter().enumerate().rev() {
             let (r, w) = (i / row, i % row);
-            let mut values = self.values[i * 64..].iter();
+            let stream = i % (row * shape.samples);
+            // Steps come from the last to the first, samples and words beside each other.
             for bit in (0..64).filter(|bit| word >> bit & 1 == 1) {
-                let value = *values.next().expect("one for each bit");
+                let value = self.values[stream * 64 * shape.steps + ends[stream]];
+                ends[stream] += 1;
                 assert!(value != 0.0);
                 dense[r * shape.neurons + w * 64 + bit] = value;
             }

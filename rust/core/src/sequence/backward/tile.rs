@@ -87,6 +87,9 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
         }
 
+        if let Some(errors) = &mut self.errors {
+            errors.begin();
+        }
         let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
         let mut state = initial::<S, N, FULL>(simd, self.layer, tile);
         for pass in history.chunks().passes() {
