@@ -112,9 +112,7 @@ def input_gradient(
     weights: Tensor,
     out: Tensor,
 ) -> bool: ...
-def gradient_prefers_dense(
-    active: Tensor | None, rows: int, weights: tuple[int, int]
-) -> bool: ...
+def gradient_prefers_dense(active: Tensor | None, rows: int, weights: tuple[int, int]) -> bool: ...
 def convolve(
     words: Tensor,
     rows: int,
