@@ -34,8 +34,7 @@ def reader(ctx: Any, kind: type[torch.autograd.Function]) -> Any:
     """
     node: Any = ctx.next_functions[0][0]
     reads = isinstance(node, kind._backward_cls) and node.needs_input_grad[0]  # type: ignore[attr-defined]
-    # Not where the gradient is only asked for, by torch.autograd.grad.
-    return node if reads and torch._C._will_engine_execute_node(node) else None
+    return node if reads else None
 
 
 def leave(node: Any, grad: Tensor, errors: Errors) -> None:
