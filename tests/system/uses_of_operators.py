@@ -200,6 +200,7 @@ def shorter(x):
 ANY_SIZE = {
     ("convolve", "weight"): "its last axes are the kernel",
     ("weight_gradient", "grad"): "its last axis is the number of outputs",
+    ("input_gradient", "weight"): "its last axis is the number of inputs",
     ("scan_forward", "x"): "its last axis is free beside a key",
     ("scan_backward", "x"): "it is not read where there is no key",
 }

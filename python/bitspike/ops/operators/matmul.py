@@ -50,6 +50,8 @@ def _weight_gradient_shapes(words: Tensor, neurons: int, grad: Tensor) -> Shapes
 def _input_gradient_shapes(
     grad: Tensor, active: Tensor, values: Tensor, decay: float, weight: Tensor
 ) -> Shapes:
+    if grad.dim() != 3:
+        raise ValueError(f"grad must be [T, B, N], not of shape {tuple(grad.shape)}")
     steps, samples, neurons = grad.shape
     row = words(neurons)
     yield "active", active, (steps, samples, row)
