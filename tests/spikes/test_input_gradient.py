@@ -51,7 +51,7 @@ class Hidden(nn.Module):
         super().__init__()
         torch.manual_seed(1)
         self.linear = nn.Linear(inputs, outputs)
-        options = {"beta": 0.9, **options} if neuron is not snn.Lapicque else options
+        options = {"beta": 0.9, **options} if neuron is snn.Leaky else options
         self.neuron = neuron(spike_grad=spike_grad, multi_step=True, **options)
 
     def run(self, spikes, current=lambda x: x):
@@ -129,7 +129,7 @@ def test_it_is_the_gradient_in_double_precision(products):
 
 @pytest.mark.parametrize(
     ("neuron", "options"),
-    [(snn.PLIF, {"beta": 0.8}), (snn.Lapicque, {"beta": 0.8})],
+    [(snn.PLIF, {"beta": 0.8}), (snn.Lapicque, {"beta": 0.8}), (snn.IF, {})],
 )
 def test_other_neurons_with_one_decay(products, neuron, options):
     layer = Hidden(neuron, **options)
@@ -164,7 +164,7 @@ def test_any_shape(steps, samples, inputs, outputs, prefers):
         {"spike_grad": surrogate.gaussian()},
         {"reset_mechanism": "zero"},
         {"beta": torch.full((N,), 0.9)},
-        {"neuron": snn.Synaptic, "alpha": 0.8},
+        {"neuron": snn.Synaptic, "alpha": 0.8, "beta": 0.9},
         {"detach_reset": False},
     ],
     ids=str,

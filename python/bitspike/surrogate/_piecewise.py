@@ -27,8 +27,8 @@ class StraightThroughEstimator(Surrogate):
 class Triangle(Surrogate):
     """``max(0, 1 - |x|/w) / w`` (Bellec et al. 2018).
 
-    It is 0 for ``|x| >= w``: with a width of 0.3 to 0.5 few neurons pass a gradient, which makes that
-    of the layer's input much cheaper.
+    It is 0 for ``|x| >= w``: with a width of 0.3 to 0.5 few neurons pass a gradient, which makes
+    that of the layer's input much cheaper.
     """
 
     NAME = "triangle"
