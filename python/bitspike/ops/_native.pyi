@@ -19,9 +19,12 @@ __all__ = [
     "count",
     "count_axis",
     "describe",
+    "error_decay",
     "force_isa",
     "from_events",
     "install_torch_pool",
+    "gradient_prefers_dense",
+    "input_gradient",
     "max_pool",
     "max_pool_gradient",
     "pack",
@@ -62,6 +65,7 @@ def sequence_backward(
     current: Tensor | None,
     initial: Sequence[Tensor | None],
     learned: tuple[Sequence[Tensor], Tensor, Tensor | None] | None,
+    errors: tuple[Tensor, Tensor] | None,
 ) -> None: ...
 def stack_forward(
     spikes: Tensor,
@@ -69,6 +73,7 @@ def stack_forward(
     layers: Sequence[tuple[Tensor, Tensor | None, _Layer]],
     outputs: Sequence[tuple[Tensor, list[Tensor]]],
 ) -> bool: ...
+def error_decay(layer: _Layer, surrogate: tuple[str, Sequence[float]]) -> float | None: ...
 def recurrent_forward(
     neurons: _Layer,
     feedback: _Feedback,
@@ -106,6 +111,15 @@ def weight_gradient(
     spikes: Tensor, inputs: int, grad: Tensor, out: Tensor, bias: Tensor | None
 ) -> None: ...
 def prefers_dense(spikes: Tensor | None, rows: int, inputs: int, outputs: int) -> bool: ...
+def input_gradient(
+    shape: tuple[int, int, int],
+    active: Tensor,
+    values: Tensor,
+    decay: float,
+    weights: Tensor,
+    out: Tensor,
+) -> bool: ...
+def gradient_prefers_dense(active: Tensor | None, rows: int, weights: tuple[int, int]) -> bool: ...
 def convolve(
     words: Tensor,
     rows: int,

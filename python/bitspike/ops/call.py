@@ -66,6 +66,20 @@ class OutputGradients(NamedTuple):
     """Per state, of its last value."""
 
 
+class Errors(NamedTuple):
+    """Errors that are not 0: what spikes send to the current of their own step.
+
+    The gradient of the current is ``grad[t] = error[t] + decay * grad[t + 1]``.
+    """
+
+    active: Tensor
+    """Whose error is not 0, int64 words ``[T, B, words]`` as of spikes."""
+    values: Tensor
+    """The errors, float32 ``[B, words, 64 * T]``: those of each word's neurons, last step first."""
+    decay: float
+    """What is left of a gradient one step before."""
+
+
 class Need(NamedTuple):
     """Which gradients are wanted."""
 

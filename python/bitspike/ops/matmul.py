@@ -46,6 +46,38 @@ def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
     return _linear_gradient(words, neurons, grad, biased=False)[0]
 
 
+@routed(0)
+def input_gradient(
+    grad: Tensor, active: Tensor, values: Tensor, decay: float, weight: Tensor
+) -> Tensor:
+    """``grad @ weight`` for a gradient ``[T, B, N]`` and a weight ``[N, K]``, in another order.
+
+    Where few errors are not 0 it is ``out[t] = errors[t] @ weight + decay * out[t + 1]``.
+
+    Args:
+        grad: The gradient of the current of a layer.
+        active: The errors that it is made of, as :class:`Errors` describes them.
+        values: Likewise.
+        decay: Likewise.
+        weight: What the current was a product with.
+    """
+    steps, samples, neurons = grad.shape
+    if not gradient_prefers_dense(active, steps * samples, weight.shape):
+        out = buffer.empty((steps, samples, weight.shape[1]))
+        shape = steps, samples, neurons
+        # It refuses weights that are infinite or NaN: a gradient of 0 times them is NaN.
+        if _native.input_gradient(shape, active, values, decay, weight, out):
+            return out
+    with threads.serial_if_forked():
+        return grad @ weight
+
+
+def gradient_prefers_dense(active: Tensor | None, rows: int, weight: torch.Size) -> bool:
+    """Whether ``grad @ weight`` is faster than a product of errors, of which None means none."""
+    outputs, inputs = weight
+    return _native.gradient_prefers_dense(active, rows, (outputs, inputs))
+
+
 def linear_gradient(
     words: Tensor, neurons: int, grad: Tensor, biased: bool
 ) -> tuple[Tensor, Tensor | None]:

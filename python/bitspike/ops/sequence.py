@@ -7,15 +7,15 @@ also be a number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Size, Tensor
 
 from . import _native, buffer, channels_last
-from .call import Call, Constant, Inputs, Need, OutputGradients
-from .route import routed
+from .call import Call, Constant, Errors, Inputs, Need, OutputGradients
+from .route import is_traced, routed
 from .spikes import words
 
 
@@ -176,7 +176,45 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
         moved = channels_last.moved_gradients(call, grads)
         results = backward.kernel(plain, channels_last.moved(call, inputs), moved, need)
         return channels_last.gradients_in_place(call, inputs, results)
+    return _backward(Layer(call, inputs), call, inputs, grads, need, None)
+
+
+def backward_with_errors(
+    call: Call, inputs: Inputs, grads: OutputGradients, need: Need
+) -> tuple[list[Tensor | None], Errors | None]:
+    """As :func:`backward`, with the errors that its gradient of the current is made of.
+
+    There are none, but None, if states have gradients, if decays differ within the layer, if a
+    reset erases membranes, if the surrogate is not compact, so that few errors would be 0, and for
+    other currents than ``[T, B, N]``.
+    """
     layer = Layer(call, inputs)
+    errors = None
+    if inputs.current.dim() == 3 and all(x is None for x in (*grads.states, *grads.last)):
+        errors = _room_for_errors(layer, call)
+    return _backward(layer, call, inputs, grads, need, errors), errors
+
+
+def _room_for_errors(layer: Layer, call: Call) -> Errors | None:
+    surrogate = call.kind.surrogate, call.kind.surrogate_parameters
+    decay = _native.error_decay(layer.arguments, surrogate)
+    if decay is None:
+        return None
+    geometry = layer.geometry
+    row = words(geometry.neurons)
+    active = buffer.empty((geometry.steps, geometry.samples, row), torch.int64)
+    values = buffer.empty((geometry.samples, row, 64 * geometry.steps))
+    return Errors(active, values, decay)
+
+
+def _backward(
+    layer: Layer,
+    call: Call,
+    inputs: Inputs,
+    grads: OutputGradients,
+    need: Need,
+    errors: Errors | None,
+) -> list[Tensor | None]:
     current, constants, initial = inputs
     to_current = buffer.empty_like(current) if need.current else None
     to_initial = [buffer.empty_like(x) if need.initial else None for x in initial]
@@ -195,6 +233,7 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
         current=to_current,
         initial=to_initial,
         learned=learned,
+        errors=None if errors is None else (errors.active, errors.values),
     )
     pairs = zip(to_constants, constants, strict=need.constants)
     gathered = [layer.geometry.gather(grad, x) for grad, x in pairs]
@@ -203,7 +242,11 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
 
 
 def gradients(
-    call: Call, values: Sequence[Any], need: Need, grads: Iterable[Tensor | None]
+    call: Call,
+    values: Sequence[Any],
+    need: Need,
+    grads: Iterable[Tensor | None],
+    leave: Callable[[Tensor, Errors], None] | None = None,
 ) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
     """Gradients of the current, the constants and the initial states of a layer, or None.
 
@@ -212,14 +255,19 @@ def gradients(
         values: What it saved: current, constants and initial states.
         need: Which gradients are wanted.
         grads: Of what forward returned.
+        leave: Is called with the gradient of the current and its errors, if it is made of errors.
     """
     inputs = of_tensors(call, values)
     spikes, *to_states = grads
     count = len(inputs.initial)
     states: list[Tensor | None] = to_states[:count] if call.states else [None] * count
-    to_current, *results = backward(
-        call, inputs, OutputGradients(spikes, states, to_states[-count:]), need
-    )
+    of_outputs = OutputGradients(spikes, states, to_states[-count:])
+    if leave is None or spikes is None or is_traced(inputs.current):
+        to_current, *results = backward(call, inputs, of_outputs, need)
+    else:
+        (to_current, *results), errors = backward_with_errors(call, inputs, of_outputs, need)
+        if to_current is not None and errors is not None:
+            leave(to_current, errors)
     return to_current, results[count:], results[:count]
 
 

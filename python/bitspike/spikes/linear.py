@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from bitspike.ops import matmul
 from bitspike.ops.route import is_traced
 
+from . import errors
 from .tensor import SpikeTensor
 from .views import plain_rows
 
@@ -52,7 +53,8 @@ class Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.biased = bias is not None
+        ctx.biased, ctx.shape = bias is not None, weight.shape
+        ctx.rows = math.prod(x.words.shape[:-1])
         words, outputs = x.words, weight.shape[0]
         product: Tensor = matmul.product.kernel(_rows(words), x.neurons, weight.t(), bias)
         return product.view(*words.shape[:-1], outputs)
@@ -62,7 +64,7 @@ class Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad
         words = x.saved_words() if need_weight else x.words
-        to_x = grad @ weight if need_x else None
+        to_x = _input_gradient(ctx, grad, weight) if need_x else None
         grad = grad.reshape(math.prod(words.shape[:-1]), weight.shape[0])
         if torch.is_grad_enabled():
             # With create_graph=True the gradient is made of operations that autograd can record.
@@ -71,6 +73,25 @@ class Linear(torch.autograd.Function):
         if not need_weight:
             return to_x, None, grad.sum(0) if need_bias else None
         return to_x, *matmul.linear_gradient(_rows(words), x.neurons, grad, need_bias)
+
+
+def reader_of_errors(ctx: Any) -> Any:
+    """The linear layer that waits for the gradient of a function's first tensor, or None.
+
+    Waits for it as for a product that may be faster of errors, that is.
+    """
+    node = errors.reader(ctx, Linear)
+    if node is None or matmul.gradient_prefers_dense(None, node.rows, node.shape):
+        return None
+    return node
+
+
+def _input_gradient(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
+    listed = errors.take(ctx, grad)
+    if listed is None:
+        return grad @ weight
+    result: Tensor = matmul.input_gradient.kernel(grad, *listed, weight)
+    return result
 
 
 def _rows(words: Tensor) -> Tensor:

@@ -25,7 +25,11 @@ class StraightThroughEstimator(Surrogate):
 
 @dataclass(frozen=True)
 class Triangle(Surrogate):
-    """``max(0, 1 - |x|/w) / w`` (Bellec et al. 2018)."""
+    """``max(0, 1 - |x|/w) / w`` (Bellec et al. 2018).
+
+    It is 0 for ``|x| >= w``: with a width of 0.3 to 0.5 few neurons pass a gradient, which makes
+    that of the layer's input much cheaper.
+    """
 
     NAME = "triangle"
     width: float = 1
@@ -56,7 +60,7 @@ class PiecewiseQuadratic(Surrogate):
 
 @dataclass(frozen=True)
 class Boxcar(Surrogate):
-    """``1/(2w)`` for ``|x| < w``, else ``0``."""
+    """``1/(2w)`` for ``|x| < w``, else ``0``: with a small width as cheap as `Triangle`."""
 
     NAME = "boxcar"
     width: float = 1

@@ -75,6 +75,12 @@ pub enum Error {
         /// The neuron's name.
         neuron: &'static str,
     },
+    /// The gradient of a layer's current is no filtered error.
+    #[error("the gradient of the current of this layer of {neuron} does not decay by one number")]
+    NotFiltered {
+        /// The neuron's name.
+        neuron: &'static str,
+    },
     /// What is said of the last step is asked of a sequence without steps.
     #[error("a sequence of no steps has no last spikes")]
     NoSteps,

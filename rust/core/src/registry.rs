@@ -100,6 +100,12 @@ macro_rules! surrogates {
                 Err(unknown("surrogate", name, Self::ALL.iter().map(|(name, _)| *name)))
             }
 
+            /// Whether its derivative is exactly 0 outside of a window.
+            #[must_use]
+            pub const fn is_compact(self) -> bool {
+                match self { $(Self::$surrogate(_) => $surrogate::COMPACT,)* }
+            }
+
             /// [`Self::derivative`], compiled once per instruction set and not in every loop of
             /// every neuron.
             #[inline(never)]
@@ -232,7 +238,7 @@ fn unknown(kind: &'static str, name: &str, known: impl Iterator<Item = &'static 
 #[cfg(test)]
 mod tests {
     use super::{NeuronKind, NeuronVisitor};
-    use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Vectors};
+    use crate::neuron::{Adjoint, Current, FiringLanes, Mechanism, Neuron, Vectors};
     use crate::simd::Portable;
 
     /// Whether the adjoint of a neuron depends on the values of the recurrent current.
@@ -271,5 +277,53 @@ mod tests {
         }
         // The question can be answered with yes.
         assert!(depends(NeuronKind::Lapicque) && depends(NeuronKind::Eif));
+    }
+
+    /// The gradient of the current and that of the state before, for gradients of the state after; None
+    /// for a neuron that does not filter.
+    struct Filtered(Mechanism, [f32; 2]);
+
+    const DECAY: f32 = 0.625;
+
+    impl NeuronVisitor for Filtered {
+        type Output = Option<[[f32; 2]; 2]>;
+
+        fn visit<N: Neuron>(self) -> Self::Output {
+            let decay = N::DECAY.filter(|_| N::FILTERS)?;
+            assert_eq!(N::STATES.len(), 1);
+            let simd = Portable;
+            let parameters = |k| [if k == decay { DECAY } else { 0.5 }; 8];
+            let parameters = N::Parameters::<Portable>::from_fn(parameters);
+            let lanes = FiringLanes::<_, N>::new(simd, self.0, parameters, [1.0; 8]);
+            // Above threshold: there is a reset.
+            let state = N::State::<Portable>::from_fn(|_| [1.5; 8]);
+            let reset = lanes.delayed(simd, state);
+            Some(self.1.map(|delta| {
+                let delta = N::State::<Portable>::from_fn(|_| [delta; 8]);
+                let current = Current::external([0.25; 8]);
+                let Adjoint { current, state, .. } =
+                    N::adjoint(simd, &reset, parameters, state, current, delta);
+                [current[0], state.as_ref()[0][0]]
+            }))
+        }
+    }
+
+    #[test]
+    fn neurons_that_filter_multiply_by_their_decay() {
+        let mut found = 0;
+        for &kind in NeuronKind::ALL {
+            let resets = kind.resets().iter();
+            for &mechanism in resets.filter(|&&reset| reset != Mechanism::Zero) {
+                let Some(gradients) = kind.visit(Filtered(mechanism, [1.0, -4.0])) else {
+                    continue;
+                };
+                let [gain, _] = gradients[0];
+                assert!(gain != 0.0);
+                let expected = [[gain, DECAY], [-4.0 * gain, -4.0 * DECAY]];
+                assert_eq!(gradients, expected, "{kind:?} {mechanism:?}");
+                found += 1;
+            }
+        }
+        assert!(found > 0);
     }
 }

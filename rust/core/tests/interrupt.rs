@@ -1,6 +1,6 @@
 //! Calls that are ended before they are done.
 
-use bitspike::matmul::{Matrix, product, weight_gradient};
+use bitspike::matmul::{FilteredErrors, Matrix, input_gradient, product, weight_gradient};
 use bitspike::neuron::Reset;
 use bitspike::parallel::{self, Executor, Interrupted, interruptible};
 use bitspike::recurrent::{self, Connection};
@@ -168,6 +168,25 @@ fn weight_gradients(rows: usize, outputs: usize) -> Vec<u32> {
     bits(&out)
 }
 
+/// Errors of all neurons at all steps.
+fn input_gradients(steps: usize, inputs: usize) -> Vec<u32> {
+    const NEURONS: usize = 2048;
+    let errors = FilteredErrors {
+        shape: Shape {
+            steps,
+            samples: 1,
+            neurons: NEURONS,
+        },
+        active: &vec![u64::MAX; steps * NEURONS / 64],
+        values: &vec![0.5; steps * NEURONS],
+        decay: 0.5,
+    };
+    let weights = Matrix::new("weights", &[0.5], [NEURONS, inputs], [0, 0]).expect("fits");
+    let mut out = vec![0.0; steps * inputs];
+    input_gradient(isa(), errors, weights, &mut out).expect("lengths fit");
+    bits(&out)
+}
+
 fn draws(rows: usize) -> Vec<u64> {
     let mut words = vec![0; rows];
     let stream = Stream { seed: 1, first: 0 };
@@ -225,6 +244,12 @@ fn products_end() {
 fn weight_gradients_end() {
     let large = || drop(weight_gradients(100_000, 2048));
     assert_can_be_ended(|| weight_gradients(100, 70), large);
+}
+
+#[test]
+fn input_gradients_end() {
+    let large = || drop(input_gradients(10_000, 8192));
+    assert_can_be_ended(|| input_gradients(20, 70), large);
 }
 
 #[test]

@@ -108,6 +108,7 @@ operations! {
         let inverse = !simd.to_bits(simd.gt(a, b));
         simd.select(simd.to_mask(inverse), a, b)
     }, |a, b| if a > b { b } else { a };
+    nonzero(simd, a, b) = simd.select(simd.nonzero(a), a, b), |a, b| if a == 0.0 { b } else { a };
 }
 
 /// What a token makes of integers, of bits and of slices of every length.
@@ -126,6 +127,15 @@ impl Kernel for Rest {
         for bits in (0..u64::from(u16::MAX)).chain([u64::MAX, 1 << 63]) {
             let lanes = u64::MAX >> (64 - S::LANES);
             assert_eq!(simd.to_bits(simd.to_mask(bits)), bits & lanes, "{bits:b}");
+
+            let mut numbers = vec![0.0; S::LANES];
+            (0..S::LANES).for_each(|i| numbers[i] = i as f32);
+            let mut to = vec![0.0; S::LANES + 1];
+            simd.compress(&mut to, bits, simd.load(&numbers));
+            let chosen = (0..S::LANES).filter(|i| bits >> i & 1 == 1);
+            let chosen: Vec<_> = chosen.map(|i| i as f32).collect();
+            assert_eq!(to[..chosen.len()], chosen, "{bits:b}");
+            assert_eq!(to[S::LANES], 0.0);
         }
         let numbers: Vec<_> = (1..=40).map(|i| i as f32).collect();
         for len in 0..=numbers.len() {

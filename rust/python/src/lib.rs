@@ -34,13 +34,15 @@ mod _native {
         sum_pool,
     };
     #[pymodule_export]
-    use super::matmul::{prefers_dense, product, weight_gradient};
+    use super::matmul::{
+        gradient_prefers_dense, input_gradient, prefers_dense, product, weight_gradient,
+    };
     #[pymodule_export]
     use super::recurrent::{recurrent_backward, recurrent_forward};
     #[pymodule_export]
     use super::scan::{scan_backward, scan_forward};
     #[pymodule_export]
-    use super::sequence::{sequence_backward, sequence_forward};
+    use super::sequence::{error_decay, sequence_backward, sequence_forward};
     #[pymodule_export]
     use super::spikes::{
         bernoulli, count, count_axis, from_events, pack, spike_times, spike_times_gradient,

@@ -3,8 +3,9 @@
 use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
 use crate::tensor::Tensor;
-use bitspike::matmul::{self, Matrix};
+use bitspike::matmul::{self, FilteredErrors, Matrix};
 use bitspike::spikes::count;
+use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -96,5 +97,57 @@ pub(crate) fn prefers_dense(
         let elements = rows.saturating_mul(inputs).max(1);
         let density = count(isa, spikes) as f64 / elements as f64;
         Ok(matmul::prefers_dense(isa, density, rows, outputs))
+    })
+}
+
+/// `out[t] = errors[t] × weights + decay · out[t + 1]`; false, with nothing written, if a weight is not
+/// finite.
+#[pyfunction]
+pub(crate) fn input_gradient(
+    py: Python<'_>,
+    shape: (usize, usize, usize),
+    active: Tensor<'_>,
+    values: Tensor<'_>,
+    decay: f32,
+    weights: Tensor<'_>,
+    out: Tensor<'_>,
+) -> PyResult<bool> {
+    let active = Memory::of(&active, "active")?;
+    let values = Memory::of(&values, "values")?;
+    let weights = MatrixMemory::of(&weights, "weights")?;
+    let mut out = Written::of(&out, "out")?;
+    let work = active.len() + weights.memory.len() + out.len();
+    let (steps, samples, neurons) = shape;
+    let errors = FilteredErrors {
+        shape: Shape {
+            steps,
+            samples,
+            neurons,
+        },
+        active: &active,
+        values: &values,
+        decay,
+    };
+    let (weights, out) = (weights.matrix()?, &mut *out);
+    run(py, work, move |isa| {
+        matmul::input_gradient(isa, errors, weights, out)
+    })
+}
+
+/// Whether a dense product would be faster than [`input_gradient`], for these active neurons, or none at
+/// all, in so many rows, and weights of that shape.
+#[pyfunction]
+pub(crate) fn gradient_prefers_dense(
+    py: Python<'_>,
+    active: Option<Tensor<'_>>,
+    rows: usize,
+    weights: [usize; 2],
+) -> PyResult<bool> {
+    let active = active.map(|x| Memory::of(&x, "active")).transpose()?;
+    let active = active.as_deref().unwrap_or_default();
+    run(py, active.len(), move |isa| {
+        let elements = rows.saturating_mul(weights[0]).max(1);
+        let share = count(isa, active) as f64 / elements as f64;
+        Ok(matmul::gradient_prefers_dense(isa, share, rows, weights[1]))
     })
 }

@@ -6,8 +6,12 @@ use crate::tensor::Tensor;
 use crate::view::{Axes, Constant, View};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
-use bitspike::sequence::{self, Gradients, Layer, OutputGradients, Outputs, backward, forward};
+use bitspike::sequence::{
+    self, Errors, Gradients, Layer, OutputGradients, Outputs, backward, backward_with_errors,
+    forward,
+};
 use bitspike::tiling::Shape;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// A layer as Python describes it: neuron, reset mechanism, whether the reset is immediate,
@@ -220,8 +224,21 @@ pub(crate) fn sequence_forward(
     run(py, views.work(), move |isa| forward(isa, &layer, outputs))
 }
 
+/// By how much the errors of a layer decay from a step to the one before, if its gradient is made of
+/// errors, and the surrogate is compact, so that few are not 0.
+#[pyfunction]
+pub(crate) fn error_decay(
+    layer: LayerArguments<'_>,
+    surrogate: (String, Vec<f32>),
+) -> PyResult<Option<f32>> {
+    let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
+    let views = layer.views()?;
+    Ok(views.layer().decay().filter(|_| surrogate.is_compact()))
+}
+
 /// Sends the gradients of spikes, states and last states back. `learned`, if given, holds the
-/// outputs for the parameters, the threshold and the graded factor.
+/// outputs for the parameters, the threshold and the graded factor; `errors`, if given, those for the
+/// active neurons and their errors, and then there are gradients of the spikes only.
 #[pyfunction]
 #[allow(
     clippy::too_many_arguments,
@@ -237,7 +254,13 @@ pub(crate) fn sequence_backward<'py>(
     current: Option<Tensor<'py>>,
     initial: Vec<Option<Tensor<'py>>>,
     learned: Option<(Vec<Tensor<'py>>, Tensor<'py>, Option<Tensor<'py>>)>,
+    errors: Option<(Tensor<'py>, Tensor<'py>)>,
 ) -> PyResult<()> {
+    if errors.is_some() && states.iter().chain(&last).any(Option::is_some) {
+        return Err(PyValueError::new_err(
+            "there are no errors where states have gradients",
+        ));
+    }
     let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
     let views = layer.views()?;
     let spikes = views.like_current(&spikes, "the gradient of spikes")?;
@@ -262,8 +285,21 @@ pub(crate) fn sequence_backward<'py>(
             ..learned
         });
     }
+    let mut errors = errors
+        .map(|(active, values)| {
+            let active = Written::of(&active, "active")?;
+            PyResult::Ok((active, Written::of(&values, "values")?))
+        })
+        .transpose()?;
+    let errors = errors
+        .as_mut()
+        .map(|(active, values)| Errors { active, values });
     let layer = views.layer();
-    run(py, views.work(), move |isa| {
-        backward(isa, &layer, surrogate, &incoming, gradients)
+    run(py, views.work(), move |isa| match errors {
+        None => backward(isa, &layer, surrogate, &incoming, gradients),
+        Some(errors) => {
+            let spikes = incoming.spikes;
+            backward_with_errors(isa, &layer, surrogate, spikes, gradients, errors).map(drop)
+        }
     })
 }

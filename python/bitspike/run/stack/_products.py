@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Size, Tensor
@@ -16,9 +16,19 @@ from torch.nn import functional as F
 
 from bitspike.ops import conv as convolutions
 from bitspike.ops import matmul
+from bitspike.ops.call import Errors
 
 Wanted = tuple[Tensor | None, Tensor | None, Tensor | None]
 """The gradients of spikes, weight and bias; None where one is not wanted."""
+
+
+class Arrived(NamedTuple):
+    """What comes back to a product."""
+
+    grad: Tensor
+    """The gradient of the currents."""
+    errors: Errors | None
+    """The errors that it is made of, if they are known."""
 
 
 class Product(Protocol):
@@ -35,9 +45,12 @@ class Product(Protocol):
         """The currents ``[T, B, *features]`` of spikes ``[T, B, words]``."""
 
     def gradients(
-        self, words: Tensor, delta: Tensor, weight: Tensor, need: Sequence[bool]
+        self, words: Tensor, arrived: Arrived, weight: Tensor, need: Sequence[bool]
     ) -> Wanted:
         """The gradients for that of the currents."""
+
+    def reads_errors(self, words: Tensor, weight: Tensor) -> bool:
+        """Whether the gradient of these spikes may come faster from errors."""
 
     def prefers_dense(self, words: Tensor, weight: Tensor) -> bool:
         """Whether the ordinary layer multiplies these spikes as floats."""
@@ -64,13 +77,22 @@ class Linear:
         return out.view(*words.shape[:-1], *self.features)
 
     def gradients(
-        self, words: Tensor, delta: Tensor, weight: Tensor, need: Sequence[bool]
+        self, words: Tensor, arrived: Arrived, weight: Tensor, need: Sequence[bool]
     ) -> Wanted:
-        rows, grad = _rows(words), delta.flatten(0, 1)
-        to_input = (grad @ weight).view(*delta.shape[:2], self.inputs) if need[0] else None
+        rows, grad = _rows(words), arrived.grad.flatten(0, 1)
+        to_input = self._input_gradient(arrived, weight) if need[0] else None
         if not need[1]:
             return to_input, None, grad.sum(0) if need[2] else None
         return to_input, *matmul.linear_gradient(rows, self.inputs, grad, biased=need[2])
+
+    def _input_gradient(self, arrived: Arrived, weight: Tensor) -> Tensor:
+        if arrived.errors is None:
+            return arrived.grad @ weight
+        found: Tensor = matmul.input_gradient.kernel(arrived.grad, *arrived.errors, weight)
+        return found
+
+    def reads_errors(self, words: Tensor, weight: Tensor) -> bool:
+        return not matmul.gradient_prefers_dense(None, len(_rows(words)), weight.shape)
 
     def prefers_dense(self, words: Tensor, weight: Tensor) -> bool:
         rows = _rows(words)
@@ -98,9 +120,9 @@ class Conv:
         return torch.unflatten(self._of_axes(out), 0, words.shape[:-1])
 
     def gradients(
-        self, words: Tensor, delta: Tensor, weight: Tensor, need: Sequence[bool]
+        self, words: Tensor, arrived: Arrived, weight: Tensor, need: Sequence[bool]
     ) -> Wanted:
-        grad = self._two_dimensional(delta.flatten(0, 1))
+        grad = self._two_dimensional(arrived.grad.flatten(0, 1))
         weight = self._two_dimensional(weight)
         to_input = to_weight = to_bias = None
         if need[0]:
@@ -112,6 +134,9 @@ class Conv:
             )
             to_weight = self._of_axes(to_weight)
         return to_input, to_weight if need[1] else None, to_bias if need[2] else None
+
+    def reads_errors(self, words: Tensor, weight: Tensor) -> bool:
+        return False
 
     def prefers_dense(self, words: Tensor, weight: Tensor) -> bool:
         return convolutions.is_dense(_rows(words), self.conv, self._two_dimensional(weight))

@@ -16,7 +16,7 @@ from bitspike.ops import pooling, sequence, spikes
 from bitspike.ops.call import Call, Inputs, Need, OutputGradients
 from bitspike.ops.stack import LinearLayer
 
-from ._products import Linear, Product
+from ._products import Arrived, Linear, Product
 
 
 class Upstream(NamedTuple):
@@ -160,13 +160,17 @@ class Neurons:
         last = list(grads.last)
         outputs = OutputGradients(grads.spikes, [None] * len(last), last)
         inputs = self._inputs(words, values)
-        delta, *rest = sequence.backward.kernel(self.call, inputs, outputs, wanted)
+        weight, errors = values[0].detach(), None
+        if to_input and self.product.reads_errors(words, weight):
+            found, errors = sequence.backward_with_errors(self.call, inputs, outputs, wanted)
+        else:
+            found = sequence.backward.kernel(self.call, inputs, outputs, wanted)
+        delta, *rest = found
         states, constants = rest[: self.states], rest[self.states :]
         if delta is None:
             return Gradients(None, (None, None, *constants, *states))
-        weight = values[0].detach()
-        found = self.product.gradients(words, delta, weight, need[:3])
-        return Gradients(found[0], (*found[1:], *constants, *states))
+        of_product = self.product.gradients(words, Arrived(delta, errors), weight, need[:3])
+        return Gradients(of_product[0], (*of_product[1:], *constants, *states))
 
     def prefers_dense(self, words: Tensor, values: Sequence[Any]) -> bool:
         return self.product.prefers_dense(words, values[0].detach())

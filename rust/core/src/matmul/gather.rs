@@ -221,7 +221,7 @@ pub(crate) fn store<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F
 
 /// As [`store`], past the caches.
 #[inline(always)]
-fn stream<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
+pub(super) fn stream<S: Simd, const V: usize>(simd: S, to: &mut [f32], sum: [S::F32; V]) {
     for (v, sum) in sum.into_iter().enumerate() {
         simd.stream(&mut to[v * S::LANES..], sum);
     }

@@ -28,6 +28,7 @@
 mod active;
 pub(crate) mod dense;
 pub(crate) mod gather;
+mod input_gradient;
 mod matrix;
 pub(crate) mod nonfinite;
 pub(crate) mod packed;
@@ -44,9 +45,10 @@ use nonfinite::Nonfinite;
 use plan::{CHUNK, Plan};
 use std::sync::atomic::AtomicBool;
 
+pub use input_gradient::{FilteredErrors, input_gradient};
 pub use matrix::Matrix;
-pub use plan::prefers_dense;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
+pub use plan::{gradient_prefers_dense, prefers_dense};
 pub(crate) use prepared::product_of_packed;
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and

@@ -135,6 +135,26 @@ fn block(density: f64) -> usize {
     block
 }
 
+/// Whether a dense product of the gradient would be faster than
+/// [`input_gradient`](super::input_gradient), judged by the share of errors that are not 0, the shape and
+/// the instruction set only.
+///
+/// ```
+/// use bitspike::{matmul::gradient_prefers_dense, simd::Isa};
+/// assert!(!gradient_prefers_dense(Isa::Avx2, 0.1, 8000, 512)); // a tenth of the neurons is active
+/// assert!(gradient_prefers_dense(Isa::Avx2, 0.5, 8000, 512)); // half of them are
+/// ```
+#[must_use]
+pub fn gradient_prefers_dense(isa: Isa, share: f64, rows: usize, inputs: usize) -> bool {
+    let cost_of_addition = match isa {
+        Isa::Scalar => 4.5,
+        Isa::Avx2 | Isa::Avx512 => 3.0,
+    };
+    let padded = inputs.next_multiple_of(tile_width(isa, inputs));
+    let padding = padded as f64 / inputs.max(1) as f64;
+    share * cost_of_addition * padding + PACKING / rows.max(1) as f64 > 1.0
+}
+
 /// What packing the weights costs, in rows of a dense product.
 const PACKING: f64 = 24.0;
 

@@ -15,6 +15,8 @@ impl Neuron for Lapicque {
     const PARAMETERS: &'static [&'static str] = &["R", "rate", "time_step", "decay"];
     const STATES: &'static [&'static str] = &["mem"];
     const RESETS: &'static [Mechanism] = &[Mechanism::Subtract, Mechanism::Zero, Mechanism::None];
+    const DECAY: Option<usize> = Some(3);
+    const FILTERS: bool = true;
 
     type Parameters<S: Simd> = [S::F32; 4];
     type State<S: Simd> = [S::F32; 1];

@@ -18,6 +18,7 @@ impl Neuron for Leaky {
     const IMMEDIATE: bool = true;
     const RECURRENT: bool = true;
     const DECAY: Option<usize> = Some(0);
+    const FILTERS: bool = true;
 
     type Parameters<S: Simd> = [S::F32; 1];
     type State<S: Simd> = [S::F32; 1];

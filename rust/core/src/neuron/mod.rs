@@ -67,6 +67,10 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     const IMMEDIATE: bool = false;
     /// Which parameter is the membrane's decay per step, by which [`Mechanism::SubtractBeta`] scales.
     const DECAY: Option<usize> = None;
+    /// Whether the gradient of its current is a filtered one, as long as nothing erases the membrane,
+    /// its only state: that of a step is what its own spike sends, the *error*, and
+    /// [`DECAY`](Self::DECAY) times that of the step after. A test of the registry sees to it.
+    const FILTERS: bool = false;
     /// Whether it fires only as its level rises through the threshold, not as long as it is above.
     const ON_CROSSING: bool = false;
     /// Whether a spike changes the states of the next step beyond the reset, as an adaptation does:

@@ -16,6 +16,7 @@ impl Neuron for Plif {
     const RESETS: &'static [Mechanism] = &Mechanism::ALL;
     const IMMEDIATE: bool = true;
     const DECAY: Option<usize> = Some(0);
+    const FILTERS: bool = true;
 
     type Parameters<S: Simd> = [S::F32; 1];
     type State<S: Simd> = [S::F32; 1];

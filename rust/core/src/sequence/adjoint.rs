@@ -32,6 +32,15 @@ pub(crate) struct Spike<S: Simd> {
     pub(crate) slope: S::F32,
 }
 
+/// What a step sends to its current.
+#[derive(Clone, Copy)]
+pub(crate) struct ToCurrent<S: Simd> {
+    /// The gradient of the current.
+    pub(crate) gradient: S::F32,
+    /// The part of it that the spike of this step sends, if the neuron [filters](Neuron::FILTERS).
+    pub(crate) error: S::F32,
+}
+
 impl<S: Simd, N: Neuron> Carry<S, N> {
     /// No gradient yet.
     #[inline(always)]
@@ -75,7 +84,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
         self.threshold = simd.sub(self.threshold, through);
     }
 
-    /// Sends the carried gradients through one step, and returns the gradient of its current.
+    /// Sends the carried gradients through one step, to its current.
     ///
     /// The order is that of a step, reversed: immediate reset, spike, integration.
     #[inline(always)]
@@ -87,7 +96,7 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
         current: Current<S>,
         mut compared: N::State<S>,
         spike: Spike<S>,
-    ) -> S::F32 {
+    ) -> ToCurrent<S> {
         let theta = lanes.threshold;
         let zero = simd.splat(0.0);
         let reset = lanes.delayed(simd, entered);
@@ -134,6 +143,18 @@ impl<S: Simd, N: Neuron> Carry<S, N> {
                 *sum = simd.add(*sum, share);
             }
         }
-        adjoint.current
+        let error = if N::FILTERS {
+            let alone = N::State::<S>::from_fn(
+                #[inline(always)]
+                |_| through_spike,
+            );
+            N::adjoint(simd, &reset, p, entered, current, alone).current
+        } else {
+            zero
+        };
+        ToCurrent {
+            gradient: adjoint.current,
+            error,
+        }
     }
 }

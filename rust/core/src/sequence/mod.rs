@@ -3,12 +3,14 @@
 pub(crate) mod adjoint;
 mod backward;
 pub(crate) mod checkpoint;
+mod errors;
 mod forward;
 mod gradients;
 mod joined;
 pub(crate) mod start;
 
-pub use backward::backward;
+pub use backward::{backward, backward_with_errors};
+pub use errors::Errors;
 pub use forward::{Outputs, forward};
 pub use gradients::{Gradients, Learned, OutputGradients};
 

@@ -52,6 +52,12 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn drain(self) {}
     /// Writes as many lanes as `dst` has room for.
     fn store_partial(self, dst: &mut [f32], v: Self::F32);
+    /// Writes the lanes of the bits, as [`to_bits`](Self::to_bits) numbers them, side by side to the
+    /// start of `dst`. What lies behind them, up to `LANES`, is overwritten with rubbish.
+    ///
+    /// # Panics
+    /// If `dst` is shorter than `LANES`.
+    fn compress(self, dst: &mut [f32], bits: u64, v: Self::F32);
 
     /// `a + b`
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
@@ -66,6 +72,8 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// `2^n` for lanes that hold an integer in `-126..=127`; other lanes are unspecified.
     fn exp2_integer(self, n: Self::F32) -> Self::F32;
 
+    /// `a != 0`; true where it is NaN.
+    fn nonzero(self, a: Self::F32) -> Self::Mask;
     /// `a > b`; false where either is NaN.
     fn gt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `if_true` where `mask` is set, else `if_false`.

@@ -28,6 +28,15 @@ fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; L
     )
 }
 
+/// [`Simd::compress`] for lanes in memory.
+#[inline(always)]
+pub(super) fn compress(dst: &mut [f32], mut bits: u64, v: &[f32; LANES]) {
+    for dst in dst {
+        *dst = v[bits.trailing_zeros() as usize % LANES];
+        bits &= bits.wrapping_sub(1);
+    }
+}
+
 impl Simd for Portable {
     const LANES: usize = LANES;
     // It serves CPUs without kernels of their own, for which code is not doubled.
@@ -66,6 +75,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn compress(self, dst: &mut [f32], bits: u64, v: Self::F32) {
+        compress(&mut dst[..LANES], bits, &v);
+    }
+
+    #[inline(always)]
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         zip(a, b, |a, b| a + b)
     }
@@ -91,6 +105,10 @@ impl Simd for Portable {
         lanes(|i| f32::from_bits(((n[i] as i32).wrapping_add(127) as u32) << 23))
     }
 
+    #[inline(always)]
+    fn nonzero(self, a: Self::F32) -> Self::Mask {
+        lanes(|i| a[i] != 0.0)
+    }
     #[inline(always)]
     fn gt(self, a: Self::F32, b: Self::F32) -> Self::Mask {
         lanes(|i| a[i] > b[i])

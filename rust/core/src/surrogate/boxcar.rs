@@ -12,6 +12,7 @@ pub struct Boxcar {
 impl Surrogate for Boxcar {
     const NAME: &'static str = "boxcar";
     const PARAMETERS: &'static [&'static str] = &["width"];
+    const COMPACT: bool = true;
 
     fn new(parameters: &[f32]) -> Self {
         Self {

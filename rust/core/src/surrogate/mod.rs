@@ -55,6 +55,9 @@ pub trait Surrogate: Copy + Debug + Send + Sync + 'static {
     /// The names of its parameters, in the order in which [`new`](Self::new) takes them.
     const PARAMETERS: &'static [&'static str];
 
+    /// Whether the derivative is exactly 0 outside of a window, so that few neurons pass a gradient.
+    const COMPACT: bool = false;
+
     /// The surrogate with these parameters; `parameters` is as long as [`Self::PARAMETERS`].
     fn new(parameters: &[f32]) -> Self;
 

@@ -12,6 +12,7 @@ pub struct PiecewiseQuadratic {
 impl Surrogate for PiecewiseQuadratic {
     const NAME: &'static str = "piecewise_quadratic";
     const PARAMETERS: &'static [&'static str] = &["alpha"];
+    const COMPACT: bool = true;
 
     fn new(parameters: &[f32]) -> Self {
         Self {

@@ -13,6 +13,7 @@ pub struct SparseFastSigmoid {
 impl Surrogate for SparseFastSigmoid {
     const NAME: &'static str = "sparse_fast_sigmoid";
     const PARAMETERS: &'static [&'static str] = &["slope", "B"];
+    const COMPACT: bool = true;
 
     fn new(parameters: &[f32]) -> Self {
         Self {

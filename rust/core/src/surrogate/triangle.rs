@@ -12,6 +12,7 @@ pub struct Triangle {
 impl Surrogate for Triangle {
     const NAME: &'static str = "triangle";
     const PARAMETERS: &'static [&'static str] = &["width"];
+    const COMPACT: bool = true;
 
     fn new(parameters: &[f32]) -> Self {
         Self {

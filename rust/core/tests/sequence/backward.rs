@@ -31,7 +31,7 @@ struct Wanted {
 /// What backward writes; what is not wanted is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    current: Vec<f32>,
+    pub(crate) current: Vec<f32>,
     initial: Vec<f32>,
     beta: Vec<f32>,
     threshold: Vec<f32>,

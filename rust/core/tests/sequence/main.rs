@@ -3,6 +3,7 @@
 mod backward;
 mod case;
 mod errors;
+mod filtered;
 mod forward;
 mod reference;
 mod surrogate;

@@ -7,7 +7,7 @@ use crate::parallel::{Scratch, progress};
 use crate::recurrent::batch::Batch;
 use crate::recurrent::{Connection, OutputGradients};
 use crate::registry::AnySurrogate;
-use crate::sequence::adjoint::Spike;
+use crate::sequence::adjoint::{Spike, ToCurrent};
 use crate::sequence::checkpoint::Chunks;
 use crate::sequence::start::lanes;
 use crate::simd::{Columns, Kernel, Simd, TILE};
@@ -240,7 +240,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         };
         // `Neuron::RECURRENT` promises that no adjoint depends on its values.
         let current = Current::recurrent(zero, zero);
-        let gradient =
+        let ToCurrent { gradient, .. } =
             carry.step_back::<IMMEDIATE, LEARN>(simd, &lanes, entered, current, compared, spike);
         carried.store::<S, N, LEARN>(simd, at, &carry);
 

@@ -6,6 +6,7 @@ use crate::parallel::{Scratch, progress};
 use crate::registry::AnySurrogate;
 use crate::sequence::adjoint::{Carry, Spike};
 use crate::sequence::checkpoint::Pass;
+use crate::sequence::errors::ErrorColumns;
 use crate::sequence::start::{initial, lanes, nth};
 use crate::sequence::{Layer, OutputGradients};
 use crate::simd::{Columns, Kernel, Simd, TILE, array};
@@ -23,6 +24,7 @@ pub(super) struct Job<'a, 'b, N> {
     pub(super) initial: Vec<Option<Columns<'b, f32>>>,
     /// Row by row: parameters, threshold, graded factor.
     pub(super) learned: Option<Columns<'b, f32>>,
+    pub(super) errors: Option<ErrorColumns<'b>>,
     pub(super) neuron: PhantomData<N>,
 }
 
@@ -34,15 +36,10 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
         let mut kept = Scratch::take();
         let (job, scratch) = (&mut self, &mut kept);
         for tile in job.span.tiles::<S>() {
-            let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
-            let immediate = N::IMMEDIATE && job.layer.reset.immediate;
-            match (full, immediate, job.learned.is_some()) {
-                (true, false, false) => job.steps::<S, true, false, false>(simd, tile, scratch),
-                (true, false, true) => job.steps::<S, true, false, true>(simd, tile, scratch),
-                (true, true, _) => job.steps::<S, true, true, true>(simd, tile, scratch),
-                // A tile that is not full is rare or small: one copy of the loop serves all.
-                (false, false, _) => job.steps::<S, false, false, true>(simd, tile, scratch),
-                (false, true, _) => job.steps::<S, false, true, true>(simd, tile, scratch),
+            if N::FILTERS && job.errors.is_some() {
+                job.tile::<S, true>(simd, tile, scratch);
+            } else {
+                job.tile::<S, false>(simd, tile, scratch);
             }
         }
         simd.drain();
@@ -51,8 +48,31 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
 }
 
 impl<N: Neuron> Job<'_, '_, N> {
+    /// One tile through all steps.
     #[inline(always)]
-    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
+    fn tile<S: Simd, const ERRORS: bool>(&mut self, simd: S, tile: Tile, scratch: &mut Scratch) {
+        let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
+        let immediate = N::IMMEDIATE && self.layer.reset.immediate;
+        match (full, immediate, self.learned.is_some()) {
+            (true, false, false) => {
+                self.steps::<S, true, false, false, ERRORS>(simd, tile, scratch)
+            }
+            (true, false, true) => self.steps::<S, true, false, true, ERRORS>(simd, tile, scratch),
+            (true, true, _) => self.steps::<S, true, true, true, ERRORS>(simd, tile, scratch),
+            // A tile that is not full is rare or small: one copy of the loop serves all.
+            (false, false, _) => self.steps::<S, false, false, true, ERRORS>(simd, tile, scratch),
+            (false, true, _) => self.steps::<S, false, true, true, ERRORS>(simd, tile, scratch),
+        }
+    }
+
+    #[inline(always)]
+    fn steps<
+        S: Simd,
+        const FULL: bool,
+        const IMMEDIATE: bool,
+        const LEARN: bool,
+        const ERRORS: bool,
+    >(
         &mut self,
         simd: S,
         tile: Tile,
@@ -67,6 +87,9 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
         }
 
+        if let Some(errors) = &mut self.errors {
+            errors.begin();
+        }
         let mut history = History::<S, N, IMMEDIATE>::new(scratch, self.layer.shape.steps);
         let mut state = initial::<S, N, FULL>(simd, self.layer, tile);
         for pass in history.chunks().passes() {
@@ -76,7 +99,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             state = self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, &pass);
             if pass.reverses {
-                self.reverse::<S, FULL, IMMEDIATE, LEARN>(
+                self.reverse::<S, FULL, IMMEDIATE, LEARN, ERRORS>(
                     simd,
                     tile,
                     &lanes,
@@ -161,7 +184,13 @@ impl<N: Neuron> Job<'_, '_, N> {
 
     /// Sends the gradients back through a chunk.
     #[inline(always)]
-    fn reverse<S: Simd, const FULL: bool, const IMMEDIATE: bool, const LEARN: bool>(
+    fn reverse<
+        S: Simd,
+        const FULL: bool,
+        const IMMEDIATE: bool,
+        const LEARN: bool,
+        const ERRORS: bool,
+    >(
         &mut self,
         simd: S,
         tile: Tile,
@@ -200,13 +229,14 @@ impl<N: Neuron> Job<'_, '_, N> {
             let slopes = self.slopes(simd, lanes, &compared, vectors);
             let mut current: [S::F32; TILE] =
                 self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
+            let mut errors = [simd.splat(0.0); TILE];
             for k in 0..vectors {
                 let spike = Spike {
                     gradient: spikes[k],
                     graded: graded[k],
                     slope: slopes[k],
                 };
-                current[k] = carry[k].step_back::<IMMEDIATE, LEARN>(
+                let to_current = carry[k].step_back::<IMMEDIATE, LEARN>(
                     simd,
                     &lanes[k],
                     entered[k],
@@ -214,6 +244,11 @@ impl<N: Neuron> Job<'_, '_, N> {
                     compared[k],
                     spike,
                 );
+                current[k] = to_current.gradient;
+                errors[k] = to_current.error;
+            }
+            if ERRORS && let Some(out) = &mut self.errors {
+                out.write(simd, t, (self.span, tile), &errors);
             }
             if let Some(out) = &mut self.current {
                 let row = tile.of(self.span, out.row(t));

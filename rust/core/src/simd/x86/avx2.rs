@@ -31,6 +31,24 @@ impl Avx2 {
     }
 }
 
+/// For each set of lanes, which lane goes where when they move side by side.
+const SIDE_BY_SIDE: [[u8; 8]; 256] = {
+    let mut table = [[0; 8]; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let (mut lane, mut place) = (0, 0);
+        while lane < 8 {
+            if bits >> lane & 1 == 1 {
+                table[bits][place] = lane as u8;
+                place += 1;
+            }
+            lane += 1;
+        }
+        bits += 1;
+    }
+    table
+};
+
 impl Simd for Avx2 {
     const LANES: usize = 8;
     type F32 = __m256;
@@ -88,6 +106,17 @@ impl Simd for Avx2 {
         unsafe { _mm256_maskstore_ps(dst.as_mut_ptr(), self.first_lanes(dst.len()), v) }
     }
 
+    #[inline(always)]
+    fn compress(self, dst: &mut [f32], bits: u64, v: __m256) {
+        let dst = &mut dst[..8];
+        let lanes = &SIDE_BY_SIDE[(bits & 0xff) as usize];
+        // SAFETY: the token proves AVX2; `lanes` has 8 readable bytes, and `dst` room for 8 floats.
+        unsafe {
+            let lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(lanes.as_ptr().cast()));
+            _mm256_storeu_ps(dst.as_mut_ptr(), _mm256_permutevar8x32_ps(v, lanes));
+        }
+    }
+
     registers! {
         splat(x: f32) -> __m256 = _mm256_set1_ps(x);
         add(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
@@ -99,6 +128,7 @@ impl Simd for Avx2 {
             let exponent = _mm256_add_epi32(_mm256_cvttps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
         };
+        nonzero(a: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_NEQ_UQ>(a, _mm256_setzero_ps());
         gt(a: __m256, b: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_GT_OQ>(a, b);
         select(mask: __m256, if_true: __m256, if_false: __m256) -> __m256 =
             _mm256_blendv_ps(if_false, if_true, mask);

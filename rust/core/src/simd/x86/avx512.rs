@@ -84,6 +84,17 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(dst.as_mut_ptr(), first_lanes(dst.len()), v) }
     }
 
+    #[inline(always)]
+    fn compress(self, dst: &mut [f32], bits: u64, v: __m512) {
+        let dst = &mut dst[..16];
+        // In a register first: compressing to memory is slow on some CPUs.
+        // SAFETY: the token proves AVX-512; `dst` has room for 16 floats.
+        unsafe {
+            let side_by_side = _mm512_maskz_compress_ps(bits as __mmask16, v);
+            _mm512_storeu_ps(dst.as_mut_ptr(), side_by_side);
+        }
+    }
+
     registers! {
         splat(x: f32) -> __m512 = _mm512_set1_ps(x);
         add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
@@ -95,6 +106,8 @@ impl Simd for Avx512 {
             let exponent = _mm512_add_epi32(_mm512_cvttps_epi32(n), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
         };
+        nonzero(a: __m512) -> __mmask16 =
+            _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps());
         gt(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b);
         select(mask: __mmask16, if_true: __m512, if_false: __m512) -> __m512 =
             _mm512_mask_blend_ps(mask, if_false, if_true);

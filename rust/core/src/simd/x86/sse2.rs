@@ -5,6 +5,7 @@
 
 use super::prefetch::prefetch;
 use crate::simd::Simd;
+use crate::simd::portable::compress;
 use std::arch::x86_64::*;
 
 /// The token of any x86-64.
@@ -77,6 +78,13 @@ impl Simd for Sse2 {
         dst[..count].copy_from_slice(&lanes[..count]);
     }
 
+    #[inline(always)]
+    fn compress(self, dst: &mut [f32], bits: u64, v: Pair) {
+        let mut lanes = [0.0; Self::LANES];
+        self.store(&mut lanes, v);
+        compress(&mut dst[..Self::LANES], bits, &lanes);
+    }
+
     registers! {
         splat(x: f32) -> Pair = [_mm_set1_ps(x); 2];
         add(a: Pair, b: Pair) -> Pair = [_mm_add_ps(a[0], b[0]), _mm_add_ps(a[1], b[1])];
@@ -95,6 +103,10 @@ impl Simd for Sse2 {
                 _mm_castsi128_ps(_mm_slli_epi32::<23>(low)),
                 _mm_castsi128_ps(_mm_slli_epi32::<23>(high)),
             ]
+        };
+        nonzero(a: Pair) -> Pair = {
+            let zero = _mm_setzero_ps();
+            [_mm_cmpneq_ps(a[0], zero), _mm_cmpneq_ps(a[1], zero)]
         };
         gt(a: Pair, b: Pair) -> Pair = [_mm_cmpgt_ps(a[0], b[0]), _mm_cmpgt_ps(a[1], b[1])];
         select(mask: Pair, if_true: Pair, if_false: Pair) -> Pair = [
