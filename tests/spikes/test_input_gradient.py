@@ -29,7 +29,9 @@ def products(monkeypatch):
     """The results of `_native.input_gradient`: whether weights were finite."""
     native, done = _native.input_gradient, []
     monkeypatch.setattr(
-        _native, "input_gradient", lambda *arguments: done.append(native(*arguments)) or done[-1]
+        _native,
+        "input_gradient",
+        lambda *args, **named: done.append(native(*args, **named)) or done[-1],
     )
     return done
 
@@ -376,9 +378,10 @@ def test_the_operator_is_the_kernel(products, monkeypatch):
         matmul.input_gradient, "kernel", lambda *given: calls.append(given) or kernel(*given)
     )
     Hidden().gradients(some_spikes())
-    (given,) = calls
+    ((grad, errors, weight),) = calls
+    given = grad, *errors, weight
     operator = torch.ops.bitspike.input_gradient.default
-    assert torch.equal(operator(*given), kernel(*given))
+    assert torch.equal(operator(*given), kernel(grad, errors, weight))
     torch.library.opcheck(operator, given, test_utils=("test_schema", "test_faketensor"))
     with pytest.raises(ValueError, match=r"values must be \(3, 2, 2560\)"):
         operator(given[0], given[1], given[2][:, :1], *given[3:])

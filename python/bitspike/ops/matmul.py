@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import _native, buffer, spikes, threads
+from .call import Errors
 from .route import is_traced, routed
 
 _BLOCK = 1 << 20
@@ -46,30 +49,40 @@ def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
     return _linear_gradient(words, neurons, grad, biased=False)[0]
 
 
-@routed(0)
-def input_gradient(
-    grad: Tensor, active: Tensor, values: Tensor, decay: float, weight: Tensor
-) -> Tensor:
+def _flat_input_gradient(grad: Tensor, errors: Errors, weight: Tensor) -> tuple[Any, ...]:
+    return grad, *errors, weight
+
+
+@routed(0, _flat_input_gradient)
+def input_gradient(grad: Tensor, errors: Errors, weight: Tensor) -> Tensor:
     """``grad @ weight`` for a gradient ``[T, B, N]`` and a weight ``[N, K]``, in another order.
 
     Where few errors are not 0 it is ``out[t] = errors[t] @ weight + decay * out[t + 1]``.
 
     Args:
         grad: The gradient of the current of a layer.
-        active: The errors that it is made of, as :class:`Errors` describes them.
-        values: Likewise.
-        decay: Likewise.
+        errors: What it is made of.
         weight: What the current was a product with.
     """
     steps, samples, neurons = grad.shape
+    active, values, decay = errors
     if not gradient_prefers_dense(active, steps * samples, weight.shape):
         out = buffer.empty((steps, samples, weight.shape[1]))
         shape = steps, samples, neurons
         # It refuses weights that are infinite or NaN: a gradient of 0 times them is NaN.
-        if _native.input_gradient(shape, active, values, decay, weight, out):
+        if _native.input_gradient(shape, active, values, decay, weights=weight, out=out):
             return out
+    return dense_input_gradient(grad, weight)
+
+
+def dense_input_gradient(grad: Tensor, weight: Tensor) -> Tensor:
+    """``grad @ weight`` for float32 tensors ``[*rows, N]`` and ``[N, K]`` that nothing records."""
+    *rows, neurons = grad.shape
+    out = buffer.empty((*rows, weight.shape[1]))
+    count = math.prod(rows)
     with threads.serial_if_forked():
-        return grad @ weight
+        torch.mm(grad.reshape(count, neurons), weight, out=out.view(count, weight.shape[1]))
+    return out
 
 
 def gradient_prefers_dense(active: Tensor | None, rows: int, weight: torch.Size) -> bool:

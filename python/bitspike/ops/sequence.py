@@ -176,7 +176,8 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
         moved = channels_last.moved_gradients(call, grads)
         results = backward.kernel(plain, channels_last.moved(call, inputs), moved, need)
         return channels_last.gradients_in_place(call, inputs, results)
-    return _backward(Layer(call, inputs), call, inputs, grads, need, None)
+    layer = Layer(call, inputs)
+    return _backward(layer, call, inputs, grads=grads, need=need, errors=None)
 
 
 def backward_with_errors(
@@ -192,7 +193,8 @@ def backward_with_errors(
     errors = None
     if inputs.current.dim() == 3 and all(x is None for x in (*grads.states, *grads.last)):
         errors = _room_for_errors(layer, call)
-    return _backward(layer, call, inputs, grads, need, errors), errors
+    found = _backward(layer, call, inputs, grads=grads, need=need, errors=errors)
+    return found, errors
 
 
 def _room_for_errors(layer: Layer, call: Call) -> Errors | None:
@@ -211,6 +213,7 @@ def _backward(
     layer: Layer,
     call: Call,
     inputs: Inputs,
+    *,
     grads: OutputGradients,
     need: Need,
     errors: Errors | None,

@@ -70,12 +70,20 @@ def run_whole(
                     f"module {i}, {type(module).__name__}, returns its states; inside a network "
                     "use init_hidden=True without output"
                 )
-        elif same:
+        elif same or _is_timeless(module, value):
             value = module(value)
         else:
             value = torch.unflatten(module(value.flatten(0, 1)), 0, (steps, x.shape[1]))
         i += 1
     return torch.broadcast_to(value, (steps, *value.shape)) if same else value, apart
+
+
+def _is_timeless(module: nn.Module, x: Tensor) -> bool:
+    """Whether a module takes time and batch as they are.
+
+    Then no view stands in the graph between it and neurons, whose backward may give it errors.
+    """
+    return type(module) is nn.Linear and x.dim() == 3 and not has_hooks(module)
 
 
 def _run_sequence(module: Any, x: Tensor) -> Any:

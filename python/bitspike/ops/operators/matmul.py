@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bitspike.ops import matmul
+from bitspike.ops.call import Errors
 from bitspike.ops.spikes import words
 
 from ._operator import Shapes, operator
@@ -76,7 +77,9 @@ operator(
 operator(
     "input_gradient("
     "Tensor grad, Tensor active, Tensor values, float decay, Tensor weight) -> Tensor",
-    matmul.input_gradient.kernel,
+    lambda grad, active, values, decay, weight: matmul.input_gradient.kernel(
+        grad, Errors(active, values, decay), weight
+    ),
     lambda grad, active, values, decay, weight: grad.new_empty(*grad.shape[:2], weight.shape[1]),
     _input_gradient_shapes,
 )

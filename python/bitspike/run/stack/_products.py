@@ -87,8 +87,8 @@ class Linear:
 
     def _input_gradient(self, arrived: Arrived, weight: Tensor) -> Tensor:
         if arrived.errors is None:
-            return arrived.grad @ weight
-        found: Tensor = matmul.input_gradient.kernel(arrived.grad, *arrived.errors, weight)
+            return matmul.dense_input_gradient(arrived.grad, weight)
+        found: Tensor = matmul.input_gradient.kernel(arrived.grad, arrived.errors, weight)
         return found
 
     def reads_errors(self, words: Tensor, weight: Tensor) -> bool:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bitspike.neurons.base.layer import run_layer
 from bitspike.ops import pooling, sequence, spikes
-from bitspike.ops.call import Call, Inputs, Need, OutputGradients
+from bitspike.ops.call import Call, Errors, Inputs, Need, OutputGradients
 from bitspike.ops.stack import LinearLayer
 
 from ._products import Arrived, Linear, Product
@@ -157,20 +157,24 @@ class Neurons:
             initial=any(others[count:]),
             constants=any(others[:count]),
         )
-        last = list(grads.last)
-        outputs = OutputGradients(grads.spikes, [None] * len(last), last)
-        inputs = self._inputs(words, values)
-        weight, errors = values[0].detach(), None
-        if to_input and self.product.reads_errors(words, weight):
-            found, errors = sequence.backward_with_errors(self.call, inputs, outputs, wanted)
-        else:
-            found = sequence.backward.kernel(self.call, inputs, outputs, wanted)
-        delta, *rest = found
+        weight = values[0].detach()
+        listed = to_input and self.product.reads_errors(words, weight)
+        (delta, *rest), errors = self._adjoint(self._inputs(words, values), grads, wanted, listed)
         states, constants = rest[: self.states], rest[self.states :]
         if delta is None:
             return Gradients(None, (None, None, *constants, *states))
         of_product = self.product.gradients(words, Arrived(delta, errors), weight, need[:3])
         return Gradients(of_product[0], (*of_product[1:], *constants, *states))
+
+    def _adjoint(
+        self, inputs: Inputs, grads: Upstream, wanted: Need, listed: bool
+    ) -> tuple[list[Tensor | None], Errors | None]:
+        """The gradients of what the neurons read, and the errors, listed if that pays."""
+        last = list(grads.last)
+        outputs = OutputGradients(grads.spikes, [None] * len(last), last)
+        if listed:
+            return sequence.backward_with_errors(self.call, inputs, outputs, wanted)
+        return sequence.backward.kernel(self.call, inputs, outputs, wanted), None
 
     def prefers_dense(self, words: Tensor, values: Sequence[Any]) -> bool:
         return self.product.prefers_dense(words, values[0].detach())
