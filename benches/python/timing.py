@@ -12,26 +12,28 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Times:
-    """The seconds of each round."""
+class Sample:
+    """What each round measured: seconds, or bytes."""
 
-    seconds: tuple[float, ...]
+    values: tuple[float, ...]
 
     @property
     def median(self) -> float:
         """What is reported."""
-        return statistics.median(self.seconds)
+        return statistics.median(self.values)
 
     @property
     def spread(self) -> float:
         """Half the distance between the quartiles, relative to the median."""
-        low, _, high = statistics.quantiles(self.seconds, n=4)
+        if len(self.values) < 2:
+            return 0.0
+        low, _, high = statistics.quantiles(self.values, n=4)
         return (high - low) / 2 / self.median
 
 
 def interleaved(
     steps: Mapping[str, Callable[[], object]], rounds: int, calls: int = 1
-) -> dict[str, Times]:
+) -> dict[str, Sample]:
     """Times each step ``rounds`` times, after one call that does not count.
 
     Each time is the mean of so many ``calls``, after as many that do not count either.
@@ -48,4 +50,10 @@ def interleaved(
             for _ in range(calls):
                 steps[name]()
             seconds[name].append((time.perf_counter() - start) / calls)
-    return {name: Times(tuple(values)) for name, values in seconds.items()}
+    return {name: Sample(tuple(values)) for name, values in seconds.items()}
+
+
+def fastest(steps: Mapping[str, Callable[[], object]], rounds: int = 3) -> str:
+    """The name of the configuration of a library that it does best in."""
+    samples = interleaved(steps, rounds)
+    return min(samples, key=lambda name: min(samples[name].values))
