@@ -10,6 +10,8 @@ import argparse
 import os
 from pathlib import Path
 
+import torch
+
 import coding
 import conv_layers
 import layers
@@ -21,7 +23,6 @@ import record
 import scaling
 import streaming
 import sweeps
-import torch
 
 PARTS = {
     "networks": networks.PART,

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import leaky
 import snntorch
 import torch
-from nets import Start
-from peers import Result
 from spikingjelly.activation_based import functional as jelly
 from spikingjelly.activation_based import layer as jelly_layer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import bitspike as snn
+import leaky
+from nets import Start
+from peers import Result
 
 # So small that activity stays what it was while steps are timed.
 LEARNING_RATE = 1e-6

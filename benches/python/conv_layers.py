@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import gate
 import torch
+from torch import Tensor, nn
+
+import bitspike as snn
+import gate
 from peers import Result, Step
 from problem import dyadic, weight_deviation
 from record import Options, Part, Row
 from timing import interleaved
-from torch import Tensor, nn
-
-import bitspike as snn
 
 
 class Maps(NamedTuple):
@@ -125,6 +125,4 @@ def row(maps: Maps, density: float, task: str, rounds: int) -> Row:
     return Row(str(maps), task, interleaved(compared, rounds), density_in=density)
 
 
-PART = Part(
-    "Convolutions of spikes", ("bitspike", "torch NCHW", "torch NHWC"), NOTES, measure
-)
+PART = Part("Convolutions of spikes", ("bitspike", "torch NCHW", "torch NHWC"), NOTES, measure)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from contenders import LEARNING_RATE
 from jax import Array
 from jax import numpy as jnp
+
+from contenders import LEARNING_RATE
 from jax_peer import linear_lif
 from nets import Start
 from peers import Result

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+import torch
+from snntorch import Leaky
+
 import gate
 import recurrent
-import torch
 from jax_peer import jax_scan
 from peers import bitspike, dense_products, immediate_reset, snntorch_loop, spikingjelly
 from problem import (
@@ -21,7 +23,6 @@ from problem import (
     linear_problem,
 )
 from record import Options, Part, Row
-from snntorch import Leaky
 from timing import interleaved
 
 TINY = Cell(10, 4, 60, 40)

@@ -7,12 +7,12 @@ for the spikes that arrive there, so that all layers fire.
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import leaky
 import torch
-from problem import dyadic, weight_deviation
 from torch import Tensor, nn
 
 import bitspike as snn
+import leaky
+from problem import dyadic, weight_deviation
 
 Neuron = Callable[[], nn.Module]
 

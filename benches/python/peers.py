@@ -7,12 +7,12 @@ input to the library's own type) happens outside it; what a user does in every s
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import leaky
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 import bitspike as snn
+import leaky
 from problem import Problem, Task
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from nets import Start
 from torch import Tensor, nn
+
+from nets import Start
 
 
 class Product(NamedTuple):

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import machine
 import torch
+
+import machine
 from timing import Sample
 
 FIELDS = (
