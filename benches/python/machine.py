@@ -34,11 +34,12 @@ def description(rounds: int) -> list[str]:
     settings = [f"{name}={os.environ[name]}" for name in FORCED if name in os.environ]
     best = _native.describe()["isas"][-1]
     forced = f", forced on a CPU that has {best} ({' '.join(settings)})" if settings else ""
+    target = "bench-avx2" if settings else "bench"
     return [
         f"* CPU: {_cpu()}, {os.cpu_count()} logical cores, {torch.get_num_threads()} threads",
         f"* instruction set: {instruction_set()}{forced}",
         f"* {platform.system()}, Python {platform.python_version()}, {versions}",
-        f"* commit {_commit()}; {rounds} rounds; reproduce with `make bench{options}`",
+        f"* commit {_commit()}; {rounds} rounds; reproduce with `make {target}{options}`",
     ]
 
 
