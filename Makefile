@@ -44,6 +44,11 @@ bench-avx2: export ONEDNN_MAX_CPU_ISA = AVX2
 bench-avx2: export XLA_FLAGS = --xla_cpu_max_isa=AVX2
 bench-avx2: bench ## The same, with all libraries held to AVX2
 
+.PHONY: bench-pages
+bench-pages: $(STAMPS)/test $(STAMPS)/wheel ## Write README's table and the pictures of docs/speed.md from benches/record
+	$(BIN)/python benches/python/pages.py
+	$(BIN)/python examples/speed.py --out docs/images
+
 .PHONY: fuzz
 fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and dense spikes: FUZZ="operations seed"
 	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)

@@ -46,8 +46,8 @@ class Network:
 
     def result(self) -> Result:
         """Output spikes and gradients of weights and biases."""
-        spikes = _run(self.parameters, self.x)
-        gradients = jax.grad(_loss)(self.parameters, self.x, self.labels)
+        spikes = jax.jit(_run)(self.parameters, self.x)
+        gradients = jax.jit(jax.grad(_loss))(self.parameters, self.x, self.labels)
         return Result(spikes, jax.tree.leaves(gradients))
 
 
