@@ -93,16 +93,14 @@ def draw_networks(isa: str) -> Figure:
 
 
 def draw_bars(ax: Axes, took: dict[str, float]) -> None:
-    """Milliseconds on a logarithmic axis, so that all can be read."""
+    """Milliseconds."""
     names = [library for library in LIBRARIES if library in took]
     values = [1e3 * took[name] for name in names]
     colours = [ORANGE if name == "bitspike" else GREY for name in names]
     bars = ax.barh(names, values, color=colours, height=0.7)
-    ax.bar_label(bars, [f"{value:.3g}" for value in values], padding=3, fontsize=8)
-    ax.set_xscale("log")
-    ax.set_xlim(min(values) / 3, max(values) * 2.5)
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    labels = [f"{value:.0f}" if value >= 10 else f"{value:.1f}" for value in values]
+    ax.bar_label(bars, labels, padding=3, fontsize=8)
+    ax.margins(x=0.1)
     ax.tick_params(axis="y", labelsize=8)
     ax.invert_yaxis()
 

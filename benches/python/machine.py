@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -30,7 +31,8 @@ def instruction_set() -> str:
 def description(rounds: int) -> list[str]:
     """CPU, instruction set, versions, and how to repeat a record, as lines of a list."""
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    options = f' BENCH="{" ".join(sys.argv[1:])}"' if sys.argv[1:] else ""
+    chosen = re.sub(r"--out \S+", "", " ".join(sys.argv[1:])).strip()
+    options = f' BENCH="{chosen}"' if chosen else ""
     settings = [f"{name}={os.environ[name]}" for name in FORCED if name in os.environ]
     best = _native.describe()["isas"][-1]
     forced = f", forced on a CPU that has {best} ({' '.join(settings)})" if settings else ""
