@@ -27,16 +27,12 @@ DEVIATIONS = 5.0
 # snnTorch loops over all neurons in Python for the gradient of their times: too long for more.
 MOST_TIMES = 100
 
-# Losses take microseconds.
-CALLS = 10
-
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 NOTES = f"""
-* Microseconds are medians of alternating rounds, ± half the distance between the quartiles. A round
-  of a loss is the mean of {CALLS} calls. The other columns say how many times as long a peer took:
-  above 1, packed spikes are faster.
+* Microseconds are medians of alternating rounds, ± half the distance between the quartiles. The
+  other columns say how many times as long a peer took: above 1, packed spikes are faster.
 * Rate coding: `spikegen.rate(packed=True)`; dense is `torch.bernoulli` of the expanded
   probabilities; snnTorch's `spikegen.rate`. The spikes of each image were compared with its
   probabilities.
@@ -54,7 +50,7 @@ def measure(options: Options) -> Iterator[Row]:
     for name in ("ce_count_loss", "mse_count_loss", "ce_temporal_loss"):
         if options.only in name:
             for shape in TINY if options.tiny else SIZES:
-                times = interleaved(_losses(name, shape), options.rounds, CALLS)
+                times = interleaved(_losses(name, shape), options.rounds)
                 yield Row(str(list(shape)), name, times, density_in=DENSITY)
 
 
