@@ -14,7 +14,7 @@ from pathlib import Path
 import contenders
 import leaky
 from jax_network import Network as JaxNetwork
-from nets import CONV, NETWORKS, Network, Start, start
+from nets import CONV, NETWORKS, Network, Start, data, start
 from record import Options, Part, Row
 from timing import Sample
 
@@ -100,7 +100,9 @@ def warm_step(begun: Start, library: str) -> Callable[[], object]:
 def main(key: str, library: str, *tiny: str) -> None:
     """Prints bytes per neuron-step."""
     network = NETWORKS[key].tiny() if tiny else NETWORKS[key]
-    begun = start(network)
+    # Nothing of full size has run before the step, so that no library has memory in reserve.
+    x, labels = data(network)
+    begun = start(network.tiny())._replace(network=network, x=x, labels=labels)
     grown = growth(warm_step(begun, library))
     print(grown / (network.steps * network.batch * begun.neurons))
 

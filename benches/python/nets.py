@@ -94,9 +94,7 @@ class Start(NamedTuple):
 def start(network: Network, width: float | None = None, seed: int = 0) -> Start:
     """Draws input and weights, and counts what the network does with them."""
     torch.manual_seed(seed)
-    shape = (network.steps, network.batch, *network.inputs)
-    x = (torch.rand(shape) < network.density).float()
-    labels = torch.randint(10, (network.batch,))
+    x, labels = data(network)
     weights: list[Tensor] = []
     arriving: list[Tensor] = []
     # Spikes, and surrogates that are not 0, of all neuron-steps.
@@ -128,6 +126,12 @@ def start(network: Network, width: float | None = None, seed: int = 0) -> Start:
         int(counts["neurons"]),
         None if width is None else counts["active"] / total,
     )
+
+
+def data(network: Network) -> tuple[Tensor, Tensor]:
+    """Bernoulli spikes [T, B, *inputs] as 0.0 and 1.0, and labels."""
+    shape = (network.steps, network.batch, *network.inputs)
+    return (torch.rand(shape) < network.density).float(), torch.randint(10, (network.batch,))
 
 
 def _with_membranes() -> nn.Module:
