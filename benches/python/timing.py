@@ -42,19 +42,19 @@ def interleaved(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[
         step()
     calls = {}
     for name, step in steps.items():
-        once = _seconds(step, 1)
+        once = mean_seconds(step, 1)
         calls[name] = min(MOST_CALLS, math.ceil(TURN / once))
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for round_ in range(rounds):
         order = list(steps) if round_ % 2 == 0 else list(reversed(steps))
         for name in order:
-            _seconds(steps[name], calls[name])
-            seconds[name].append(_seconds(steps[name], calls[name]))
+            mean_seconds(steps[name], calls[name])
+            seconds[name].append(mean_seconds(steps[name], calls[name]))
     return {name: Sample(tuple(values)) for name, values in seconds.items()}
 
 
-def _seconds(step: Callable[[], object], calls: int) -> float:
-    """The mean of so many calls."""
+def mean_seconds(step: Callable[[], object], calls: int) -> float:
+    """The mean of so many calls in a row."""
     start = time.perf_counter()
     for _ in range(calls):
         step()
