@@ -82,10 +82,11 @@ def rows(begun: Start, options: Options) -> Iterator[Row]:
         steps = {name: step_of(rival, begun, task) for name, rival in rivals.items()}
         if jax is not None:
             steps["jax"] = jax.training() if task == TRAINING else jax.inference()
+        left_out = dict(missing)
         steps["products"] = best_products(begun, task == TRAINING, torch.float32)
         half = best_products(begun, task == TRAINING, torch.bfloat16)
         if is_slow(half, steps["products"]):
-            missing[HALF] = f"more than {SLOW} times as slow as float32 on these instructions"
+            left_out[HALF] = f"more than {SLOW} times as slow as float32 on these instructions"
         else:
             steps[HALF] = half
         yield Row(
@@ -96,7 +97,7 @@ def rows(begun: Start, options: Options) -> Iterator[Row]:
             density_out=begun.fired,
             active=begun.active,
             flips=flips,
-            missing=missing,
+            missing=left_out,
         )
 
 

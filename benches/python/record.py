@@ -126,7 +126,7 @@ def _records(row: Row) -> Iterator[dict[str, object]]:
 def _reasons(rows: list[Row]) -> list[str]:
     """Each reason once, in the order of the rows."""
     found = {
-        f"{library}, {row.subject}: {why}": None
+        f"{library}, {row.subject}, {row.task}: {why}": None
         for row in rows
         for library, why in row.missing.items()
     }
