@@ -21,7 +21,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ##### What people run
 
@@ -35,6 +35,19 @@ test: format-check rust-test lint stub-test python-test ## Run every check: Rust
 .PHONY: bench
 bench: $(STAMPS)/bench $(STAMPS)/release-wheel ## Compare with other libraries, write benches/record
 	$(BIN)/python benches/python $(BENCH)
+
+.PHONY: bench-avx2
+bench-avx2: export BITSPIKE_ISA = avx2
+bench-avx2: export ATEN_CPU_CAPABILITY = avx2
+bench-avx2: export MKL_ENABLE_INSTRUCTIONS = AVX2
+bench-avx2: export ONEDNN_MAX_CPU_ISA = AVX2
+bench-avx2: export XLA_FLAGS = --xla_cpu_max_isa=AVX2
+bench-avx2: bench ## The same, with all libraries held to AVX2
+
+.PHONY: bench-pages
+bench-pages: $(STAMPS)/test $(STAMPS)/wheel ## Write README's table and the pictures of docs/speed.md from benches/record
+	$(BIN)/python benches/python/pages.py
+	$(BIN)/python examples/speed.py --out docs/images
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and dense spikes: FUZZ="operations seed"

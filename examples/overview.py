@@ -8,7 +8,6 @@ output neurons, after some seconds of training; on the right, times that `benche
 """
 
 import csv
-import statistics
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from training import fit, options
 
 STEPS = 50
 DIGIT = 3
-RECORD = Path(__file__).parents[1] / "benches" / "record" / "peers-avx512.csv"
+RECORD = Path(__file__).parents[1] / "benches" / "record" / "layers-avx512.csv"
 LAYER = "T=500 B=16 512→512"
 DENSITY = 0.03
 PANELS = {
@@ -115,9 +114,10 @@ def draw_times(ax: Axes, task: str) -> None:
     """A bar for each library: the median of the rounds in the record."""
     milliseconds = {}
     with RECORD.open(encoding="utf-8", newline="") as file:
-        for layer, name, density, _, library, _, *rounds in list(csv.reader(file))[1:]:
-            if (layer, name) == (LAYER, task) and round(float(density), 2) == DENSITY:
-                milliseconds[library] = 1e3 * statistics.median(map(float, rounds))
+        for line in csv.DictReader(file):
+            if (line["subject"], line["task"]) == (LAYER, task):
+                if round(float(line["density_in"]), 2) == DENSITY:
+                    milliseconds[line["library"]] = 1e3 * float(line["median"])
     values = [milliseconds[library] for library in LIBRARIES]
     colours = [ORANGE if library == "bitspike" else GREY for library in LIBRARIES]
     bars = ax.barh(list(LIBRARIES.values()), values, color=colours, height=0.66)

@@ -1,10 +1,9 @@
-"""What stands at both ends of a network: rate coding of its input, and losses of its output spikes.
+"""What stands at both ends of a network: rate coding of its input, losses of its output spikes.
 
 Packed spikes beside floats, in bitspike and in snnTorch.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import snntorch.functional as snntorch_losses
 import torch
@@ -15,55 +14,25 @@ import bitspike as snn
 import bitspike.functional as SF
 import gate
 from peers import Result
-from timing import Times, interleaved
+from record import Options, Part, Row
+from timing import interleaved
 
 IMAGES = (100, 128, 784)
 BATCH = 128
 SIZES = tuple((steps, BATCH, classes) for steps in (25, 100) for classes in (10, 100, 784))
+TINY = ((5, 4, 10),)
 DENSITY = 0.1
-PEERS = ("dense", "snnTorch", "one dense step")
 # Standard deviations that the spikes of an image may be away from their probabilities.
 DEVIATIONS = 5.0
 # snnTorch loops over all neurons in Python for the gradient of their times: too long for more.
 MOST_TIMES = 100
 
-# Losses take microseconds.
-CALLS = 10
-
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    task: str
-    shape: tuple[int, ...]
-    times: dict[str, Times]
-
-    def ratio(self, peer: str) -> str:
-        """How many times as long as packed spikes the peer took."""
-        if peer not in self.times:
-            return ""
-        ratio = self.times[peer].median / self.times["packed"].median
-        return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
-
-    def cells(self) -> list[str]:
-        """Its fields as text."""
-        ours = self.times["packed"]
-        return [
-            self.task,
-            str(list(self.shape)),
-            f"{ours.median * 1e6:.0f} µs ± {ours.spread:.0%}",
-            *map(self.ratio, PEERS),
-        ]
-
-
-COLUMNS = ("task", "[T, B, N]", "packed", *PEERS)
 NOTES = f"""
-* Microseconds are medians of alternating rounds, ± half the distance between the quartiles. A round
-  of a loss is the mean of {CALLS} calls. The other columns say how many times as long a peer took:
-  above 1, packed spikes are faster.
+* Microseconds are medians of alternating rounds, ± half the distance between the quartiles. The
+  other columns say how many times as long a peer took: above 1, packed spikes are faster.
 * Rate coding: `spikegen.rate(packed=True)`; dense is `torch.bernoulli` of the expanded
   probabilities; snnTorch's `spikegen.rate`. The spikes of each image were compared with its
   probabilities.
@@ -74,13 +43,15 @@ NOTES = f"""
 """
 
 
-def measure(rounds: int) -> Iterator[Row]:
+def measure(options: Options) -> Iterator[Row]:
     """Compares the results of each task, then times it."""
-    torch.manual_seed(0)
-    yield Row("rate coding", IMAGES, interleaved(_rate_coding(), rounds))
+    if options.only in "rate coding":
+        yield Row(str(list(IMAGES)), "rate coding", interleaved(_rate_coding(), options.rounds))
     for name in ("ce_count_loss", "mse_count_loss", "ce_temporal_loss"):
-        for shape in SIZES:
-            yield Row(name, shape, interleaved(_losses(name, shape), rounds, CALLS))
+        if options.only in name:
+            for shape in TINY if options.tiny else SIZES:
+                times = interleaved(_losses(name, shape), options.rounds)
+                yield Row(str(list(shape)), name, times, density_in=DENSITY)
 
 
 def _rate_coding() -> dict[str, Callable[[], Tensor]]:
@@ -133,3 +104,11 @@ def _step(loss: Loss, spikes: Tensor, labels: Tensor) -> Callable[[], Result]:
         return Result(value, torch.autograd.grad(value, [x]))
 
     return step
+
+
+PART = Part(
+    "Rate coding and losses",
+    ("packed", "dense", "snnTorch", "one dense step"),
+    NOTES,
+    measure,
+)

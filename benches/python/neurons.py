@@ -6,7 +6,7 @@ much work, other spikes. Where neither has such a neuron, our own specification 
 Its results, which ours are compared with in every row, are timed for all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +19,10 @@ from torch import Tensor, nn
 import bitspike as snn
 import gate
 from peers import Result, Step
-from timing import Times, interleaved
+from record import Options, Part, Row
+from timing import interleaved
 
-SHAPE = (500, 16, 512)
-PEERS = ("snnTorch", "SpikingJelly", "PyTorch")
+SHAPE, TINY = (500, 16, 512), (10, 4, 60)
 # Steps of a run that must agree with the specification, whose spikes may differ in late steps of
 # neurons with exponentials: one last place decides when a steep upstroke crosses the threshold.
 COMPARED = 100
@@ -128,33 +128,6 @@ BENCHES = (
 """One for each native neuron that is element-wise."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    neuron: str
-    density: float
-    times: dict[str, Times]
-
-    def ratio(self, peer: str) -> float | None:
-        """How many times as long as bitspike the peer took."""
-        if peer not in self.times:
-            return None
-        return self.times[peer].median / self.times["bitspike"].median
-
-    def cells(self) -> list[str]:
-        """Its fields as text."""
-        ours = self.times["bitspike"]
-        ratios = [self.ratio(peer) for peer in PEERS]
-        return [
-            self.neuron,
-            f"{self.density:.1%}",
-            f"{ours.median * 1e3:.2f} ms ± {ours.spread:.0%}",
-            *("" if ratio is None else f"{ratio:.0f}×" for ratio in ratios),
-        ]
-
-
-COLUMNS = ("neuron", "spikes", "bitspike", *PEERS)
 NOTES = """
 * T=500 B=16 n=512, forward and backward with a dense random gradient of the output spikes, normally
   distributed input, atan(2). Milliseconds are medians of alternating rounds, ± half the distance
@@ -167,12 +140,19 @@ NOTES = """
 """
 
 
-def measure(bench: Bench, rounds: int) -> Row:
+def measure(options: Options) -> Iterator[Row]:
+    """Every neuron."""
+    for bench in BENCHES:
+        if options.only in str(bench):
+            yield row(bench, TINY if options.tiny else SHAPE, options.rounds)
+
+
+def row(bench: Bench, shape: tuple[int, int, int], rounds: int) -> Row:
     """Compares the results, then times them."""
     torch.manual_seed(0)
     mean, deviation = bench.current
-    x = torch.randn(SHAPE) * deviation + mean
-    grad = torch.randn(SHAPE)
+    x = torch.randn(shape) * deviation + mean
+    grad = torch.randn(shape)
     ours = bench.make(**bench.arguments, init_hidden=True, multi_step=True)
     steps = {"bitspike": _step(lambda x: _reset(ours)(x), x, grad)}
     if bench.snntorch is not None:
@@ -186,7 +166,7 @@ def measure(bench: Bench, rounds: int) -> Row:
     start = [_step(f, x[:COMPARED], grad[:COMPARED])() for f in (lambda x: _reset(ours)(x), twin)]
     gate.compare(*start, exact=False, most_flips=MOST_FLIPS, same_spikes=bench.error)
     density = gate.dense(steps["bitspike"]().spikes).mean().item()
-    return Row(str(bench), density, interleaved(steps, rounds))
+    return Row(str(bench), "sequence", interleaved(steps, rounds), density_out=density)
 
 
 def _reset(module: Any) -> Any:
@@ -232,3 +212,11 @@ def _step(run: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor) -> Step:
         return Result(spikes, torch.autograd.grad(spikes, [x], grad))
 
     return step
+
+
+PART = Part(
+    "Neurons and their peers",
+    ("bitspike", "snnTorch", "SpikingJelly", "PyTorch"),
+    NOTES,
+    measure,
+)

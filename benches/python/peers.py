@@ -7,14 +7,13 @@ input to the library's own type) happens outside it; what a user does in every s
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import snntorch
 import torch
-from spikingjelly.activation_based import neuron, surrogate
 from torch import Tensor
 from torch.nn import functional as F
 
 import bitspike as snn
-from problem import BETA, Problem, Task
+import leaky
+from problem import Problem, Task
 
 
 class Result(NamedTuple):
@@ -29,7 +28,7 @@ Step = Callable[[], Result]
 
 def bitspike(problem: Problem) -> Step:
     """Whole sequence in one call, packed spikes in and out."""
-    layer = snn.Leaky(beta=BETA, init_hidden=True, multi_step=True)
+    layer = leaky.bitspike(problem.width)
 
     def lif(current: Tensor) -> Tensor:
         layer.reset_mem()
@@ -40,30 +39,13 @@ def bitspike(problem: Problem) -> Step:
 
 
 def snntorch_loop(problem: Problem) -> Step:
-    """A batched Linear, then a time loop over ``unbind``, which is much faster than indexing."""
-    layer = snntorch.Leaky(beta=BETA)
-
-    def lif(current: Tensor) -> Tensor:
-        membrane = layer.reset_mem()
-        spikes = []
-        for step in current.unbind():
-            spike, membrane = layer(step, membrane)
-            spikes.append(spike)
-        return torch.stack(spikes)
-
-    return _torch_step(problem, problem.x, lif)
+    """A batched Linear, then a time loop."""
+    return _torch_step(problem, problem.x, leaky.OverTime(problem.width))
 
 
 def spikingjelly(problem: Problem) -> Step:
     """Multi-step LIF with soft reset; it fires at ``>=`` and resets in the step of the spike."""
-    layer = neuron.LIFNode(
-        tau=1 / (1 - BETA),
-        decay_input=False,
-        v_reset=None,
-        detach_reset=True,
-        surrogate_function=surrogate.ATan(alpha=2.0),
-        step_mode="m",
-    )
+    layer = leaky.spikingjelly(problem.width)
 
     def lif(current: Tensor) -> Tensor:
         layer.reset()
@@ -91,18 +73,7 @@ def dense_products(problem: Problem) -> Step:
 
 def immediate_reset(problem: Problem) -> Step:
     """SpikingJelly's rule in plain torch: what its result is compared with; never timed."""
-    fire = snntorch.surrogate.atan()
-
-    def lif(current: Tensor) -> Tensor:
-        membrane = torch.zeros_like(current[0])
-        spikes = []
-        for step in current.unbind():
-            membrane = BETA * membrane + step
-            spikes.append(fire(membrane - 1))
-            membrane = membrane - spikes[-1].detach()
-        return torch.stack(spikes)
-
-    return _torch_step(problem, problem.x, lif)
+    return _torch_step(problem, problem.x, leaky.ImmediateReset(problem.width))
 
 
 def _torch_step(problem: Problem, x: Tensor, lif: Callable[[Tensor], Tensor]) -> Step:

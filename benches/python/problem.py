@@ -27,6 +27,11 @@ class Task(Enum):
     HIDDEN = "Linear + LIF, input with gradient"
 
 
+# Half the width of the surrogate that is 0 further from the threshold: at most a tenth of the
+# neuron-steps are nearer.
+WIDTH = 0.2
+
+
 @dataclass(frozen=True)
 class Cell:
     """The sizes of a layer and of its input sequence."""
@@ -65,6 +70,8 @@ class Problem:
     bias: Tensor | None
     grad: Tensor
     """Of the output spikes [T, B, neurons]: dense and random, as a next layer would send it."""
+    width: float | None = None
+    """Of the surrogate: a triangle, or atan where there is none."""
 
     def __str__(self) -> str:
         """Its name in progress reports."""
@@ -77,29 +84,37 @@ def lif_problem(cell: Cell, seed: int = 0) -> Problem:
     generator = torch.Generator().manual_seed(seed)
     shape = (cell.steps, cell.batch, cell.neurons)
     deviation = MEMBRANE_DEVIATION * math.sqrt(1 - BETA**2)
-    x = _dyadic(deviation * torch.randn(shape, generator=generator))
+    x = dyadic(deviation * torch.randn(shape, generator=generator))
     grad = torch.randn(shape, generator=generator)
     return Problem(cell, Task.LIF, None, x, None, None, grad)
 
 
-def linear_problem(cell: Cell, task: Task, density: float, seed: int = 0) -> Problem:
-    """Bernoulli spikes through normally distributed weights into a LIF layer.
-
-    A current has the variance ``w² K p (1 - p)`` over time, which the leak sums to ``/ (1 - β²)``,
-    and a mean that differs between neurons with the variance ``w² K p²``, summed to ``/ (1 - β)²``.
-    The deviation ``w`` of the weights is chosen so that both together give ``MEMBRANE_DEVIATION``.
-    """
+def linear_problem(
+    cell: Cell, task: Task, density: float, width: float | None = None, seed: int = 0
+) -> Problem:
+    """Bernoulli spikes through normally distributed weights into a LIF layer."""
     generator = torch.Generator().manual_seed(seed)
     shape = (cell.steps, cell.batch)
     x = (torch.rand(*shape, cell.inputs, generator=generator) < density).float()
-    over_time = density * (1 - density) / (1 - BETA**2)
-    over_neurons = (density / (1 - BETA)) ** 2
-    deviation = MEMBRANE_DEVIATION / math.sqrt(cell.inputs * (over_time + over_neurons))
-    weight = _dyadic(deviation * torch.randn(cell.neurons, cell.inputs, generator=generator))
+    deviation = weight_deviation(cell.inputs, density)
+    weight = dyadic(deviation * torch.randn(cell.neurons, cell.inputs, generator=generator))
     bias = torch.zeros(cell.neurons)
     grad = torch.randn(*shape, cell.neurons, generator=generator)
-    return Problem(cell, task, density, x, weight, bias, grad)
+    return Problem(cell, task, density, x, weight, bias, grad, width)
 
 
-def _dyadic(values: Tensor) -> Tensor:
+def weight_deviation(inputs: int, density: float) -> float:
+    """Standard deviation of the weights of neurons with so many inputs, of which a share fires.
+
+    A current has the variance ``w² K p (1 - p)`` over time, which the leak sums to ``/ (1 - β²)``,
+    and a mean that differs between neurons with the variance ``w² K p²``, summed to ``/ (1 - β)²``.
+    The deviation ``w`` is chosen so that both together give ``MEMBRANE_DEVIATION``.
+    """
+    over_time = density * (1 - density) / (1 - BETA**2)
+    over_neurons = (density / (1 - BETA)) ** 2
+    return MEMBRANE_DEVIATION / math.sqrt(inputs * (over_time + over_neurons))
+
+
+def dyadic(values: Tensor) -> Tensor:
+    """The nearest multiples of ``GRID``."""
     return (values / GRID).round() * GRID

@@ -18,7 +18,7 @@ import gate
 from jax_peer import fire
 from peers import Result, Step
 from problem import BETA, GRID
-from report import Row
+from record import Row
 from timing import interleaved
 
 STEPS, BATCH, NEURONS = 100, 128, 512
@@ -122,4 +122,4 @@ def measure(rounds: int) -> Row:
     }
     density = gate.dense(ours.spikes).mean().item()
     times = interleaved(steps, rounds)
-    return Row(LAYER, "RLeaky, input with gradient", None, density, times, flips)
+    return Row(LAYER, "RLeaky, input with gradient", times, density_out=density, flips=flips)

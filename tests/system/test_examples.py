@@ -36,7 +36,7 @@ PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
 
 def test_the_page_shows_every_program():
     helpers = {"codes", "drawing", "plots", "training"}
-    shown_elsewhere = {"mnist", "neurons", "overview", "surrogates"}
+    shown_elsewhere = {"mnist", "neurons", "overview", "speed", "surrogates"}
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
     assert there - helpers - shown_elsewhere == set(PROGRAMS)
 
@@ -56,6 +56,14 @@ def test_overview(tmp_path):
     drawn = run_example("overview", "--short", "--out", str(tmp_path), folder=tmp_path)
     assert drawn == {"overview"}
     assert (PICTURES / "overview.png").exists()
+
+
+def test_speed(tmp_path):
+    drawn = run_example("speed", "--out", str(tmp_path), folder=tmp_path)
+    assert drawn == {"speed_networks", "speed_density", "speed_sizes", "speed_threads"}
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert drawn == set(re.findall(r"images/(speed_\w+)\.png", page))
+    assert drawn <= {picture.stem for picture in PICTURES.glob("*.png")}
 
 
 def test_neurons(tmp_path):

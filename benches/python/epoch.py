@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import bitspike
-from timing import Times, interleaved
+from timing import Sample, interleaved
 
 STEPS, BATCH, BATCHES = 25, 128, 32
 DENSITY = 0.13
@@ -22,8 +22,9 @@ COMPARED = 8
 class Epoch:
     """A network, its optimizer and the loop over 32 batches of 25 steps."""
 
-    def __init__(self, library: ModuleType) -> None:
+    def __init__(self, library: ModuleType, batches: int) -> None:
         """Builds 784-512-10 from the neurons of ``library``."""
+        self.batches = batches
         torch.manual_seed(0)
         self.first, self.second = nn.Linear(784, 512), nn.Linear(512, 10)
         self.hidden, self.output = library.Leaky(beta=0.95), library.Leaky(beta=0.95)
@@ -37,7 +38,7 @@ class Epoch:
     def __call__(self) -> None:
         """Trains for one epoch."""
         torch.manual_seed(0)
-        for _ in range(BATCHES):
+        for _ in range(self.batches):
             hidden, output = self.hidden.reset_mem(), self.output.reset_mem()
             counts = 0
             for step in self.library.spikegen.rate(self.images, num_steps=STEPS):
@@ -51,7 +52,7 @@ class Epoch:
             self.losses.append(loss.item())
 
 
-def epoch_times(rounds: int) -> dict[str, Times]:
+def times(rounds: int, batches: int) -> dict[str, Sample]:
     """Times an epoch with both imports; both must begin to learn the same.
 
     Products sum in different orders, so sooner or later a spike flips, and the losses drift apart.
@@ -59,8 +60,8 @@ def epoch_times(rounds: int) -> dict[str, Times]:
     import snntorch
     import snntorch.spikegen
 
-    epochs = {"bitspike": Epoch(bitspike), "snnTorch": Epoch(snntorch)}
-    times = interleaved(epochs, rounds)
+    epochs = {"bitspike": Epoch(bitspike, batches), "snnTorch": Epoch(snntorch, batches)}
+    samples = interleaved(epochs, rounds)
     first = (epoch.losses[:COMPARED] for epoch in epochs.values())
     torch.testing.assert_close(*first, rtol=1e-4, atol=1e-4)
-    return times
+    return samples
