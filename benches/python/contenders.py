@@ -1,6 +1,7 @@
 """The same network in each library that builds on torch, in the form that is best for it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import snntorch
@@ -27,13 +28,14 @@ class Contender(NamedTuple):
     x: Tensor
 
 
-def bitspike(start: Start) -> Contender:
-    """The whole sequence, layer by layer, on packed spikes."""
+def bitspike(start: Start, fused: bool = True) -> Contender:
+    """The whole sequence on packed spikes: some samples through all layers, or layer by layer."""
     net = nn.Sequential(*start.modules(lambda: leaky.bitspike(start.width)))
+    forward = snn.fuse(net) if fused else partial(snn.unroll, net)
 
     def run(x: Tensor) -> Tensor:
         snn.utils.reset(net)
-        return snn.unroll(net, x)
+        return forward(x)
 
     return Contender(net, run, snn.SpikeTensor.from_dense(start.x, len(start.network.inputs)))
 

@@ -22,6 +22,7 @@ from timing import fastest, interleaved, mean_seconds
 # Seconds that torch.compile may take for the step of a network and its gradient.
 LIMIT = 180
 TRAINING, INFERENCE = "Adam step", "inference"
+UNFUSED = "bitspike, unfused"
 COMPILED = "snnTorch compiled"
 HALF = "products, bf16"
 # Where there are no instructions for it, bfloat16 is emulated, and would take most of the hour.
@@ -38,10 +39,11 @@ NOTES = f"""
 * Spikes and gradients of all parameters were compared before anything was timed. Spikes of bitspike
   and snnTorch are equal. SpikingJelly resets in the step of the spike and not one later: as much
   work, other spikes; it is compared with its own rule.
-* snnTorch: its own loop over the steps of the network; *compiled*: with `torch.compile` of that
-  step, at most {LIMIT} s of compiling; *batched*: layers see all steps as one batch, and only
-  neurons loop. SpikingJelly: multi-step, torch backend, the faster layout of maps. jax: one `jit`
-  around the step, compiled before. Products: torch's products of the same step alone, without
+* bitspike: `snn.fuse(net)`; *unfused*: `snn.unroll(net, x)`, layer by layer, which in inference is
+  the same. snnTorch: its own loop over the steps of the network; *compiled*: with `torch.compile`
+  of that step, at most {LIMIT} s of compiling; *batched*: layers see all steps as one batch, and
+  only neurons loop. SpikingJelly: multi-step, torch backend, the faster layout of maps. jax: one
+  `jit` around the step, compiled before. Products: torch's products of the same step alone, without
   neurons, pooling and optimiser, in the faster layout; bf16: the same under autocast.
 * {EPOCH}: the network of examples/mnist.py written for snnTorch, one step at a time, with only the
   import changed; one epoch of 32 batches.
@@ -111,6 +113,7 @@ def torch_contenders(begun: Start) -> dict[str, Contender]:
         jelly = contenders.spikingjelly(begun, last=fastest(steps) == "NHWC")
     return {
         "bitspike": contenders.bitspike(begun),
+        UNFUSED: contenders.bitspike(begun, fused=False),
         "snnTorch": contenders.snntorch_loop(begun),
         "snnTorch batched": contenders.layer_by_layer(begun, leaky.OverTime),
         "SpikingJelly": jelly,
@@ -188,7 +191,7 @@ def within(seconds: int, call: Callable[[], object]) -> None:
 PART = Part(
     "Whole networks",
     (
-        *("bitspike", "snnTorch", COMPILED, "snnTorch batched", "SpikingJelly", "jax"),
+        *("bitspike", UNFUSED, "snnTorch", COMPILED, "snnTorch batched", "SpikingJelly", "jax"),
         *("products", HALF),
     ),
     NOTES,

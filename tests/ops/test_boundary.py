@@ -194,7 +194,7 @@ def test_results_are_not_copied():
 def test_wrong_surrogates(kind):
     with pytest.raises(ValueError):
         _native.sequence_backward(
-            layer((2, 3, 4), CURRENT), kind, None, [None], [None], None, [None], None
+            layer((2, 3, 4), CURRENT), kind, None, [None], [None], None, [None], None, None
         )
 
 

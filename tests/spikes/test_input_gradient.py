@@ -370,18 +370,3 @@ def test_gradients_that_are_not_finite_arrive(products, bad):
     assert torch.equal(found.isfinite(), expected.isfinite())
     assert not found.isfinite().all()
     assert found[T // 2 + 1 :].isfinite().all()
-
-
-def test_the_operator_is_the_kernel(products, monkeypatch):
-    calls, kernel = [], matmul.input_gradient.kernel
-    monkeypatch.setattr(
-        matmul.input_gradient, "kernel", lambda *given: calls.append(given) or kernel(*given)
-    )
-    Hidden().gradients(some_spikes())
-    ((grad, errors, weight),) = calls
-    given = grad, *errors, weight
-    operator = torch.ops.bitspike.input_gradient.default
-    assert torch.equal(operator(*given), kernel(grad, errors, weight))
-    torch.library.opcheck(operator, given, test_utils=("test_schema", "test_faketensor"))
-    with pytest.raises(ValueError, match=r"values must be \(3, 2, 2560\)"):
-        operator(given[0], given[1], given[2][:, :1], *given[3:])

@@ -42,7 +42,6 @@ GRADIENTS = {
 }
 GRADIENTS_OF_STEP = {**GRADIENTS, "grad_spikes": values(B, N), "grad_states": [values(B, N) / 2]}
 NEEDED = {"need_current": True, "need_initial": True, "need_constants": True}
-ERRORS = {"active": words(T, B, N), "values": values(B, 2, 64 * T)}
 ONE_TO_ONE = {"first": values(B, N), "weight": None, "bias": None, "one_to_one": values(N) / 4}
 DENSE = {
     **ONE_TO_ONE,
@@ -114,7 +113,6 @@ CALLS = {
         {**ROWS, "grad": values(9, M)},
         {"words": words(200, N), "neurons": N, "grad": values(200, 64)},
     ],
-    "input_gradient": [{"grad": values(T, B, N), "decay": 0.5, "weight": values(N, M), **ERRORS}],
     "convolve": [
         {**MAPS, "weight": values(M, 2, 3, 3), "bias": values(M), **OPTIONS},
         {**MAPS, "words": words(9, 2 * 40), "weight": values(40, 2, 3, 3), "bias": None, **OPTIONS},
@@ -163,7 +161,7 @@ NAMED = {
 """What errors of the native module call an argument."""
 REFUSED_BY_TORCH = ("vmap", "func.grad", "nested")
 """Kinds for which torch runs no code of an operator that has no rule for them."""
-WORDS = ("words", "spikes", "active")
+WORDS = ("words", "spikes")
 
 
 def uses():
@@ -200,7 +198,6 @@ def shorter(x):
 ANY_SIZE = {
     ("convolve", "weight"): "its last axes are the kernel",
     ("weight_gradient", "grad"): "its last axis is the number of outputs",
-    ("input_gradient", "weight"): "its last axis is the number of inputs",
     ("scan_forward", "x"): "its last axis is free beside a key",
     ("scan_backward", "x"): "it is not read where there is no key",
 }

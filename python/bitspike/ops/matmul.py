@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,11 +48,6 @@ def weight_gradient(words: Tensor, neurons: int, grad: Tensor) -> Tensor:
     return _linear_gradient(words, neurons, grad, biased=False)[0]
 
 
-def _flat_input_gradient(grad: Tensor, errors: Errors, weight: Tensor) -> tuple[Any, ...]:
-    return grad, *errors, weight
-
-
-@routed(0, _flat_input_gradient)
 def input_gradient(grad: Tensor, errors: Errors, weight: Tensor) -> Tensor:
     """``grad @ weight`` for a gradient ``[T, B, N]`` and a weight ``[N, K]``, in another order.
 

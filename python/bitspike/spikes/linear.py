@@ -89,8 +89,7 @@ def reader_of_errors(ctx: Any) -> Any:
 def _input_gradient(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
     listed = errors.take(ctx, grad)
     if listed is not None:
-        result: Tensor = matmul.input_gradient.kernel(grad, listed, weight)
-        return result
+        return matmul.input_gradient(grad, listed, weight)
     if torch.is_grad_enabled() or is_traced(grad, weight) or grad.dtype is not torch.float32:
         return grad @ weight
     return matmul.dense_input_gradient(grad, weight)

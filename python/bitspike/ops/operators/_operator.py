@@ -12,7 +12,7 @@ from bitspike.ops import buffer
 
 _LIBRARY = torch.library.Library("bitspike", "DEF")
 LAYER = "str neuron, str mechanism, bool immediate, str surrogate, float[] surrogate_parameters"
-_WORDS = ("words", "spikes", "active")
+_WORDS = ("words", "spikes")
 """Arguments that are words of spikes; all others are numbers."""
 TENSORS = "Tensor current, Tensor[] constants, Tensor[] initial"
 Shapes = Iterable[tuple[str, torch.Tensor | None, tuple[int, ...]]]

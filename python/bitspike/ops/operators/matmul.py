@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from bitspike.ops import matmul
-from bitspike.ops.call import Errors
-from bitspike.ops.spikes import words
 
 from ._operator import Shapes, operator
 from .spikes import words_shape
@@ -48,18 +46,6 @@ def _weight_gradient_shapes(words: Tensor, neurons: int, grad: Tensor) -> Shapes
     yield "grad", grad, (*words.shape[:1], *grad.shape[-1:])
 
 
-def _input_gradient_shapes(
-    grad: Tensor, active: Tensor, values: Tensor, decay: float, weight: Tensor
-) -> Shapes:
-    if grad.dim() != 3:
-        raise ValueError(f"grad must be [T, B, N], not of shape {tuple(grad.shape)}")
-    steps, samples, neurons = grad.shape
-    row = words(neurons)
-    yield "active", active, (steps, samples, row)
-    yield "values", values, (samples, row, 64 * steps)
-    yield "weight", weight, (neurons, *weight.shape[-1:])
-
-
 operator(
     "product(Tensor words, SymInt neurons, Tensor weights, Tensor? bias) -> Tensor",
     matmul.product.kernel,
@@ -73,13 +59,4 @@ operator(
     lambda words, neurons, grad: grad.new_empty(grad.shape[1], neurons),
     _weight_gradient_shapes,
     (_save_weight_gradient, _weight_gradient_gradient),
-)
-operator(
-    "input_gradient("
-    "Tensor grad, Tensor active, Tensor values, float decay, Tensor weight) -> Tensor",
-    lambda grad, active, values, decay, weight: matmul.input_gradient.kernel(
-        grad, Errors(active, values, decay), weight
-    ),
-    lambda grad, active, values, decay, weight: grad.new_empty(*grad.shape[:2], weight.shape[1]),
-    _input_gradient_shapes,
 )

@@ -88,8 +88,7 @@ class Linear:
     def _input_gradient(self, arrived: Arrived, weight: Tensor) -> Tensor:
         if arrived.errors is None:
             return matmul.dense_input_gradient(arrived.grad, weight)
-        found: Tensor = matmul.input_gradient.kernel(arrived.grad, arrived.errors, weight)
-        return found
+        return matmul.input_gradient(arrived.grad, arrived.errors, weight)
 
     def reads_errors(self, words: Tensor, weight: Tensor) -> bool:
         return not matmul.gradient_prefers_dense(None, len(_rows(words)), weight.shape)
