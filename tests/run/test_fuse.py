@@ -9,98 +9,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 import bitspike as snn
-from bitspike import SpikeTensor
-from bitspike.ops import _native
-from bitspike.run.sequence import run_whole
 from helpers.compare import error
+from helpers.stacks import NETWORKS, apart, check, lif, lively, outcome, spikes
 
-pytestmark = pytest.mark.isa
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Some samples at a time, although there are few."""
-    monkeypatch.setattr("bitspike.run.stack._forward._BLOCK", 1 << 12)
-    monkeypatch.setattr("bitspike.run.stack._forward._SHARED", 0)
+pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("small_blocks")]
 
 
-@pytest.fixture
-def gathers(monkeypatch):
-    """Products never dense, however many spikes and few rows there are."""
-    for name in ("prefers_dense", "convolve_prefers_dense"):
-        monkeypatch.setattr(_native, name, lambda *_: False)
-
-
-def lif(kind=snn.Leaky, **options):
-    numbers = {"beta": 0.9} if kind is snn.Leaky else {"alpha": 0.8, "beta": 0.9}
-    return kind(**{**numbers, "init_hidden": True, **options})
-
-
-def spikes(*shape, density=0.2):
-    return SpikeTensor.from_dense((torch.rand(shape) < density).float())
-
-
-def lively(net):
-    """Weights with which neurons fire."""
-    with torch.no_grad():
-        for p in net.parameters():
-            if p.dim() > 1:
-                p.mul_(4)
-    return net
-
-
-def apart(net, x):
-    """The layers one by one."""
-    return run_whole(net, x, stacks=False)[0]
-
-
-def outcome(run, net, x):
-    """Spikes and states of a run from rest, and all gradients."""
-    for neuron in net.modules():
-        if isinstance(neuron, snn.SpikingNeuron):
-            neuron._clear_states()
-    x = x.detach().requires_grad_()
-    out = run(x)
-    neurons = [m for m in net.modules() if isinstance(m, snn.SpikingNeuron)]
-    states = [getattr(m, name) for m in neurons for name in m.STATES]
-    loss = (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum()
-    loss = loss + sum((s * torch.linspace(-1, 1, s.numel()).view(s.shape)).sum() for s in states)
-    grads = torch.autograd.grad(loss, [x, *net.parameters()])
-    return out, states, grads
-
-
-def check(net, x):
-    fused = snn.fuse(net)
-    ours, theirs = outcome(fused, net, x), outcome(lambda x: apart(net, x), net, x)
-    assert fused.apart == {}
-    assert type(ours[0]) is SpikeTensor and 0 < ours[0].density() < 1
-    assert torch.equal(ours[0].words, theirs[0].words)
-    for a, b in zip(ours[1], theirs[1], strict=True):
-        assert torch.equal(a, b)
-    for a, b in zip(ours[2], theirs[2], strict=True):
-        assert a.shape == b.shape and error(a, b) < 1e-5
-
-
-NETWORKS = {
-    "three layers": lambda: nn.Sequential(
-        nn.Linear(70, 64), lif(), nn.Linear(64, 50, bias=False), lif(), nn.Linear(50, 10), lif()
-    ),
-    "other neurons": lambda: nn.Sequential(
-        nn.Linear(70, 30),
-        lif(snn.Synaptic, reset_mechanism="zero", spike_grad=snn.surrogate.fast_sigmoid()),
-        nn.Linear(30, 20),
-        lif(reset_delay=False, reset_mechanism="subtract"),
-    ),
-    "learned constants": lambda: nn.Sequential(
-        nn.Linear(70, 30),
-        lif(beta=torch.linspace(0.5, 0.95, 30), learn_beta=True, learn_threshold=True),
-        nn.Linear(30, 20),
-        lif(learn_beta=True, threshold=torch.linspace(0.5, 1, 20)),
-    ),
-    "nested, with what does nothing": lambda: nn.Sequential(
-        nn.Sequential(nn.Linear(70, 30), lif()), nn.Identity(), nn.Linear(30, 5), lif()
-    ),
-}
 CONVOLUTIONAL = {
     "pools": lambda: nn.Sequential(
         nn.Conv2d(2, 12, 5),
@@ -199,53 +113,6 @@ def test_a_normalisation_is_folded_in_eval_mode(gathers):
     assert (ours[0] != theirs[0]).float().mean() < 1e-3
     for a, b in zip(ours[2], theirs[2], strict=True):
         assert error(a, b) < 1e-2
-
-
-REASONS = {
-    "output": (lambda: lif(output=True), "returns states"),
-    "hidden": (lambda: snn.Leaky(0.9, reset_mechanism="none"), "returns states"),
-    "graded": (lambda: lif(graded_spikes_factor=2.0), "graded"),
-    "order": (lambda: lif(order="fire_first"), "one step late"),
-    "recurrent": (
-        lambda: snn.RLeaky(beta=0.9, linear_features=7, init_hidden=True),
-        "not called as other neurons",
-    ),
-    "surrogate": (lambda: lif(spike_grad=lambda x: (x > 0).float()), "only torch can call"),
-}
-
-
-@pytest.mark.parametrize("name", REASONS)
-def test_reasons_are_told(name):
-    make, reason = REASONS[name]
-    fused = snn.fuse(lively(nn.Sequential(nn.Linear(70, 7), make())))
-    fused(spikes(5, 4, 70))
-    assert reason in fused.apart["0"]
-
-
-def test_a_hook_runs():
-    net = lively(NETWORKS["three layers"]())
-    seen = []
-    net[2].register_forward_hook(lambda module, args, out: seen.append(out.shape))
-    fused, x = snn.fuse(net), spikes(5, 4, 70)
-    assert torch.equal(fused(x).words, outcome(lambda x: apart(net, x), net, x)[0].words)
-    assert seen[0] == (20, 50) and "hooks" in fused.apart["2"]
-
-
-def test_so_many_spikes_that_dense_products_are_faster():
-    net = lively(NETWORKS["three layers"]())
-    fused = snn.fuse(net)
-    x = spikes(5, 40, 70, density=0.95)
-    ours, theirs = outcome(fused, net, x), outcome(lambda x: apart(net, x), net, x)
-    assert "dense products" in fused.apart["0"]
-    assert torch.equal(ours[0].words, theirs[0].words)
-
-
-def test_dense_input_runs_its_first_layer_by_itself(gathers):
-    net = lively(NETWORKS["three layers"]())
-    fused, x = snn.fuse(net), torch.rand(5, 4, 70)
-    out = fused(x)
-    assert torch.equal(out.words, outcome(lambda x: apart(net, x), net, x)[0].words)
-    assert set(fused.apart) == {"0", "1"}
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

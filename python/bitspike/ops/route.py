@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn.modules.module import _has_any_global_hook
 
 NATIVE_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """Currents of these dtypes run natively, with states in float32."""
@@ -182,7 +183,7 @@ def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
 def has_hooks(module: Any) -> bool:
     """Whether torch has more to do in a call of this module than to run its ``forward``."""
     kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-    return any(getattr(module, kind) for kind in kinds)
+    return any(getattr(module, kind) for kind in kinds) or bool(_has_any_global_hook())
 
 
 def require_native(reason: str) -> None:

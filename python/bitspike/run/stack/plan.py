@@ -10,6 +10,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from bitspike import checkpoint
+from bitspike.layers.dropout import TimeDropout
 from bitspike.neurons.base.constants import spikes_are_bits
 from bitspike.neurons.base.inputs import states_before
 from bitspike.neurons.base.neuron import SpikingNeuron
@@ -29,6 +30,11 @@ from ._steps import Flatten, MaxPool, Neurons, Step
 
 _PLAIN = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, TimeDropout)
+
+
+_CALLS = ("run_sequence", "_call", "_keep")
+"""What a stack does in the place of a neuron."""
 
 
 class Plan(NamedTuple):
@@ -66,7 +72,7 @@ class _Planner:
         module = modules[0]
         if route.has_hooks(module) or "forward" in vars(module):
             raise _Refused("it has hooks, or a forward of its own")
-        if type(module) is nn.Identity or isinstance(module, nn.Dropout) and not module.training:
+        if type(module) is nn.Identity or type(module) in _DROPOUTS and not module.training:
             return 1
         if type(module) is nn.MaxPool2d:
             self._pool(module)
@@ -160,8 +166,10 @@ def _numbers_of(neuron: Any, shape: Size, weight: Tensor) -> list[Tensor]:
     """
     if route.has_hooks(neuron) or "forward" in vars(neuron):
         raise _Refused("its neuron has hooks, or a forward of its own")
-    if not neuron._is_usual:
-        raise _Refused(f"{type(neuron).__name__} is not called as other neurons are")
+    kind = type(neuron)
+    calls = all(getattr(kind, name) is getattr(SpikingNeuron, name) for name in _CALLS)
+    if not (neuron._is_usual and calls):
+        raise _Refused(f"{kind.__name__} is not called as other neurons are")
     if not neuron.init_hidden or neuron.output:
         raise _Refused("its neuron returns states: init_hidden=True without output keeps them")
     if neuron.order != "integrate_first" or not spikes_are_bits(neuron):
