@@ -18,6 +18,7 @@ from peers import Result
 
 # So small that activity stays what it was while steps are timed.
 LEARNING_RATE = 1e-6
+UNFUSED = "bitspike, unfused"
 
 
 class Contender(NamedTuple):

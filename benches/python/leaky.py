@@ -1,5 +1,7 @@
 """The leaky integrate-and-fire neuron of each library, with the same numbers."""
 
+from collections.abc import Callable
+
 import snntorch
 import torch
 from snntorch import surrogate as snntorch_surrogate
@@ -76,6 +78,6 @@ class ImmediateReset(nn.Module):
         return torch.stack(spikes)
 
 
-def _torch_surrogate(width: float | None):  # type: ignore[no-untyped-def]
+def _torch_surrogate(width: float | None) -> Callable[[Tensor], Tensor]:
     """Of a step in torch: snnTorch has no triangle, so that is ours."""
     return snntorch_surrogate.atan() if width is None else snn.surrogate.triangle(width)

@@ -18,8 +18,7 @@ from nets import CONV, NETWORKS, Network, Start, data, start
 from record import Options, Part, Row
 from timing import Sample
 
-UNFUSED = "bitspike, unfused"
-LIBRARIES = ("bitspike", UNFUSED, "snnTorch", "snnTorch batched", "SpikingJelly", "jax")
+LIBRARIES = ("bitspike", contenders.UNFUSED, "snnTorch", "snnTorch batched", "SpikingJelly", "jax")
 TASK = "Adam step"
 ROUNDS = 2
 # Freed blocks go back to the system at once, so that the growth is what was needed at one time.
@@ -88,7 +87,7 @@ def warm_step(begun: Start, library: str) -> Callable[[], object]:
         return JaxNetwork(begun).training()
     makers: dict[str, Callable[[], contenders.Contender]] = {
         "bitspike": partial(contenders.bitspike, begun),
-        UNFUSED: partial(contenders.bitspike, begun, fused=False),
+        contenders.UNFUSED: partial(contenders.bitspike, begun, fused=False),
         "snnTorch": partial(contenders.snntorch_loop, begun),
         "snnTorch batched": partial(contenders.layer_by_layer, begun, leaky.OverTime),
         "SpikingJelly": partial(contenders.spikingjelly, begun),

@@ -22,7 +22,6 @@ from timing import fastest, interleaved, mean_seconds
 # Seconds that torch.compile may take for the step of a network and its gradient.
 LIMIT = 180
 TRAINING, INFERENCE = "Adam step", "inference"
-UNFUSED = "bitspike, unfused"
 COMPILED = "snnTorch compiled"
 HALF = "products, bf16"
 # Where there are no instructions for it, bfloat16 is emulated, and would take most of the hour.
@@ -113,7 +112,7 @@ def torch_contenders(begun: Start) -> dict[str, Contender]:
         jelly = contenders.spikingjelly(begun, last=fastest(steps) == "NHWC")
     return {
         "bitspike": contenders.bitspike(begun),
-        UNFUSED: contenders.bitspike(begun, fused=False),
+        contenders.UNFUSED: contenders.bitspike(begun, fused=False),
         "snnTorch": contenders.snntorch_loop(begun),
         "snnTorch batched": contenders.layer_by_layer(begun, leaky.OverTime),
         "SpikingJelly": jelly,
@@ -191,8 +190,8 @@ def within(seconds: int, call: Callable[[], object]) -> None:
 PART = Part(
     "Whole networks",
     (
-        *("bitspike", UNFUSED, "snnTorch", COMPILED, "snnTorch batched", "SpikingJelly", "jax"),
-        *("products", HALF),
+        *("bitspike", contenders.UNFUSED, "snnTorch", COMPILED, "snnTorch batched"),
+        *("SpikingJelly", "jax", "products", HALF),
     ),
     NOTES,
     measure,

@@ -156,13 +156,30 @@ def convolve_weight_gradient(
             words, rows, conv, orders, grad=sums, weight=weight, bias=bias
         ):
             return in_order(weight.permute(0, 3, 1, 2), last), bias
+    # Only its shape counts.
+    weight = grad.new_empty(1).expand(conv.outputs, conv.channels // conv.groups, *conv.kernel)
+    maps = _unpacked(words, conv, channels_last)
+    _, to_weight, to_bias = _dense_gradients(conv, grad, maps, weight, mask=[False, True, True])
+    return in_order(to_weight, last), to_bias
+
+
+def input_gradient(conv: Convolution, grad: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of spikes ``[R, C, H, W]`` for that of the result, as the latter lies."""
+    # Only its shape counts.
+    maps = grad.new_empty(1).expand(len(grad), conv.channels, *conv.size)
+    weight = in_order(weight, is_channels_last(grad, sequence=False))
+    return _dense_gradients(conv, grad, maps, weight, mask=[True, False, False])[0]
+
+
+def _dense_gradients(
+    conv: Convolution, grad: Tensor, maps: Tensor, weight: Tensor, *, mask: list[bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Torch's gradients of maps, weight and bias, those that are wanted."""
     with threads.serial_if_forked():
-        _, to_weight, to_bias = torch.ops.aten.convolution_backward(
+        found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
             grad_output=grad,
-            input=_unpacked(words, conv, channels_last),
-            weight=grad.new_empty(1).expand(
-                conv.outputs, conv.channels // conv.groups, *conv.kernel
-            ),
+            input=maps,
+            weight=weight,
             bias_sizes=[conv.outputs],
             stride=conv.stride,
             padding=conv.padding,
@@ -170,28 +187,9 @@ def convolve_weight_gradient(
             transposed=False,
             output_padding=[0, 0],
             groups=conv.groups,
-            output_mask=[False, True, True],
+            output_mask=mask,
         )
-    return in_order(to_weight, last), to_bias
-
-
-def input_gradient(conv: Convolution, grad: Tensor, weight: Tensor) -> Tensor:
-    """The gradient of spikes ``[R, C, H, W]`` for that of the result, as the latter lies."""
-    with threads.serial_if_forked():
-        to_input, _, _ = torch.ops.aten.convolution_backward(
-            grad_output=grad,
-            input=grad.new_empty(1).expand(len(grad), conv.channels, *conv.size),
-            weight=in_order(weight, is_channels_last(grad, sequence=False)),
-            bias_sizes=None,
-            stride=conv.stride,
-            padding=conv.padding,
-            dilation=conv.dilation,
-            transposed=False,
-            output_padding=[0, 0],
-            groups=conv.groups,
-            output_mask=[True, False, False],
-        )
-    return to_input  # type: ignore[no-any-return]
+    return found
 
 
 def _unpacked(words: Tensor, conv: Convolution, channels_last: bool) -> Tensor:

@@ -3,45 +3,17 @@
 
 use bitspike::Error;
 use bitspike::matmul::{FilteredErrors, Matrix, input_gradient};
-use bitspike::parallel::{self, Executor};
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
 use bitspike::tiling::Shape;
 use proptest::prelude::*;
-use std::cell::Cell;
-use std::sync::Once;
 
+#[path = "common/threads.rs"]
+mod threads;
 #[path = "common/views.rs"]
 mod views;
+use threads::on_threads;
 use views::{Random, bits};
-
-thread_local! {
-    /// How many threads the calls of this thread use.
-    static THREADS: Cell<usize> = const { Cell::new(1) };
-}
-
-/// Scoped threads, the calling one among them, as many as that one says.
-struct AsSaid;
-
-impl Executor for AsSaid {
-    fn threads(&self) -> usize {
-        THREADS.get()
-    }
-    fn run(&self, threads: usize, task: &(dyn Fn() + Sync)) {
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(task);
-            }
-            task();
-        });
-    }
-}
-
-fn on_threads(threads: usize) {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| assert!(parallel::install(Box::new(AsSaid))));
-    THREADS.set(threads);
-}
 
 /// Errors `[T, B, N]`, dense and as lists, and weights `[N, K]`.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use bitspike::matmul::{FilteredErrors, Matrix, input_gradient, product, weight_gradient};
 use bitspike::neuron::Reset;
-use bitspike::parallel::{self, Executor, Interrupted, interruptible};
+use bitspike::parallel::{Interrupted, interruptible};
 use bitspike::recurrent::{self, Connection};
 use bitspike::registry::{AnySurrogate, NeuronKind};
 use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, backward, forward};
@@ -10,37 +10,15 @@ use bitspike::simd::Isa;
 use bitspike::spikes::{Stream, bernoulli};
 use bitspike::tiling::{Shape, Strided};
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+#[path = "common/threads.rs"]
+mod threads;
+use threads::on_threads;
+
 thread_local! {
-    /// How many threads the calls of this thread use.
-    static THREADS: Cell<usize> = const { Cell::new(1) };
     /// How often this thread was asked whether to stop.
     static ASKED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Scoped threads, the calling one among them, as many as that one says.
-struct AsSaid;
-
-impl Executor for AsSaid {
-    fn threads(&self) -> usize {
-        THREADS.get()
-    }
-    fn run(&self, threads: usize, task: &(dyn Fn() + Sync)) {
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(task);
-            }
-            task();
-        });
-    }
-}
-
-fn on_threads(threads: usize) {
-    static INSTALLED: OnceLock<bool> = OnceLock::new();
-    assert!(INSTALLED.get_or_init(|| parallel::install(Box::new(AsSaid))));
-    THREADS.set(threads);
 }
 
 fn ask() -> usize {

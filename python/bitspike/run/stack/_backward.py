@@ -52,11 +52,10 @@ class Backward:
         for i in reversed(range(len(self.stack.steps))):
             step, need = self.stack.steps[i], self.needs[i]
             own = [None if x is None else x[samples] for x in last[i]]
-            words = self.words[i][:, samples].contiguous()
-            values = block_of(step, self.values[i], samples)
             if any(need) and not (upstream is None and own.count(None) == len(own)):
-                found = step.backward(words, values, Upstream(upstream, own), need)
-                upstream, to_values = found
+                words = self.words[i][:, samples].contiguous()
+                values = block_of(step, self.values[i], samples)
+                upstream, to_values = step.backward(words, values, Upstream(upstream, own), need)
             else:
                 upstream, to_values = None, [None] * step.values
             self._sum(i, to_values)

@@ -92,9 +92,9 @@ def trace(stack: Stack, words: Tensor, values: Sequence[Any]) -> Trace | None:
             seen.append(out)
             states += last
         blocks.append((seen[1:], states))
-    of_words = zip(*(of_block for of_block, _ in blocks), strict=True)
-    of_states = zip(*(of_block for _, of_block in blocks), strict=True)
+    parts_of_words = zip(*(of_block for of_block, _ in blocks), strict=True)
+    parts_of_states = zip(*(of_block for _, of_block in blocks), strict=True)
     return Trace(
-        [words, *(torch.cat(parts, 1) for parts in of_words)],
-        [torch.cat(parts) for parts in of_states],
+        [words, *(torch.cat(parts, 1) for parts in parts_of_words)],
+        [torch.cat(parts) for parts in parts_of_states],
     )

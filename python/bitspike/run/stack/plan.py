@@ -18,6 +18,7 @@ from bitspike.neurons.base.run import floats, kind_of
 from bitspike.neurons.base.saving import private
 from bitspike.ops import pooling, route
 from bitspike.ops.call import Call
+from bitspike.ops.spikes import words
 from bitspike.spikes.conv import described
 from bitspike.spikes.pooling import packed_sizes
 from bitspike.spikes.tensor import SpikeTensor, of_words
@@ -153,9 +154,8 @@ class _Planner:
 
     def _one_row(self) -> SpikeTensor:
         """Spikes of the present form, of one silent sample."""
-        count = (self.features.numel() + 63) // 64
-        words = torch.zeros((1, count), dtype=torch.int64)
-        return of_words(words, self.features, channels_last=self.channels_last)
+        silent = torch.zeros((1, words(self.features.numel())), dtype=torch.int64)
+        return of_words(silent, self.features, channels_last=self.channels_last)
 
 
 def _numbers_of(neuron: Any, shape: Size, weight: Tensor) -> list[Tensor]:

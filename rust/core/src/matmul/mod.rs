@@ -99,37 +99,48 @@ pub fn product(
     let plan = Plan::new(isa, count, [rows, inputs, outputs]);
     let active = Active::lists(isa, spikes, rows, inputs, plan.block);
     let nonfinite = AtomicBool::new(false);
-    // The first item of a tile reads all of its columns: that is enough.
-    let mut first = Some(&nonfinite);
-    let mut items = Vec::new();
-    for (active, out) in active
-        .chunks(plan.chunks_per_item)
-        .zip(out.chunks_mut(plan.chunks_per_item * CHUNK * outputs))
-    {
-        let bands = Columns::split(
-            out,
-            outputs,
-            plan.tiles.iter().map(|tile| tile.columns.clone()),
-        );
-        for (tile, out) in plan.tiles.iter().zip(bands) {
-            items.push(Gather {
-                weights: Weights::Matrix(weights),
-                tile,
-                active,
-                plan: &plan,
-                bias: bias.map_or([0.0; WIDEST], |bias| tile.padded(bias)),
-                nonfinite: first,
-                column_sums: None,
-                target: Target::Rows(out),
-            });
-        }
-        first = None;
-    }
+    let of_tiles = vec![Weights::Matrix(weights); plan.tiles.len()];
+    let items = by_rows(&plan, &active, &of_tiles, bias, Some(&nonfinite), out);
     parallel::for_each(items, plan.work, |item| dispatch(isa, item));
     if nonfinite.into_inner() {
         Nonfinite::new(weights).spoil(spikes, layout::words(inputs), outputs, out);
     }
     Ok(())
+}
+
+/// The items of a product whose sums go to the rows of `out`, for the weights of each tile. The first
+/// item of a tile reads all of its columns: it is enough that this one says whether they are finite.
+fn by_rows<'a>(
+    plan: &'a Plan,
+    active: &'a [Active],
+    weights: &[Weights<'a>],
+    bias: Option<&[f32]>,
+    mut nonfinite: Option<&'a AtomicBool>,
+    out: &'a mut [f32],
+) -> Vec<Gather<'a>> {
+    let outputs = plan.tiles.last().map_or(0, |tile| tile.columns.end);
+    let mut items = Vec::new();
+    for (active, out) in active
+        .chunks(plan.chunks_per_item)
+        .zip(out.chunks_mut(plan.chunks_per_item * CHUNK * outputs))
+    {
+        let columns = plan.tiles.iter().map(|tile| tile.columns.clone());
+        let bands = Columns::split(out, outputs, columns);
+        for ((tile, &weights), out) in plan.tiles.iter().zip(weights).zip(bands) {
+            items.push(Gather {
+                weights,
+                tile,
+                active,
+                plan,
+                bias: bias.map_or([0.0; WIDEST], |bias| tile.padded(bias)),
+                nonfinite,
+                column_sums: None,
+                target: Target::Rows(out),
+            });
+        }
+        nonfinite = None;
+    }
+    items
 }
 
 /// `out = gradᵀ × spikes`, the gradient of `nn.Linear`'s weight: `out[n][k]` is the sum of
