@@ -36,11 +36,7 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
         let mut kept = Scratch::take();
         let (job, scratch) = (&mut self, &mut kept);
         for tile in job.span.tiles::<S>() {
-            if N::FILTERS && job.errors.is_some() {
-                job.tile::<S, true>(simd, tile, scratch);
-            } else {
-                job.tile::<S, false>(simd, tile, scratch);
-            }
+            job.tile(simd, tile, scratch);
         }
         simd.drain();
         kept.put_back();
@@ -50,18 +46,23 @@ impl<N: Neuron> Kernel for Job<'_, '_, N> {
 impl<N: Neuron> Job<'_, '_, N> {
     /// One tile through all steps.
     #[inline(always)]
-    fn tile<S: Simd, const ERRORS: bool>(&mut self, simd: S, tile: Tile, scratch: &mut Scratch) {
+    fn tile<S: Simd>(&mut self, simd: S, tile: Tile, scratch: &mut Scratch) {
         let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
         let immediate = N::IMMEDIATE && self.layer.reset.immediate;
-        match (full, immediate, self.learned.is_some()) {
-            (true, false, false) => {
-                self.steps::<S, true, false, false, ERRORS>(simd, tile, scratch)
+        let errors = N::FILTERS && self.errors.is_some();
+        match (full, immediate, errors, self.learned.is_some()) {
+            (true, false, false, false) => {
+                self.steps::<S, true, false, false, false>(simd, tile, scratch)
             }
-            (true, false, true) => self.steps::<S, true, false, true, ERRORS>(simd, tile, scratch),
-            (true, true, _) => self.steps::<S, true, true, true, ERRORS>(simd, tile, scratch),
-            // A tile that is not full is rare or small: one copy of the loop serves all.
-            (false, false, _) => self.steps::<S, false, false, true, ERRORS>(simd, tile, scratch),
-            (false, true, _) => self.steps::<S, false, true, true, ERRORS>(simd, tile, scratch),
+            (true, false, false, true) => {
+                self.steps::<S, true, false, true, false>(simd, tile, scratch)
+            }
+            (true, false, true, _) => self.steps::<S, true, false, true, true>(simd, tile, scratch),
+            (true, true, false, _) => self.steps::<S, true, true, true, false>(simd, tile, scratch),
+            // A tile that is not full is rare or small, and so are errors under an immediate reset:
+            // one copy of the loop serves all.
+            (_, false, ..) => self.steps::<S, false, false, true, true>(simd, tile, scratch),
+            (_, true, ..) => self.steps::<S, false, true, true, true>(simd, tile, scratch),
         }
     }
 
@@ -247,7 +248,10 @@ impl<N: Neuron> Job<'_, '_, N> {
                 current[k] = to_current.gradient;
                 errors[k] = to_current.error;
             }
-            if ERRORS && let Some(out) = &mut self.errors {
+            if N::FILTERS
+                && ERRORS
+                && let Some(out) = &mut self.errors
+            {
                 out.write(simd, t, (self.span, tile), &errors);
             }
             if let Some(out) = &mut self.current {
