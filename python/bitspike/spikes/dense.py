@@ -79,9 +79,8 @@ class DenseSpikes(PlainMemory):
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    if isinstance(input, DenseSpikes):
-        input = pack_if_faster(input, weight)
-    return linear(input, weight, bias)
+    packed = pack_if_faster(input, weight) if isinstance(input, DenseSpikes) else input
+    return F.linear(input, weight, bias) if packed is input else linear(packed, weight, bias)
 
 
 def _convolution(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -55,13 +55,16 @@ def _with_gradient(x: Tensor, words: Tensor, channels_last: bool = False) -> Ten
 
 def pack_if_faster(x: Tensor, weight: Any) -> Tensor:
     """Floats that may be spikes, as bits if a linear layer is faster with them."""
-    inputs, outputs = x.shape[-1] if x.dim() else 0, weight.shape[0]
+    if not x.dim() or weight.dim() != 2:
+        return x
+    inputs, outputs = x.shape[-1], weight.shape[0]
     rows = x.numel() // inputs if inputs else 0
-    if not (x.is_cpu and x.dtype == weight.dtype == torch.float32) or weight.dim() != 2:
+    # The question that a small layer answers comes first, for it has no time for the others.
+    if matmul.prefers_dense(None, rows, inputs, outputs):
+        return x
+    if not (x.is_cpu and x.dtype == weight.dtype == torch.float32):
         return x
     if torch._C._functorch.is_functorch_wrapped_tensor(x):
-        return x
-    if matmul.prefers_dense(None, rows, inputs, outputs):
         return x
     words, others = ops.pack(x.detach(), 1)
     if others or matmul.prefers_dense(words, rows, inputs, outputs):
