@@ -38,6 +38,7 @@ __all__ = [
     "sequence_forward",
     "spike_times",
     "spike_times_gradient",
+    "stack_backward",
     "stack_forward",
     "sum_pool",
     "swap_axes",
@@ -73,6 +74,24 @@ def stack_forward(
     layers: Sequence[tuple[Tensor, Tensor | None, _Layer]],
     outputs: Sequence[tuple[Tensor, list[Tensor]]],
 ) -> bool: ...
+def stack_backward(
+    shape: tuple[int, int, int],
+    layers: Sequence[
+        tuple[
+            tuple[Tensor, Tensor | None, _Layer],
+            tuple[
+                tuple[str, Sequence[float]],
+                Tensor,
+                Sequence[Tensor | None],
+                tuple[Tensor | None, Tensor | None],
+                Sequence[Tensor | None],
+            ],
+        ]
+    ],
+    spikes: Tensor | None,
+    input: Tensor | None,
+    at_a_time: int,
+) -> None: ...
 def error_decay(layer: _Layer, surrogate: tuple[str, Sequence[float]]) -> float | None: ...
 def recurrent_forward(
     neurons: _Layer,

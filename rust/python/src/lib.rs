@@ -49,5 +49,5 @@ mod _native {
         swap_axes, to_events, unpack,
     };
     #[pymodule_export]
-    use super::stack::stack_forward;
+    use super::stack::{stack_backward, stack_forward};
 }

@@ -7,8 +7,71 @@ from typing import Any
 
 from torch import Tensor
 
+from bitspike.ops import stack as linear
+from bitspike.spikes.upstream import plain_gradient
+
 from ._forward import Stack, block_of, joined, of_states, of_steps
 from ._steps import Upstream
+
+
+def gradients(
+    stack: Stack,
+    words: Sequence[Tensor],
+    values: Sequence[Any],
+    need: Sequence[bool],
+    grads: Sequence[Tensor | None],
+) -> list[Tensor | None]:
+    """The gradients of spikes and values: in one native call if all steps are linear layers.
+
+    Args:
+        stack: What ran.
+        words: What entered each step.
+        values: What the steps read beside spikes.
+        need: Which of spikes and values need gradients.
+        grads: Of the spikes and of the last states.
+    """
+    plain = [plain_gradient(grad) for grad in grads]
+    found = _linear(stack, words, values, need, plain)
+    return Backward(stack, words, values, need).gradients(plain) if found is None else found
+
+
+def _linear(
+    stack: Stack,
+    words: Sequence[Tensor],
+    values: Sequence[Any],
+    need: Sequence[bool],
+    grads: Sequence[Tensor | None],
+) -> list[Tensor | None] | None:
+    """They by one native call, or None where steps are of other kinds or learn their constants."""
+    needs = [list(own) for own in of_steps(stack, need[1:])]
+    if not any(need):
+        return None
+    # No gradient goes on beyond the first step that wants some.
+    first = 0 if need[0] else [any(own) for own in needs].index(True)
+    given = list(of_steps(stack, values))
+    layers, arriving = [], []
+    for i, last in list(enumerate(of_states(stack, grads[1:])))[first:]:
+        layer = stack.steps[i].linear(given[i])
+        if layer is None:
+            return None
+        to_weight, to_bias, *others = needs[i]
+        if any(others[: len(layer.constants)]):
+            return None
+        wanted = to_weight, to_bias, *others[len(layer.constants) :]
+        layers.append(layer)
+        arriving.append(linear.Arriving(words[i].contiguous(), last, wanted))
+    # Threads have blocks of their own.
+    size = stack.at_a_time(len(words[0]), blocks=2)
+    to_spikes, sent = linear.backward(
+        layers, arriving, grads[0], need_spikes=need[0], at_a_time=size
+    )
+    found: list[Tensor | None] = [to_spikes]
+    for step in stack.steps[:first]:
+        found += [None] * step.values
+    for layer, of_layer in zip(layers, sent, strict=True):
+        constants = [None] * len(layer.constants)
+        found += [of_layer.weight, of_layer.bias, *constants, *of_layer.initial]
+    return found
 
 
 class Backward:

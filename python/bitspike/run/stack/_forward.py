@@ -28,13 +28,22 @@ class Stack(NamedTuple):
     features: Size
     channels_last: bool
 
-    def blocks(self, steps: int, samples: int) -> Iterator[slice]:
-        """Which samples run at a time: the same for any number of threads."""
+    def at_a_time(self, steps: int, blocks: int = 1) -> int:
+        """How many samples run at a time: the same for any number of threads.
+
+        Args:
+            steps: Of a sample.
+            blocks: So many blocks share the caches.
+        """
         widest, inputs = (
             max(sizes) for sizes in zip(*(s.footprint for s in self.steps), strict=True)
         )
         rows = max(_BLOCK // max(widest, 1), _SHARED * inputs)
-        size = max(rows // max(steps, 1), 1)
+        return int(max(rows // blocks // max(steps, 1), 1))
+
+    def blocks(self, steps: int, samples: int) -> Iterator[slice]:
+        """Which samples run at a time."""
+        size = self.at_a_time(steps)
         return (slice(i, i + size) for i in range(0, max(samples, 1), size))
 
 

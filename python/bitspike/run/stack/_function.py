@@ -11,9 +11,8 @@ from torch import Tensor
 from bitspike import derivable
 from bitspike.neurons.base.saving import save, saved
 from bitspike.spikes.tensor import SpikeTensor, of_words
-from bitspike.spikes.upstream import plain_gradient
 
-from ._backward import Backward
+from ._backward import gradients
 from ._forward import Stack, Trace, of_steps, trace
 
 
@@ -83,8 +82,7 @@ class _Function(torch.autograd.Function):
             tensors = [v if isinstance(v, Tensor) else None for v in inputs]
             found = derivable.gradients(_specification(stack, inputs), tensors, need, grads)
         else:
-            back = Backward(stack, [x.saved_words(), *words], values, need)
-            found = back.gradients([plain_gradient(grad) for grad in grads])
+            found = gradients(stack, [x.saved_words(), *words], values, need, grads)
         pairs = zip(found, need, strict=True)
         return None, None, *(grad if wanted else None for grad, wanted in pairs)
 

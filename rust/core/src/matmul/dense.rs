@@ -1,9 +1,10 @@
 //! A product of dense numbers: what gradients meet where spikes went the other way.
 
+use super::Matrix;
 use super::packed::Packed;
 use super::plan::ADDITIONS_PER_STEP;
-use crate::parallel::progress;
-use crate::simd::{Simd, array};
+use crate::parallel::{self, progress};
+use crate::simd::{Isa, Kernel, Simd, array, dispatch};
 use std::ops::Range;
 
 /// The width of tiles for [`product`] on vectors of so many lanes.
@@ -20,6 +21,52 @@ pub(crate) struct Rows<'a> {
     pub(crate) data: &'a [f32],
     /// `K`
     pub(crate) len: usize,
+}
+
+/// Rows of a product that one thread takes.
+const ROWS: usize = 64;
+
+/// The length of the rows that [`dense_product`] writes for so many columns: whole tiles.
+pub(crate) fn dense_stride(isa: Isa, columns: usize) -> usize {
+    columns.next_multiple_of(width(isa.lanes()))
+}
+
+/// [`product`] for rows without gaps, on all threads. Rows of `out` are
+/// [`dense_stride`] long.
+pub(crate) fn dense_product(isa: Isa, data: &[f32], weights: Matrix<'_>, out: &mut [f32]) {
+    let [len, columns] = weights.shape();
+    let stride = dense_stride(isa, columns);
+    if len == 0 || stride == 0 {
+        out.fill(0.0);
+        return;
+    }
+    let weights = &Packed::new(weights, width(isa.lanes()));
+    let items = data.chunks(ROWS * len).zip(out.chunks_mut(ROWS * stride));
+    let items = items.map(|(data, out)| Piece {
+        rows: Rows { data, len },
+        weights,
+        out,
+        stride,
+    });
+    let work = data.len().saturating_mul(stride) / ADDITIONS_PER_STEP;
+    parallel::for_each(items.collect(), work, |item| dispatch(isa, item));
+}
+
+/// Some rows of a product.
+struct Piece<'a> {
+    rows: Rows<'a>,
+    weights: &'a Packed,
+    out: &'a mut [f32],
+    stride: usize,
+}
+
+impl Kernel for Piece<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        product(simd, self.rows, self.weights, self.out, self.stride);
+    }
 }
 
 /// `out = rows × weights`. Rows of `out` are `stride` long: at least as long as all tiles together.

@@ -40,8 +40,8 @@ pub(super) enum Weights<'a> {
 pub(super) enum Target<'a> {
     /// To the same row.
     Rows(Columns<'a, f32>),
-    /// To the same column, of rows that are the tile's columns.
-    Transposed(Columns<'a, f32>),
+    /// To the same column, of rows that are the tile's columns, or to what is there already.
+    Transposed { out: Columns<'a, f32>, adds: bool },
 }
 
 impl Kernel for Gather<'_> {
@@ -105,8 +105,13 @@ impl Gather<'_> {
                 );
             }
         }
-        if let Target::Transposed(out) = &mut self.target {
-            transpose(sums, width, self.tile.columns.len(), out);
+        if let Target::Transposed { out, adds } = &mut self.target {
+            let columns = self.tile.columns.len();
+            if *adds {
+                transpose(sums, width, columns, out, |to, sum| *to += sum);
+            } else {
+                transpose(sums, width, columns, out, |to, sum| *to = sum);
+            }
         }
         scratch.put_back();
         simd.drain();
@@ -240,14 +245,20 @@ pub(crate) fn store_partial<S: Simd, const V: usize>(simd: S, to: &mut [f32], su
 
 /// Writes the first `columns` columns of `sums` to the rows of `out`.
 #[inline(always)]
-fn transpose(sums: &[f32], width: usize, columns: usize, out: &mut Columns<'_, f32>) {
+fn transpose(
+    sums: &[f32],
+    width: usize,
+    columns: usize,
+    out: &mut Columns<'_, f32>,
+    write: impl Fn(&mut f32, f32),
+) {
     /// Rows of the sums that stay in the first-level cache while their columns are read.
     const ROWS: usize = 64;
     for (first, sums) in (0..).step_by(ROWS).zip(sums.chunks(ROWS * width)) {
         for column in 0..columns {
             let to = &mut out.row(column)[first..];
             for (to, row) in to.iter_mut().zip(sums.chunks_exact(width)) {
-                *to = row[column];
+                write(to, row[column]);
             }
         }
     }

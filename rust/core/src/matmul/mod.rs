@@ -45,6 +45,7 @@ use nonfinite::Nonfinite;
 use plan::{CHUNK, Plan};
 use std::sync::atomic::AtomicBool;
 
+pub(crate) use dense::{dense_product, dense_stride};
 pub use input_gradient::{FilteredErrors, input_gradient};
 pub use matrix::Matrix;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
@@ -175,22 +176,51 @@ pub fn weight_gradient(
     out: &mut [f32],
     mut bias: Option<&mut [f32]>,
 ) -> Result<(), Error> {
+    if let Some(bias) = &mut bias {
+        bias.fill(0.0);
+    }
+    if grad.shape().contains(&0) {
+        out.fill(0.0);
+    }
+    weight_sums(isa, spikes, inputs, grad, out, bias, false)
+}
+
+/// As [`weight_gradient`], added to what is there.
+pub(crate) fn add_weight_gradient(
+    isa: Isa,
+    spikes: &[u64],
+    inputs: usize,
+    grad: Matrix<'_>,
+    out: &mut [f32],
+    bias: Option<&mut [f32]>,
+) -> Result<(), Error> {
+    weight_sums(isa, spikes, inputs, grad, out, bias, true)
+}
+
+/// They, if they add to what is there; the sums of the bias always do.
+fn weight_sums(
+    isa: Isa,
+    spikes: &[u64],
+    inputs: usize,
+    grad: Matrix<'_>,
+    out: &mut [f32],
+    bias: Option<&mut [f32]>,
+    adds: bool,
+) -> Result<(), Error> {
     let [rows, outputs] = grad.shape();
     layout::check_padded(spikes, rows, inputs)?;
     Error::check_length("out", out.len(), &[outputs, inputs])?;
-    if let Some(bias) = &mut bias {
+    if let Some(bias) = &bias {
         Error::check_length("bias", bias.len(), &[outputs])?;
-        bias.fill(0.0);
     }
     if rows == 0 || outputs == 0 {
-        out.fill(0.0);
         return Ok(());
     }
     if inputs == 0 {
         return bias.map_or(Ok(()), |bias| {
             // One input that is never active stands for none.
             let silent = vec![0; rows];
-            weight_gradient(isa, &silent, 1, grad, &mut vec![0.0; outputs], Some(bias))
+            add_weight_gradient(isa, &silent, 1, grad, &mut vec![0.0; outputs], Some(bias))
         });
     }
     let mut transposed = vec![0; Error::checked_product("spikes", &[inputs, layout::words(rows)])?];
@@ -221,7 +251,7 @@ pub fn weight_gradient(
                 // As above.
                 nonfinite: first.take(),
                 column_sums: column_sums.take(),
-                target: Target::Transposed(out),
+                target: Target::Transposed { out, adds },
             });
         }
     }

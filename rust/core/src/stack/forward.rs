@@ -1,13 +1,14 @@
 //! The way forward through a stack.
 
 use super::Layer;
+use super::samples::{layer_of, words_of};
 use crate::Error;
 use crate::matmul::packed::Packed;
 use crate::matmul::{ITEMS_PER_THREAD, product_of_packed, tile_width};
 use crate::sequence;
 use crate::simd::{Columns, Isa};
 use crate::spikes::layout::{check_padded, words};
-use crate::tiling::{Shape, Strided, cut};
+use crate::tiling::{Shape, cut};
 use crate::{parallel, spikes};
 use std::ops::Range;
 
@@ -180,12 +181,7 @@ impl Job<'_> {
         let rows = steps * self.at_a_time;
         let mut current = vec![0.0; rows * widest.max().unwrap_or(0)];
         for samples in cut(self.samples.clone(), self.at_a_time) {
-            let row = words(self.shape.neurons);
-            let all = self.spikes.chunks_exact((self.shape.samples * row).max(1));
-            let mut spikes: Vec<_> = all
-                .flat_map(|step| &step[samples.start * row..samples.end * row])
-                .copied()
-                .collect();
+            let mut spikes = words_of(self.spikes, self.shape, samples.clone());
             for (layer, (weights, outputs)) in self
                 .layers
                 .iter()
@@ -225,23 +221,7 @@ fn fire(
     if neurons == 0 {
         return packed;
     }
-    let layer = sequence::Layer {
-        shape: Shape {
-            samples: samples.len(),
-            ..layer.shape
-        },
-        current: Strided {
-            data: current,
-            time: samples.len() * neurons,
-            sample: neurons,
-            per_neuron: true,
-        },
-        parameters: starting_at(&layer.parameters, samples.start),
-        threshold: layer.threshold.starting_at(samples.start),
-        graded_factor: layer.graded_factor.starting_at(samples.start),
-        initial: starting_at(&layer.initial, samples.start),
-        ..*layer
-    };
+    let layer = layer_of(layer, samples.clone(), current);
     let of_place = place.start * neurons..place.end * neurons;
     let states = outputs.last.iter().map(|_| None).collect();
     let last = outputs.last.iter_mut();
@@ -259,8 +239,4 @@ fn fire(
         outputs.packed.row(step)[place.start * row..place.end * row].copy_from_slice(from);
     }
     packed
-}
-
-fn starting_at<'a>(views: &[Strided<'a>], sample: usize) -> Vec<Strided<'a>> {
-    views.iter().map(|view| view.starting_at(sample)).collect()
 }

@@ -4,8 +4,11 @@
 //! read it, and between layers there are bits alone. A work item is some samples, for all steps: no
 //! thread waits for another one between layers.
 
+mod backward;
 mod forward;
+mod samples;
 
+pub use backward::{Gradients, Reversed, backward};
 pub use forward::{Outputs, forward};
 
 use crate::Error;
@@ -25,11 +28,16 @@ pub struct Layer<'a> {
 }
 
 impl Layer<'_> {
+    /// How many neurons drive it.
+    fn inputs(&self) -> usize {
+        self.weights.shape()[0]
+    }
+
     /// Checks a layer that so many inputs drive over the steps of all samples.
     fn check(&self, shape: Shape, inputs: usize) -> Result<(), Error> {
         let found = self.neurons.shape;
-        let [rows, columns] = self.weights.shape();
-        Error::check_length("inputs of a layer", inputs, &[rows])?;
+        let [_, columns] = self.weights.shape();
+        Error::check_length("inputs of a layer", inputs, &[self.inputs()])?;
         Error::check_length("neurons of a layer", columns, &[found.neurons])?;
         Error::check_length("steps of a layer", found.steps, &[shape.steps])?;
         Error::check_length("samples of a layer", found.samples, &[shape.samples])?;

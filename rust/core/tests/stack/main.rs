@@ -1,7 +1,10 @@
-//! Stacks of linear layers: the bits of the layers one after another.
+//! Stacks of linear layers: the bits of the layers one after another, and their gradients.
 
-#[path = "common/bits.rs"]
+mod backward;
+#[path = "../common/bits.rs"]
 mod bits;
+#[path = "../common/threads.rs"]
+mod threads;
 
 use bits::{dense, packed};
 use bitspike::Error;
