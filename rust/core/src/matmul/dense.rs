@@ -5,15 +5,12 @@ use super::packed::Packed;
 use super::plan::ADDITIONS_PER_STEP;
 use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, array, dispatch};
-use std::ops::Range;
 
 /// The width of tiles for [`product`] on vectors of so many lanes.
 pub(crate) const fn width(lanes: usize) -> usize {
-    VECTORS * lanes
+    // AVX-512 has twice as many registers as the others.
+    if lanes == 16 { 4 * lanes } else { 2 * lanes }
 }
-
-/// Vectors per row of a tile.
-const VECTORS: usize = 2;
 
 /// Rows, `[R, K]` without gaps.
 #[derive(Clone, Copy, Debug)]
@@ -81,58 +78,70 @@ pub(crate) fn product<S: Simd>(
     out: &mut [f32],
     stride: usize,
 ) {
-    let count = rows.data.len() / rows.len;
     for (first, tile) in weights.tiles() {
         progress(rows.data.len() * width(S::LANES) / ADDITIONS_PER_STEP);
-        let mut row = 0;
-        // AVX-512 has twice as many registers as the others.
-        while S::LANES == 16 && row + 8 <= count {
-            sums::<S, 8>(simd, rows, row..row + 8, tile, &mut out[first..], stride);
-            row += 8;
-        }
-        while row + 4 <= count {
-            sums::<S, 4>(simd, rows, row..row + 4, tile, &mut out[first..], stride);
-            row += 4;
-        }
-        while row < count {
-            sums::<S, 1>(simd, rows, row..row + 1, tile, &mut out[first..], stride);
-            row += 1;
+        let out = &mut out[first..];
+        if S::LANES == 16 {
+            rows_of_tile::<S, 4>(simd, rows, tile, out, stride);
+        } else {
+            rows_of_tile::<S, 2>(simd, rows, tile, out, stride);
         }
     }
 }
 
-/// The sums of `R` rows for one tile.
+/// The sums of all rows for one tile of `V` vectors.
 #[inline(always)]
-fn sums<S: Simd, const R: usize>(
+fn rows_of_tile<S: Simd, const V: usize>(
     simd: S,
     rows: Rows<'_>,
-    range: Range<usize>,
+    tile: &[f32],
+    out: &mut [f32],
+    stride: usize,
+) {
+    const AT_A_TIME: usize = 4;
+    let count = rows.data.len() / rows.len;
+    let whole = count - count % AT_A_TIME;
+    for row in (0..whole).step_by(AT_A_TIME) {
+        let out = &mut out[row * stride..];
+        sums::<S, AT_A_TIME, V>(simd, rows, row, tile, out, stride);
+    }
+    for row in whole..count {
+        sums::<S, 1, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
+    }
+}
+
+/// The sums of `R` rows from the first on, for one tile of `V` vectors.
+#[inline(always)]
+fn sums<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    rows: Rows<'_>,
+    first: usize,
     tile: &[f32],
     out: &mut [f32],
     stride: usize,
 ) {
     let len = rows.len;
-    let data = &rows.data[range.start * len..range.end * len];
+    let data = &rows.data[first * len..][..R * len];
     let data: [&[f32]; R] = array(
         #[inline(always)]
         |r| &data[r * len..][..len],
     );
-    let mut sums = [[simd.splat(0.0); VECTORS]; R];
-    for (k, weights) in tile.chunks_exact(width(S::LANES)).enumerate().take(len) {
-        let weights: [S::F32; VECTORS] = array(
+    let mut sums = [[simd.splat(0.0); V]; R];
+    for (k, weights) in tile.chunks_exact(V * S::LANES).enumerate().take(len) {
+        let weights: [S::F32; V] = array(
             #[inline(always)]
             |v| simd.load(&weights[v * S::LANES..]),
         );
         for r in 0..R {
             let x = simd.splat(data[r][k]);
-            for v in 0..VECTORS {
+            for v in 0..V {
                 sums[r][v] = simd.add(sums[r][v], simd.mul(x, weights[v]));
             }
         }
     }
     for (r, sums) in sums.iter().enumerate() {
         for (v, &sum) in sums.iter().enumerate() {
-            let to = (range.start + r) * stride + v * S::LANES;
+            let to = r * stride + v * S::LANES;
             simd.store(&mut out[to..], sum);
         }
     }
