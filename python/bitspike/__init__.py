@@ -65,6 +65,7 @@ from bitspike.ops.config import show_config as show_config
 from bitspike.reference_path import ReferencePathWarning as ReferencePathWarning
 from bitspike.run import fuse as fuse
 from bitspike.run import unroll as unroll
+from bitspike.run import vectorize as vectorize
 from bitspike.spikes import DenseSpikes as DenseSpikes
 from bitspike.spikes import SpikeTensor as SpikeTensor
 from bitspike.spikes import UnpackedView as UnpackedView

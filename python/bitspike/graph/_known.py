@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ._names import Names, line, outer_variables, parameters_of, user_frames
+from ._frames import line, outer_variables, user_frames
+from ._names import Names, parameters_of
 from .errors import GraphError
 from .values import Attribute, Constant, Input, Node, Output, Value, map_leaves, tensors_of
 
@@ -20,7 +21,7 @@ class Known:
         self.inputs: list[Input] = []
         self._values: dict[int, tuple[Tensor, Value]] = {}
         """By id; the tensors are kept, so that no other one gets it."""
-        self._outer = [value for _, value in outer_variables(program)]
+        self._outer = [variable.read() for variable in outer_variables(program)]
         names: dict[int, str] = {}
         for name, value in parameters_of(program, args, kwargs):
             for i, x in enumerate(tensors_of(value)):

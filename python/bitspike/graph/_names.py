@@ -1,22 +1,15 @@
-"""How graphs call modules and tensors, and lines of programs."""
+"""How graphs call modules and tensors."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import itertools
-import sys
-from collections.abc import Callable, Hashable, Iterator
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-_HERE = str(Path(__file__).parent)
-_PACKAGE = str(Path(__file__).parents[1])
-_TORCH = str(Path(torch.__file__).parent)
+from ._frames import outer_variables
 
 
 class Names:
@@ -74,27 +67,10 @@ def _roots(program: Any, args: Any, kwargs: Any) -> Iterator[tuple[nn.Module, st
     for name, value in parameters_of(program, args, kwargs):
         if isinstance(value, nn.Module):
             yield value, name
-    for name, value in outer_variables(program):
+    for variable in outer_variables(program):
+        value = variable.read()
         if isinstance(value, nn.Module):
-            yield value, name
-
-
-def outer_variables(program: Any) -> Iterator[tuple[str, Any]]:
-    """The variables around a function that it refers to, by name."""
-    while isinstance(program, functools.partial):
-        program = program.func
-    function = inspect.unwrap(getattr(program, "__func__", program))
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # not set yet
-            continue
-    for name in code.co_names:
-        if name in function.__globals__:
-            yield name, function.__globals__[name]
+            yield value, variable.name
 
 
 def parameters_of(program: Any, args: Any, kwargs: Any) -> Iterator[tuple[str, Any]]:
@@ -105,29 +81,3 @@ def parameters_of(program: Any, args: Any, kwargs: Any) -> Iterator[tuple[str, A
     except (TypeError, ValueError):
         bound = {f"args{i}": value for i, value in enumerate(args)} | kwargs
     yield from bound.items()
-
-
-def user_frames() -> Iterator[FrameType]:
-    """The frames of the program that runs, from the innermost; none of torch and of this folder."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if file.startswith(_HERE) and frame.f_code.co_name == "run":
-            return
-        if not file.startswith((_HERE, _TORCH)):
-            yield frame
-        frame = frame.f_back
-
-
-def site() -> Hashable:
-    """The place in the program that runs now."""
-    return tuple((id(frame.f_code), frame.f_lasti) for frame in user_frames())
-
-
-def line() -> str:
-    """The line of the user's program that runs now: file, number, function."""
-    for frame in user_frames():
-        file = frame.f_code.co_filename
-        if not file.startswith(_PACKAGE):
-            return f"{Path(file).name}:{frame.f_lineno}, in {frame.f_code.co_name}"
-    return ""

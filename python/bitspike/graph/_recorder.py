@@ -15,8 +15,8 @@ from bitspike.ops.route import has_hooks
 from bitspike.state import HiddenState
 
 from . import _functions as functions
+from ._frames import Places, line
 from ._known import Known
-from ._names import line, site
 from .errors import GraphError
 from .values import Node, Output, map_leaves, tensors_of, values_of
 
@@ -27,8 +27,8 @@ class Recorder(TorchFunctionMode):
     def __init__(self, known: Known) -> None:
         self.known = known
         self.nodes: list[Node] = []
+        self.places = Places()
         self.is_running = False
-        self._grad = torch.is_grad_enabled()
         self._autocast = torch.is_autocast_enabled("cpu")
 
     def run(self, program: Callable[[], Any]) -> Any:
@@ -97,8 +97,8 @@ class Recorder(TorchFunctionMode):
             args=self.known.structure(args),
             kwargs=self.known.structure(kwargs),
             line=line(),
-            site=site(),
-            records=torch.is_grad_enabled() == self._grad,
+            site=self.places.site(),
+            records=torch.is_grad_enabled(),
         )
 
     def _call(self, node: Node, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from bitspike.state import HiddenState
 
 from ._before import Before
+from ._frames import line, outer_variables
 from ._known import Known
-from ._names import line
-from ._recorder import Recorder
+from ._recorder import Recorder, is_leaf
 from .errors import GraphError
 from .program import Graph
 
@@ -56,13 +56,17 @@ def capture(program: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     with Before() as before, _patched(recorder, before):
         result = recorder.run(lambda: program(*args, **kwargs))
         sets = before.attributes_set(known)
+    modules = known.names.of_modules()
+    functions = [program, *(type(x).forward for x in modules if not is_leaf(x))]
     return Graph(
         name=known.names.program,
         inputs=known.inputs,
         nodes=recorder.nodes,
         result=known.structure(result),
         sets=sets,
-        modules=known.names.of_modules(),
+        modules=modules,
+        variables=[x for function in functions for x in outer_variables(function)]
+        + list(recorder.places.variables()),
     )
 
 

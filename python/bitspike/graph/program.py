@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from .printing import show
-from .values import Input, Node
+from .values import Input, Node, Variable
 
 
 @dataclass(eq=False)
@@ -27,6 +27,8 @@ class Graph:
     """Attributes of modules that hold tensors of the program afterwards: module, name, value."""
     modules: dict[nn.Module, str]
     """All modules that were called, with their paths."""
+    variables: list[Variable]
+    """What the functions of the program refer to outside of themselves."""
 
     def __str__(self) -> str:
         return show(self)

@@ -59,6 +59,15 @@ class Output(Value):
     """Its position among ``node.outputs``."""
 
 
+@dataclass(frozen=True)
+class Variable:
+    """A variable outside of the functions of a program that they refer to."""
+
+    name: str
+    read: Callable[[], Any]
+    """Tells what it is now."""
+
+
 @dataclass(eq=False)
 class Node:
     """One call: of a module, of a function, or of a method that resets or detaches hidden state."""
@@ -75,7 +84,7 @@ class Node:
     site: Hashable
     """The place in the program, equal for calls that a loop makes again."""
     records: bool = True
-    """Whether the program had autograd record it, unless it was itself called without."""
+    """Whether autograd was to record it."""
     draws: bool = False
     """Whether it draws random numbers."""
     writes: bool = False
@@ -113,25 +122,26 @@ class Node:
 
 def values_of(structure: Any) -> Iterator[Value]:
     """All values of a structure, in order."""
-    for leaf in _leaves(structure):
+    for leaf in leaves(structure):
         if isinstance(leaf, Value):
             yield leaf
 
 
 def tensors_of(structure: Any) -> Iterator[Tensor]:
     """All tensors of a structure, in order."""
-    for leaf in _leaves(structure):
+    for leaf in leaves(structure):
         if isinstance(leaf, Tensor):
             yield leaf
 
 
-def _leaves(structure: Any) -> Iterator[Any]:
+def leaves(structure: Any) -> Iterator[Any]:
+    """All that is in tuples, lists, dicts and slices, in order."""
     if isinstance(structure, tuple | list):
         for entry in structure:
-            yield from _leaves(entry)
+            yield from leaves(entry)
     elif isinstance(structure, dict):
         for entry in structure.values():
-            yield from _leaves(entry)
+            yield from leaves(entry)
     elif isinstance(structure, slice):
         yield from (structure.start, structure.stop, structure.step)
     else:

@@ -1,0 +1,4 @@
+"""Programs with a loop over time, run layer by layer over all steps."""
+
+from .wrapper import Vectorized as Vectorized
+from .wrapper import vectorize as vectorize
