@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from bitspike.layers.batch_norm import BatchNormTT
+
 from ._frames import outer_variables
 
 
@@ -41,6 +43,14 @@ class Names:
         )
         for name, child in module.named_modules():
             self.modules.setdefault(child, ".".join(filter(None, (fresh, name))))
+
+    def entry(self, module: nn.Module) -> tuple[BatchNormTT, int] | None:
+        """The normalisation through time that a module is an entry of, and its step."""
+        path, _, last = self.modules[module].rpartition(".")
+        for owner, name in self.modules.items():
+            if isinstance(owner, BatchNormTT) and name == path and last.isdigit():
+                return owner, int(last)
+        return None
 
     def of_modules(self) -> dict[nn.Module, str]:
         """All modules that were called, in the order of their paths."""

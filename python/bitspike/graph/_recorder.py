@@ -76,6 +76,11 @@ class Recorder(TorchFunctionMode):
                 )
             return call(module, *args, **kwargs)
         with self.paused():
+            entry = self.known.names.entry(module)
+            if entry is not None and len(args) == 1 and not kwargs:
+                norms, step = entry
+                node = self._node(norms.at, self.known.names.of(norms), (step, *args), {})
+                return self._call(node, lambda x: call(module, x), args, kwargs)
             node = self._node(module, name, args, kwargs)
             node.given = self.known.structure(_states_given(module, args, kwargs))
             self._expect_own_states(node)

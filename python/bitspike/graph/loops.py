@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .values import Node, Output, Value
+from .values import Node, Output, Value, leaves
 
 
 class Place(NamedTuple):
@@ -154,7 +154,8 @@ def _token(node: Node) -> Hashable:
     """What is equal for the calls that one place of the program makes at different steps."""
     what: Hashable = node.name if node.module is None else (id(node.module), node.name)
     shapes = tuple((output.shape, output.dtype) for output in node.outputs)
-    return node.site, what, shapes, node.records, node.draws, node.writes
+    kinds = tuple(isinstance(x, Value | None) for x in leaves((node.args, node.kwargs)))
+    return node.site, what, shapes, kinds, node.records, node.draws, node.writes
 
 
 def _numbered(tokens: Sequence[Hashable]) -> list[int]:

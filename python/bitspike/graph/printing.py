@@ -30,6 +30,8 @@ class _Text:
 
     def __init__(self) -> None:
         self.names: dict[Value, str] = {}
+        self.labels: dict[Value, str] = {}
+        """Those of the calls that are shown; in a loop a name has a step as well."""
         self.taken: dict[str, int] = {}
         self.places: dict[Place, str] = {}
         """Those in the body of the loop that is shown."""
@@ -83,7 +85,7 @@ class _Text:
         text = f"{what}({', '.join(inside)})"
         if node.name == "getitem" and len(args) == 2:
             text = f"{inside[0]}[{inside[1]}]"
-        results = ", ".join(f"{self.names[x]} {list(x.shape)}" for x in node.outputs)
+        results = ", ".join(f"{self.labels[x]} {list(x.shape)}" for x in node.outputs)
         return f"{results} = {text}" if results else text
 
     def enter(self, node: Node) -> None:
@@ -91,24 +93,25 @@ class _Text:
         for output in node.outputs:
             label = node.label(output)
             count = self.taken[label] = self.taken.get(label, 0) + 1
-            self.names[output] = label if count == 1 else f"{label}_{count}"
+            self.labels[output] = label if count == 1 else f"{label}_{count}"
+            self.names[output] = self.labels[output]
 
     def loop(self, loop: Loop) -> list[str]:
         """The body of a loop, once."""
         for calls in loop.body:
             self.enter(calls[0])
         self.places = {
-            Place(position, i): self.names[output]
+            Place(position, i): self.labels[output]
             for position, calls in enumerate(loop.body)
             for i, output in enumerate(calls[0].outputs)
         }
+        for output, (step, place) in loop.places.items():
+            self.names[output] = f"{self.places[place]}[{step}]"
+            self.steps[output] = self.places[place], step, loop.steps
         lines = [
             f"    {self.call(calls[0], loop.arguments(position))}"
             for position, calls in enumerate(loop.body)
         ]
-        for output, (step, place) in loop.places.items():
-            self.names[output] = f"{self.places[place]}[{step}]"
-            self.steps[output] = self.places[place], step, loop.steps
         return [f"  for t in range({loop.steps}):", *lines]
 
     def source(self, source: Source) -> str:

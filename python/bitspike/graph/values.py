@@ -12,15 +12,18 @@ from torch import Tensor, nn
 from bitspike.state import HiddenState
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Value:
     """A tensor of a program, as far as the program's text knows it."""
 
     shape: torch.Size
     dtype: torch.dtype
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self.shape)}, {self.dtype})"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Input(Value):
     """A tensor among the arguments."""
 
@@ -29,7 +32,7 @@ class Input(Value):
     """Its position among the tensors of the arguments, in the order of `tensors_of`."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Attribute(Value):
     """A parameter, a buffer or another tensor that a module holds before the program runs."""
 
@@ -43,14 +46,14 @@ class Attribute(Value):
         return value
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Constant(Value):
     """Any other tensor that was there before the program ran, or that it made of numbers."""
 
     tensor: Tensor
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Output(Value):
     """A tensor that a call makes."""
 
@@ -68,7 +71,7 @@ class Variable:
     """Tells what it is now."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Node:
     """One call: of a module, of a function, or of a method that resets or detaches hidden state."""
 
@@ -98,6 +101,9 @@ class Node:
     for those that it keeps itself."""
     states: tuple[Value, ...] = ()
     """The states that a module with hidden state keeps after the call, likewise."""
+
+    def __repr__(self) -> str:
+        return f"Node({self.name}, {self.line})"
 
     @property
     def module(self) -> nn.Module | None:

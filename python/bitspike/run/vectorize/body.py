@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,7 +11,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bitspike.graph import Earlier, Fixed, Loop, Node, Output, Place, Source, Value, Varying
+from bitspike.graph import (
+    Earlier,
+    Fixed,
+    Loop,
+    Node,
+    Output,
+    Place,
+    Source,
+    Value,
+    Varying,
+    with_entry,
+)
 from bitspike.graph.values import leaves, map_leaves
 from bitspike.ops.route import has_hooks
 
@@ -53,31 +65,31 @@ class Body:
             yield self._masks()
         for part in parts(self.loop):
             (first, *others) = part.positions
-            whole = None if part.is_loop or others else self._whole(first)
+            whole = self._assigned(first) if part.is_loop else self._whole(first)
+            whole = None if others else whole
             if whole is None:
-                reason = (
-                    "it feeds an earlier call of the loop" if part.is_loop else "it has no rule"
-                )
                 for i in part.positions:
                     node = self.loop.body[i][0]
-                    self.apart[node.name] = "hooks" if _is_hooked(node) else reason
+                    self.apart[node.name] = _reason(node, part.is_loop)
                 whole = self._step_by_step(part.positions)
             yield whole
 
     def _whole(self, position: int) -> Instruction | None:
         """A call for all steps at once, or None if there is no rule for it."""
         node = self.loop.body[position][0]
-        if node.records != self._records or _is_hooked(node):
+        if _is_hooked(node):
             return None
         if self._is_static(position):
-            return self._once(position)
-        if continues_itself(self.loop, position):
-            return self._neuron(position)
-        if is_steppable_layer(node.target):
-            return self._layer(position)
-        if position in self._masked:
-            return self._dropout(position)
-        return self._slices(position) or self._by_rule(position)
+            found: Instruction | None = self._once(position)
+        elif continues_itself(self.loop, position):
+            found = self._neuron(position)
+        elif is_steppable_layer(node.target):
+            found = self._layer(position)
+        elif position in self._masked:
+            found = self._dropout(position)
+        else:
+            found = self._slices(position) or self._by_rule(position)
+        return found if found is None or node.records == self._records else _recorded(node, found)
 
     def _is_static(self, position: int) -> bool:
         node = self.loop.body[position][0]
@@ -196,26 +208,61 @@ class Body:
     def _slices(self, position: int) -> Instruction | None:
         """The steps of a tensor along one of its axes, one after another."""
         node = self.loop.body[position][0]
-        (base, *indices), kwargs = self.loop.arguments(position)
-        if kwargs or node.name not in ("getitem", "select") or not isinstance(base, Fixed):
+        args, kwargs = self.loop.arguments(position)
+        if kwargs or node.name not in ("getitem", "select"):
             return None
-        if not isinstance(base.value, Value):
+        base, *indices = args
+        if not isinstance(base, Fixed) or not isinstance(base.value, Value):
             return None
         rank = len(base.value.shape)
         found = _axis_of(indices[0], rank) if node.name == "getitem" else _selected(indices, rank)
         if found is None:
             return None
-        axis, start = found
-        stop = start + self.loop.steps
+        axis, steps = found
         read, key = self.scope.structure(base.value), (self.loop, Place(position, 0))
 
         def run(environment: Environment) -> None:
             x = read(environment)
             x = x.movedim(axis, 0) if axis else x
-            x = x if (start, stop) == (0, len(x)) else x[start:stop]
-            environment[key] = Steps(self.loop.steps, x)
+            environment[key] = Steps(self.loop.steps, _taken(x, steps))
 
         return run
+
+    def _assigned(self, position: int) -> Instruction | None:
+        """A tensor into which a loop writes step by step, and which nothing reads meanwhile."""
+        calls, loop = self.loop.body[position], self.loop
+        args, kwargs = loop.arguments(position)
+        if calls[0].target is not with_entry or kwargs or len(args) != 3:
+            return None
+        base, index, value = args
+        place = Place(position, 0)
+        base_is_own = isinstance(base, Earlier) and (base.place, base.lag) == (place, 1)
+        if not base_is_own or any(self.uses[call.outputs[0]] > 1 for call in calls[:-1]):
+            return None
+        found = _axis_of(index, len(calls[0].outputs[0].shape))
+        if found is None or not isinstance(value, Earlier | Fixed | Varying):
+            return None
+        values = self._sequence(value)
+        axis, steps = found
+        shape = list(calls[0].outputs[0].shape)
+        del shape[axis]
+        if values is None or self._step_shape(value) != torch.Size(shape):
+            return None
+        sequence, first = values, self.scope.structure(base.first[0])
+        before = (slice(None),) * axis
+
+        def run(environment: Environment) -> None:
+            x = first(environment).clone()
+            whole = sequence(environment).whole()
+            x[(*before, torch.tensor(steps))] = whole.movedim(0, axis).to(x.dtype)
+            environment[loop, place] = Steps(loop.steps, last=x)
+
+        return run
+
+    def _step_shape(self, source: Source) -> torch.Size | None:
+        if isinstance(source, Fixed):
+            return source.value.shape if isinstance(source.value, Value) else None
+        return self._shape(source)
 
     def _by_rule(self, position: int) -> Instruction | None:
         node = self.loop.body[position][0]
@@ -372,8 +419,29 @@ def _is_hooked(node: Node) -> bool:
     return node.module is not None and has_hooks(node.module)
 
 
-def _axis_of(index: Any, rank: int) -> tuple[int, int] | None:
-    """The axis that an index goes along step by step, and where it starts."""
+def _recorded(node: Node, run: Instruction) -> Instruction:
+    """An instruction on which autograd looks as it does on the call."""
+
+    def recorded(environment: Environment) -> None:
+        with recording(node):
+            run(environment)
+
+    return recorded
+
+
+def _taken(x: Tensor, steps: Sequence[int]) -> Tensor:
+    """Some entries of a tensor along its first axis, which lie equally far from each other."""
+    start, stop = steps[0], steps[-1]
+    stride = steps[1] - start if len(steps) > 1 else 1
+    if (start, stop, stride) == (0, len(x) - 1, 1):
+        return x
+    if stride > 0:
+        return x[start : stop + 1 : stride]
+    return x[stop : start + 1 : -stride].flip(0)
+
+
+def _axis_of(index: Any, rank: int) -> tuple[int, tuple[int, ...]] | None:
+    """The axis that an index goes along step by step, and the entries that it takes."""
     entries = index if isinstance(index, tuple) else (index,)
     if any(isinstance(x, tuple | list) for x in entries):
         return None
@@ -396,17 +464,17 @@ def _is_all(index: Any) -> bool:
     return isinstance(index, Fixed) and index.value is ...
 
 
-def _selected(indices: Sequence[Any], rank: int) -> tuple[int, int] | None:
+def _selected(indices: Sequence[Any], rank: int) -> tuple[int, tuple[int, ...]] | None:
     if len(indices) != 2 or not isinstance(indices[0], Fixed):
         return None
     return _from(indices[0].value % rank, indices[1], rank)
 
 
-def _from(axis: int, index: Any, rank: int) -> tuple[int, int] | None:
+def _from(axis: int, index: Any, rank: int) -> tuple[int, tuple[int, ...]] | None:
     if not isinstance(index, Varying) or not 0 <= axis < rank:
         return None
     numbers = index.entries
-    first = numbers[0]
-    if not all(type(x) is int for x in numbers) or first < 0:
+    if not all(type(x) is int and x >= 0 for x in numbers):
         return None
-    return (axis, first) if numbers == tuple(range(first, first + len(numbers))) else None
+    strides = {b - a for a, b in itertools.pairwise(numbers)} or {1}
+    return (axis, numbers) if len(strides) == 1 and strides != {0} else None

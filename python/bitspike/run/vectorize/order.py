@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from torch import nn
 
-from bitspike.graph import Earlier, Fixed, Loop, Node, Output, Place, Source, Varying
+from bitspike.graph import Earlier, Fixed, Loop, Node, Output, Source, Varying
 from bitspike.graph.values import leaves, values_of
+from bitspike.neurons.base.recurrent import Recurrent
 from bitspike.ops.route import has_hooks
 
 from .neurons import is_steppable
@@ -92,10 +93,14 @@ def continues_itself(loop: Loop, position: int) -> bool:
     given = loop.given(position)
     if is_kept(given):
         return True
-    own = [Place(position, x.index) if x in node.outputs else None for x in node.states]
+    returned = list(values_of(node.result))
+    returned = returned if isinstance(node.target, Recurrent) else returned[1:]
     return all(
-        isinstance(x, Earlier) and x.lag == 1 and x.place == place
-        for x, place in zip(given, own, strict=True)
+        isinstance(x, Earlier)
+        and x.lag == 1
+        and x.place.position == position
+        and node.outputs[x.place.output] in (node.states[i], *returned[i : i + 1])
+        for i, x in enumerate(given)
     )
 
 

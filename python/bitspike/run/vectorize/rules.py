@@ -15,6 +15,7 @@ from torch import Size, Tensor, nn
 
 from bitspike.graph import Node
 from bitspike.graph.values import leaves, map_leaves
+from bitspike.layers.graded import GradedSpikes
 from bitspike.ops.route import has_hooks
 
 Whole = Callable[..., Any]
@@ -82,6 +83,7 @@ _EACH_ELEMENT = frozenset(
     (
         *(nn.Identity, nn.Dropout, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU),
         *(nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Hardtanh, nn.Hardsigmoid),
+        GradedSpikes,
     )
 )
 """Modules of single elements; dropouts among them do not draw, or they would have no rule."""
@@ -200,6 +202,13 @@ def _linear(node: Node, args: Any, kwargs: Any) -> Whole | None:
     return node.target if isinstance(args[0], Moving) and fixed and args[0].shape else None
 
 
+def _pad(node: Node, args: Any, kwargs: Any) -> Whole | None:
+    given = _arguments(node, "input pad mode value", args, kwargs)
+    if given is None or given.get("mode", "constant") != "constant":
+        return None
+    return _linear(node, args, kwargs)
+
+
 def _product(node: Node, args: Any, kwargs: Any) -> Whole | None:
     """A product of what moves and a matrix that does not."""
     if len(args) != 2 or kwargs or not isinstance(args[0], Moving) or isinstance(args[1], Moving):
@@ -222,6 +231,7 @@ _RULES: dict[str, Callable[[Node, Any, Any], Whole | None]] = {
     "view": _reshape,
     "reshape": _reshape,
     "linear": _linear,
+    "pad": _pad,
     "matmul": _product,
     "cat": _joined,
     "concat": _joined,
