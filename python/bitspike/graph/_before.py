@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +14,7 @@ from bitspike.state import HiddenState
 
 from ._known import Known
 from .errors import GraphError
-from .values import tensors_of
+from .values import leaves, tensors_of
 
 _OWN = ("_parameters", "_buffers", "_modules")
 
@@ -21,9 +22,12 @@ _OWN = ("_parameters", "_buffers", "_modules")
 class Before:
     """The hidden states, buffers and attributes of all modules that a program calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
         self.attributes: dict[nn.Module, dict[str, Any]] = {}
         self.buffers: dict[nn.Module, dict[str, Tensor]] = {}
+        self.generators: dict[torch.Generator, Tensor] = {}
+        for module in modules:
+            self.meet(module)
 
     def __enter__(self) -> Before:
         self.random = torch.get_rng_state()
@@ -41,6 +45,16 @@ class Before:
         self.buffers[module] = {
             name: buffer.clone() for name, buffer in module._buffers.items() if buffer is not None
         }
+
+    def states(self, module: HiddenState) -> list[Tensor]:
+        """The states that a module held."""
+        return [self.attributes[module][name] for name in module.STATES]
+
+    def keep_generators(self, *arguments: Any) -> None:
+        """Notes the states of generators of random numbers."""
+        for x in leaves(arguments):
+            if isinstance(x, torch.Generator) and x not in self.generators:
+                self.generators[x] = x.get_state()
 
     def attributes_set(self, known: Known) -> list[tuple[nn.Module, str, Any]]:
         """Tensors that the program has left on its modules.
@@ -70,6 +84,8 @@ class Before:
         trace: TracebackType | None,
     ) -> None:
         torch.set_rng_state(self.random)
+        for generator, state in self.generators.items():
+            generator.set_state(state)
         for module, attributes in self.attributes.items():
             for name in set(module.__dict__) - set(attributes) - set(_OWN):
                 del module.__dict__[name]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from .values import tensors_of
+from .values import Node, leaves, tensors_of
 
 ABOUT = frozenset(
     """__len__ shape size dim ndim ndimension numel nelement dtype device layout
@@ -33,6 +34,22 @@ _OUT_OF_PLACE = {
     tanh exp pow sqrt abs masked_fill relu""".split()
 }
 _CONSTANT = {"zero_": torch.zeros_like, "fill_": torch.full_like}
+
+
+_RANDOM = re.compile(
+    r"rand|randn|randint|randperm|normal|bernoulli|poisson|multinomial|binomial|rrelu|gumbel|"
+    r"(rand|randn|randint)_like|.*dropout.*"
+)
+"""Names of functions that may draw random numbers, from whatever generator."""
+
+
+def draws(node: Node) -> bool:
+    """Whether a call may draw from another generator than torch's for the CPU."""
+    options = list(leaves((node.args, node.kwargs)))
+    if isinstance(node.module, torch.nn.modules.dropout._DropoutNd):
+        return node.module.training and not node.on_cpu
+    own = any(isinstance(x, torch.Generator) for x in options)
+    return (own or not node.on_cpu) and _RANDOM.fullmatch(node.name) is not None
 
 
 def name_of(function: Any) -> str:

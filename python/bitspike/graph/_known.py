@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ class Known:
         self.inputs: list[Input] = []
         self._values: dict[int, tuple[Tensor, Value]] = {}
         """By id; the tensors are kept, so that no other one gets it."""
+        self._in_memory: Counter[Any] = Counter()
+        """How many of them lie in the same memory."""
         self._outer = [variable.read() for variable in outer_variables(program)]
         names: dict[int, str] = {}
         for name, value in parameters_of(program, args, kwargs):
@@ -33,6 +36,8 @@ class Known:
 
     def set(self, x: Tensor, value: Value) -> None:
         """From here on this value stands for a tensor."""
+        if id(x) not in self._values:
+            self._in_memory[_memory(x)] += 1
         self._values[id(x)] = x, value
 
     def structure(self, arguments: Any) -> Any:
@@ -63,8 +68,7 @@ class Known:
 
     def shares_memory(self, x: Tensor) -> bool:
         """Whether another tensor of the program lies in the memory of this one."""
-        place = _memory(x)
-        return any(_memory(y) == place for y, _ in self._values.values() if y is not x)
+        return self._in_memory[_memory(x)] > 1
 
     def _found(self, x: Tensor) -> Value:
         """The value of a tensor that was there before the program ran."""

@@ -24,7 +24,7 @@ class Names:
         for root, prefix in self.roots.items():
             for name, module in root.named_modules(remove_duplicate=True):
                 self.modules.setdefault(module, ".".join(filter(None, (prefix, name))))
-        self.called: set[nn.Module] = set()
+        self.called = set(self.roots)
 
     def of(self, module: nn.Module) -> str:
         """The path of a module."""

@@ -15,6 +15,7 @@ from bitspike.ops.route import has_hooks
 from bitspike.state import HiddenState
 
 from . import _functions as functions
+from ._before import Before
 from ._frames import Places, line
 from ._known import Known
 from .errors import GraphError
@@ -24,8 +25,11 @@ from .values import Node, Output, map_leaves, tensors_of, values_of
 class Recorder(TorchFunctionMode):
     """Records the calls of a program while it runs."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, before: Before) -> None:
         self.known = known
+        self.before = before
+        self._kept: dict[HiddenState, list[Tensor]] = {}
+        """The states that modules have kept after their last call."""
         self.nodes: list[Node] = []
         self.places = Places()
         self.is_running = False
@@ -36,9 +40,12 @@ class Recorder(TorchFunctionMode):
         with self:
             self.is_running = True
             try:
-                return program()
+                result = program()
             finally:
                 self.is_running = False
+        for module in self.before.attributes:
+            self._meet(module)
+        return result
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -66,6 +73,8 @@ class Recorder(TorchFunctionMode):
         self, module: nn.Module, call: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
         """A call of a module: recorded if it is a leaf, and else the calls that it makes."""
+        with self.paused():
+            self._meet(module)
         name = self.known.names.of(module)
         if not is_leaf(module):
             if has_hooks(module):
@@ -89,9 +98,29 @@ class Recorder(TorchFunctionMode):
     def call_method(self, module: HiddenState, name: str, original: Callable[[Any], Any]) -> Any:
         """A method that resets or detaches the states of a module."""
         with self.paused():
+            self._meet(module)
             path = f"{self.known.names.of(module)}.{name}"
             node = self._node(getattr(module, name), path, (), {})
             return self._call(node, lambda: original(module), (), {})
+
+    def call_function(self, kind: Any, apply: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A function of autograd with a gradient of its own."""
+        with self.paused():
+            node = self._node(kind.apply, kind.__name__, args, kwargs)
+            return self._call(node, apply, args, kwargs)
+
+    def _meet(self, module: nn.Module) -> None:
+        """Notes what a module holds; refuses states that no call has left there."""
+        self.before.meet(module)
+        if not isinstance(module, HiddenState):
+            return
+        kept = self._kept.setdefault(module, self.before.states(module))
+        if any(a is not b for a, b in zip(kept, module._kept(), strict=True)):
+            raise GraphError(
+                f"a state of {self.known.names.of(module)} is set by assignment; pass it to the "
+                "neuron, or call reset_mem",
+                line(),
+            )
 
     def _node(self, target: Any, name: str, args: Any, kwargs: Any) -> Node:
         if torch.is_autocast_enabled("cpu") != self._autocast:
@@ -112,6 +141,7 @@ class Recorder(TorchFunctionMode):
         buffers = list(node.module.buffers()) if node.module is not None else []
         versions = [_version(x) for x in inputs], [_version(x) for x in buffers]
         random = torch.get_rng_state()
+        self.before.keep_generators(args, kwargs)
         result = call(*args, **kwargs)
         if [_version(x) for x in inputs] != versions[0]:
             raise GraphError(
@@ -119,11 +149,13 @@ class Recorder(TorchFunctionMode):
                 node.line,
             )
         node.writes = [_version(x) for x in buffers] != versions[1]
-        node.draws = not torch.equal(random, torch.get_rng_state())
+        node.on_cpu = all(x.is_cpu for x in tensors_of(result))
+        node.draws = not torch.equal(random, torch.get_rng_state()) or functions.draws(node)
         self._expect_tensors(node, result)
         node.result = map_leaves(lambda x: self.known.made(node, x), result)
         if node.stateful is not None:
-            node.states = tuple(self.known.made(node, x) for x in node.stateful._kept())
+            kept = self._kept[node.stateful] = node.stateful._kept()
+            node.states = tuple(self.known.made(node, x) for x in kept)
         if node.outputs or node.stateful is not None:
             self.nodes.append(node)
         return result

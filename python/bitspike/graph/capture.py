@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from bitspike.state import HiddenState
-
 from ._before import Before
-from ._frames import line, outer_variables
+from ._frames import outer_variables
 from ._known import Known
+from ._patches import patched
 from ._recorder import Recorder, is_leaf
-from .errors import GraphError
 from .program import Graph
+
+_LOCK = threading.RLock()
+"""One program is captured at a time, because calls of modules are intercepted for all threads."""
 
 
 def capture(program: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
@@ -52,9 +49,10 @@ def capture(program: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
           return 1
     """
     known = Known(program, args, kwargs)
-    recorder = Recorder(known)
-    with Before() as before, _patched(recorder, before):
-        result = recorder.run(lambda: program(*args, **kwargs))
+    with _LOCK, Before(known.names.modules) as before:
+        recorder = Recorder(known, before)
+        with patched(recorder):
+            result = recorder.run(lambda: program(*args, **kwargs))
         sets = before.attributes_set(known)
     modules = known.names.of_modules()
     functions = [program, *(type(x).forward for x in modules if not is_leaf(x))]
@@ -68,63 +66,3 @@ def capture(program: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
         variables=[x for function in functions for x in outer_variables(function)]
         + list(recorder.places.variables()),
     )
-
-
-@contextmanager
-def _patched(recorder: Recorder, before: Before) -> Iterator[None]:
-    """Calls of modules, and resets of their states, go through the recorder in this thread."""
-    thread = threading.get_ident()
-
-    def is_mine() -> bool:
-        return threading.get_ident() == thread and recorder.is_running
-
-    call: Any = nn.Module.__call__
-
-    def call_module(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if not is_mine():
-            return call(module, *args, **kwargs)
-        with recorder.paused():
-            before.meet(module)
-        return recorder.call_module(module, call, args, kwargs)
-
-    def method(owner: type, name: str) -> Callable[..., Any]:
-        original: Any = owner.__dict__[name]
-
-        def call_method(module: Any) -> Any:
-            if not is_mine():
-                return original(module)
-            with recorder.paused():
-                before.meet(module)
-            return recorder.call_method(module, name, original)
-
-        return call_method
-
-    def from_numpy(array: Any) -> Tensor:
-        if is_mine():
-            raise GraphError(
-                "torch.from_numpy would freeze its numbers: pass them as an argument",
-                line(),
-            )
-        return original_from_numpy(array)
-
-    original_from_numpy = torch.from_numpy
-    with ExitStack() as stack:
-        _patch(stack, nn.Module, "__call__", call_module)
-        for owner in _with_own(HiddenState):
-            for name in ("reset_mem", "detach_mem"):
-                if name in owner.__dict__:
-                    _patch(stack, owner, name, method(owner, name))
-        _patch(stack, torch, "from_numpy", from_numpy)
-        yield
-
-
-def _with_own(owner: type) -> Iterator[type]:
-    yield owner
-    children: list[type] = owner.__subclasses__()
-    for child in children:
-        yield from _with_own(child)
-
-
-def _patch(stack: ExitStack, owner: Any, name: str, replacement: Any) -> None:
-    stack.callback(setattr, owner, name, owner.__dict__[name])
-    setattr(owner, name, replacement)

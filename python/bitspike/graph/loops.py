@@ -112,7 +112,7 @@ class Loop:
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Value) or isinstance(b, Value):
         return a is b
-    return type(a) is type(b) and bool(a == b)
+    return a is b or (type(a) is type(b) and bool(a == b))
 
 
 def fold(nodes: Sequence[Node]) -> list[Node | Loop]:

@@ -26,7 +26,7 @@ class Graph:
     sets: list[tuple[nn.Module, str, Any]]
     """Attributes of modules that hold tensors of the program afterwards: module, name, value."""
     modules: dict[nn.Module, str]
-    """All modules that were called, with their paths."""
+    """The modules that were called, and those that hold them, with their paths."""
     variables: list[Variable]
     """What the functions of the program refer to outside of themselves."""
 

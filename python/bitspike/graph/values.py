@@ -90,6 +90,8 @@ class Node:
     """Whether autograd was to record it."""
     draws: bool = False
     """Whether it draws random numbers."""
+    on_cpu: bool = True
+    """Whether all tensors that it returns are there."""
     writes: bool = False
     """Whether it changes buffers of its module."""
     result: Any = None

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.graph import Graph, is_leaf
-from bitspike.graph.values import leaves
+from bitspike.graph import Attribute, Graph, is_leaf
+from bitspike.graph.values import leaves, values_of
 from bitspike.ops.route import has_hooks
 
 _PLAIN = (bool, int, float, str, type(None), tuple, torch.dtype, torch.device)
@@ -70,6 +70,15 @@ class Guards:
                 if name in held and isinstance(held[name], _PLAIN)
             }
             self._attributes.append((held, plain))
+        self._children = [
+            (module, list(module._modules.values()))
+            for module in graph.modules
+            if not is_leaf(module)
+        ]
+        structures = [(node.args, node.kwargs, node.given) for node in graph.nodes]
+        self._tensors = {
+            value for value in values_of([structures, graph.result]) if isinstance(value, Attribute)
+        }
         self._hooked = [(module, has_hooks(module)) for module in graph.modules]
         self._variables = [
             (variable.read, value)
@@ -81,10 +90,17 @@ class Guards:
         """Whether all is as it was."""
         for held, plain in self._attributes:
             for name, value in plain.items():
-                if held.get(name) != value:
+                now = held.get(name)
+                if type(now) is not type(value) or now != value:
                     return False
         for read, value in self._variables:
             now = read()
             if now is not value and (isinstance(value, Tensor | nn.Module) or now != value):
                 return False
-        return all(has_hooks(module) == hooked for module, hooked in self._hooked)
+        for attribute in self._tensors:
+            now = getattr(attribute.owner, attribute.attribute, None)
+            if not isinstance(now, Tensor) or now.shape != attribute.shape:
+                return False
+        return all(list(x._modules.values()) == children for x, children in self._children) and all(
+            has_hooks(module) == hooked for module, hooked in self._hooked
+        )

@@ -111,7 +111,8 @@ def is_kept(given: Sequence[Source]) -> bool:
 
 def is_dropout(node: Node) -> bool:
     """Whether a call draws a mask that depends on the shape of its input alone."""
-    return node.draws and type(node.target) is nn.Dropout and not has_hooks(node.target)
+    module = node.target
+    return node.draws and type(module) is nn.Dropout and not has_hooks(module) and node.on_cpu
 
 
 def _touching(loop: Loop) -> Iterator[list[int]]:
