@@ -85,3 +85,6 @@ def _globals(code: CodeType, scope: dict[str, Any]) -> Iterator[Variable]:
     for name in code.co_names:
         if name in scope:
             yield Variable(name, functools.partial(scope.get, name))
+    for inner in code.co_consts:  # of comprehensions and inner functions
+        if isinstance(inner, CodeType):
+            yield from _globals(inner, scope)

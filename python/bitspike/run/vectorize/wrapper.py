@@ -91,6 +91,16 @@ class Vectorized(nn.Module):
         self.net.train(mode)
         return self
 
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Vectorized:
+        self.net._apply(fn, recurse)
+        return self
+
+    def _save_to_state_dict(self, *args: Any) -> None:
+        self.net._save_to_state_dict(*args)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self.net._load_from_state_dict(*args)
+
     def __getattr__(self, name: str) -> Any:
         net = self.__dict__.get("net")
         if net is None:
