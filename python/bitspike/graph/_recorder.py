@@ -19,7 +19,7 @@ from ._before import Before
 from ._frames import Places, line
 from ._known import Known
 from .errors import GraphError
-from .values import Node, Output, map_leaves, tensors_of, values_of
+from .values import Node, Output, leaves, map_leaves, tensors_of, values_of
 
 
 class Recorder(TorchFunctionMode):
@@ -229,7 +229,9 @@ def _states_given(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, ...]:
         bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
     except TypeError:  # the call itself will say so
         return ()
-    return tuple(bound.get(name) for name in module.STATES)
+    # DeltaLeaky takes its states as one pair.
+    given = tuple(leaves([bound[name] for name in module.STATES if name in bound]))
+    return given + (None,) * (len(module.STATES) - len(given))
 
 
 def _version(x: Tensor) -> int:

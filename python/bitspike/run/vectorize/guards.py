@@ -13,7 +13,7 @@ from bitspike.graph.values import leaves, values_of
 from bitspike.ops.route import has_hooks
 
 _PLAIN = (bool, int, float, str, type(None), tuple, torch.dtype, torch.device)
-_OF_LEAVES = ("training", "init_hidden", "output", "multi_step", "step_mode", "inplace")
+_OF_LEAVES = ("training", "init_hidden", "output", "multi_step", "step_mode", "p")
 
 
 def key_of(args: Any, kwargs: Any) -> Hashable:

@@ -13,6 +13,7 @@ from bitspike.layers.dropout import TimeDropout
 from bitspike.neurons.base.inputs import current_of, states_before
 from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.run import Run
+from bitspike.neurons.delta_leaky import DeltaLeaky
 from bitspike.ops.route import has_hooks
 
 _OWN = __name__.partition(".")[0]
@@ -26,6 +27,11 @@ def is_steppable(module: nn.Module) -> bool:
         and type(module).run_sequence is SpikingNeuron.run_sequence
         and _is_ours(module)
     )
+
+
+def keeps(neuron: SpikingNeuron) -> bool:
+    """Whether a neuron continues its own states if none are passed; `DeltaLeaky` starts at rest."""
+    return neuron.init_hidden or not isinstance(neuron, DeltaLeaky)
 
 
 def is_steppable_layer(module: nn.Module) -> bool:
@@ -55,14 +61,15 @@ def run_neuron(neuron: Any, x: Tensor, given: Sequence[Any], states: bool) -> Ru
     current = current_of(x, True, neuron.threshold.device)
     shapes = neuron.state_shapes(current.shape[1:])
     if not neuron.init_hidden:
-        held = zip(given, neuron._kept(), shapes, strict=True)
+        held = neuron._kept() if keeps(neuron) else given
+        passed = [kept if x is None else x for x, kept in zip(given, held, strict=True)]
         # A single step starts anew from rest where the shape of a state is another.
-        given = [_fitting(kept if state is None else state, shape) for state, kept, shape in held]
+        given = [_fitting(x, shape) for x, shape in zip(passed, shapes, strict=True)]
     initial = states_before(neuron, current, tuple(given), True)
     run: Run = neuron.run(current, initial, sequence=True, states=states)
     neuron._keep(None, run.last, detached=not neuron.init_hidden)
     return run
 
 
-def _fitting(state: Tensor, shape: Any) -> Tensor | None:
-    return state if state.shape == shape else None
+def _fitting(state: Tensor | None, shape: Any) -> Tensor | None:
+    return state if state is not None and state.shape == shape else None

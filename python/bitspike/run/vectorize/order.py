@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from torch import nn
 
-from bitspike.graph import Earlier, Fixed, Loop, Node, Output, Source, Varying
+from bitspike.graph import Earlier, Fixed, Loop, Output, Source, Varying
 from bitspike.graph.values import leaves, values_of
 from bitspike.neurons.base.recurrent import Recurrent
-from bitspike.ops.route import has_hooks
 
-from .neurons import is_steppable
+from .draws import drawn_before
+from .neurons import is_steppable, keeps
 
 
 class Part(NamedTuple):
@@ -29,7 +29,7 @@ def parts(loop: Loop) -> list[Part]:
     """The body of a loop in parts, each of which needs only those in front of it.
 
     A part is a single call, or calls that feed each other from step to step. Calls that draw random
-    numbers do so in the order of the program, except for masks of dropout, which are drawn before.
+    numbers do so in the order of the program, unless all can do so before the loop.
     """
     edges = _edges(loop)
     return [
@@ -50,7 +50,7 @@ def _edges(loop: Loop) -> dict[int, set[int]]:
                 for other in _irregular(loop, source):
                     _tie(edges, [other, position])
     draws = [i for i, calls in enumerate(loop.body) if calls[0].draws]
-    if not all(is_dropout(loop.body[i][0]) for i in draws):
+    if draws != drawn_before(loop):
         _tie(edges, draws)
     for touching in _touching(loop):
         passed = (continues_itself(loop, i) and not is_kept(loop.given(i)) for i in touching)
@@ -92,7 +92,7 @@ def continues_itself(loop: Loop, position: int) -> bool:
         return False
     given = loop.given(position)
     if is_kept(given):
-        return True
+        return keeps(node.target)
     returned = list(values_of(node.result))
     returned = returned if isinstance(node.target, Recurrent) else returned[1:]
     return all(
@@ -107,12 +107,6 @@ def continues_itself(loop: Loop, position: int) -> bool:
 def is_kept(given: Sequence[Source]) -> bool:
     """Whether no states are passed."""
     return all(isinstance(x, Fixed) and x.value is None for x in given)
-
-
-def is_dropout(node: Node) -> bool:
-    """Whether a call draws a mask that depends on the shape of its input alone."""
-    module = node.target
-    return node.draws and type(module) is nn.Dropout and not has_hooks(module) and node.on_cpu
 
 
 def _touching(loop: Loop) -> Iterator[list[int]]:
