@@ -225,6 +225,15 @@ def test_checkpointed():
         torch.testing.assert_close(a, b)
 
 
+def test_one_inside_of_another():
+    inner = snn.vectorize(Net().eval())
+    outer = nn.Sequential(inner, nn.Linear(4, 2), snn.Leaky(0.5, init_hidden=True))
+    fast, x = snn.vectorize(outer), torch.rand(5, 2, 3)
+    ours = fast(x) * 1
+    snn.utils.reset(outer)
+    assert torch.equal(ours, outer(x) * 1)
+
+
 def test_the_loop_itself_runs_where_something_looks_on():
     net = Net().eval()
     fast, x = snn.vectorize(net), torch.rand(5, 2, 3)

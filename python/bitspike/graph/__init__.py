@@ -1,7 +1,5 @@
 """Programs as graphs: what a network computes, captured from one run of it."""
 
-from ._functions import with_entry as with_entry
-from ._recorder import is_leaf as is_leaf
 from .capture import capture as capture
 from .errors import GraphError as GraphError
 from .loops import Earlier as Earlier

@@ -14,11 +14,12 @@ from torch.overrides import TorchFunctionMode
 from bitspike.ops.route import has_hooks
 from bitspike.state import HiddenState
 
-from . import _functions as functions
+from . import functions
 from ._before import Before
 from ._frames import Places, line
 from ._known import Known
 from .errors import GraphError
+from .modules import is_leaf
 from .values import Node, Output, leaves, map_leaves, tensors_of, values_of
 
 
@@ -43,7 +44,7 @@ class Recorder(TorchFunctionMode):
                 result = program()
             finally:
                 self.is_running = False
-        for module in self.before.attributes:
+        for module in list(self._kept):
             self._meet(module)
         return result
 
@@ -211,14 +212,6 @@ class Recorder(TorchFunctionMode):
         self.nodes.append(node)
         self.known.set(x, node.result)
         return result
-
-
-def is_leaf(module: nn.Module) -> bool:
-    """Whether a call of a module is one call in a graph."""
-    if isinstance(module, nn.Sequential):
-        return False
-    library = type(module).__module__.partition(".")[0]
-    return isinstance(module, HiddenState) or library in ("torch", __name__.partition(".")[0])
 
 
 def _states_given(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, ...]:

@@ -10,7 +10,8 @@ from ._before import Before
 from ._frames import outer_variables
 from ._known import Known
 from ._patches import patched
-from ._recorder import Recorder, is_leaf
+from ._recorder import Recorder
+from .modules import is_leaf
 from .program import Graph
 
 _LOCK = threading.RLock()

@@ -85,8 +85,15 @@ class _Text:
         text = f"{what}({', '.join(inside)})"
         if node.name == "getitem" and len(args) == 2:
             text = f"{inside[0]}[{inside[1]}]"
-        results = ", ".join(f"{self.labels[x]} {list(x.shape)}" for x in node.outputs)
+        results = self.results(node)
         return f"{results} = {text}" if results else text
+
+    def results(self, node: Node) -> str:
+        """What a call makes, with the shapes."""
+        shapes = [list(x.shape) for x in node.outputs]
+        if node.stateful is None and len(shapes) > 2 and shapes.count(shapes[0]) == len(shapes):
+            return f"{node.name}[:] {len(shapes)} × {shapes[0]}"
+        return ", ".join(f"{self.labels[x]} {list(x.shape)}" for x in node.outputs)
 
     def enter(self, node: Node) -> None:
         """Gives names to what a call makes."""
@@ -122,6 +129,8 @@ class _Text:
             values = source.entries
             if values == tuple(range(len(values))):
                 return "t"
+            if isinstance(values[0], Output) and values == tuple(values[0].node.outputs):
+                return f"{values[0].node.name}[t]"
             return f"{self.structure(values[0])}, ..., {self.structure(values[-1])}"
         name = self.places[source.place]
         if not source.lag:

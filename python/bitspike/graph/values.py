@@ -120,12 +120,12 @@ class Node:
 
     def label(self, output: Output) -> str:
         """How a printed graph calls one of the outputs."""
-        if output.index == 0:
-            return self.name
+        if self.stateful is None and len(self.outputs) > 1:
+            return f"{self.name}[{output.index}]"
         for i, state in enumerate(self.states):
-            if state is output and self.stateful is not None:
+            if state is output and output.index and self.stateful is not None:
                 return f"{self.name}.{self.stateful.STATES[i]}"
-        return f"{self.name}.{output.index}"
+        return f"{self.name}.{output.index}" if output.index else self.name
 
 
 def values_of(structure: Any) -> Iterator[Value]:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.graph import Attribute, Graph, is_leaf
+from bitspike.graph import Attribute, Graph
+from bitspike.graph.modules import is_leaf
 from bitspike.graph.values import leaves, values_of
 from bitspike.ops.route import has_hooks
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.graph import Earlier, Fixed, Place, Value, Varying, with_entry
+from bitspike.graph import Earlier, Fixed, Place, Value, Varying
+from bitspike.graph.functions import with_entry
 
 from .arguments import Arguments, Instruction
 from .environment import Environment
