@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 import bitspike as snn
+from bitspike import functional as SF
+from bitspike import spikegen
 from bitspike.graph import GraphError
 from bitspike.run.vectorize import wrapper
 
@@ -223,6 +225,29 @@ def test_checkpointed():
         torch.autograd.grad(again.sum(), list(net.parameters())), expected, strict=True
     ):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_encoders_and_losses_are_single_calls(packed):
+    net = Net().eval()
+    labels, values = torch.tensor([0, 3]), torch.rand(2, 3)
+    count, sparse = SF.mse_count_loss(), SF.reg.l1_rate_sparsity(0.5)
+
+    def program(values):
+        spikes = net(spikegen.rate(values, num_steps=7, packed=packed))
+        return count(spikes, labels) + sparse(spikes), torch.rand(1)
+
+    fast = snn.vectorize(program)
+    for _ in range(2):
+        torch.manual_seed(1)
+        ours = fast(values)
+        torch.manual_seed(1)
+        theirs = program(values)
+        torch.testing.assert_close(ours, theirs)
+        grads = [torch.autograd.grad(loss, net.fc.weight)[0] for loss, _ in (ours, theirs)]
+        torch.testing.assert_close(*grads)
+    names = [node.name for node in snn.graph.capture(program, values).nodes]
+    assert {"rate", "mse_count_loss", "l1_rate_sparsity"} < set(names)
 
 
 def test_one_inside_of_another():

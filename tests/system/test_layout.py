@@ -11,7 +11,17 @@ import bitspike
 
 PACKAGE = Path(bitspike.__file__).parent
 FLOORS = (
-    *("ops", "arguments", "reference_path", "spikes", "derivable", "scan", "checkpoint", "state"),
+    *(
+        "ops",
+        "arguments",
+        "one_call",
+        "reference_path",
+        "spikes",
+        "derivable",
+        "scan",
+        "checkpoint",
+        "state",
+    ),
     *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "graph", "monitors", "plasticity"),
     *("decode", "functional", "run", "utils", "backprop", "analysis", "tasks", "moved"),
 )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitspike.one_call import recorders
 from bitspike.state import HiddenState
 
 from ._frames import line
@@ -19,7 +20,7 @@ from .errors import GraphError
 
 @contextmanager
 def patched(recorder: Recorder) -> Iterator[None]:
-    """Has a recorder see calls of modules, resets of states, and autograd's functions."""
+    """Has a recorder see calls of modules, resets of states, and functions of autograd and ours."""
     thread = threading.get_ident()
 
     def is_mine() -> bool:
@@ -38,7 +39,14 @@ def patched(recorder: Recorder) -> Iterator[None]:
         apply = applied.__get__(None, kind)
         if not is_mine():
             return apply(*args, **kwargs)
-        return recorder.call_function(kind, apply, args, kwargs)
+        return recorder.call_function(kind.__name__, apply, args, kwargs)
+
+    def call_once(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if not is_mine():
+            return function(*args, **kwargs)
+        is_method = function.__name__ == "__call__"
+        name = type(args[0]).__name__ if is_method else function.__name__
+        return recorder.call_function(name, function, args, kwargs)
 
     def method(owner: type, name: str) -> Callable[[Any], Any]:
         original: Any = owner.__dict__[name]
@@ -59,6 +67,8 @@ def patched(recorder: Recorder) -> Iterator[None]:
         _patch(stack, nn.Module, "__call__", call_module)
         _patch(stack, torch.autograd.Function, "apply", classmethod(call_function))
         _patch(stack, torch, "from_numpy", refuse_numpy)
+        recorders.append(call_once)
+        stack.callback(recorders.pop)
         for owner in _with_own(HiddenState):
             for name in ("reset_mem", "detach_mem"):
                 if name in owner.__dict__:

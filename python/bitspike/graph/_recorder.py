@@ -104,11 +104,10 @@ class Recorder(TorchFunctionMode):
             node = self._node(getattr(module, name), path, (), {})
             return self._call(node, lambda: original(module), (), {})
 
-    def call_function(self, kind: Any, apply: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """A function of autograd with a gradient of its own."""
+    def call_function(self, name: str, function: Any, args: Any, kwargs: Any) -> Any:
+        """A function that is one call, although torch sees others inside."""
         with self.paused():
-            node = self._node(kind.apply, kind.__name__, args, kwargs)
-            return self._call(node, apply, args, kwargs)
+            return self._call(self._node(function, name, args, kwargs), function, args, kwargs)
 
     def _meet(self, module: nn.Module) -> None:
         """Notes what a module holds; refuses states that no call has left there."""
