@@ -171,6 +171,11 @@ def converts(x):
     return x + torch.from_numpy(x.new_ones(3).numpy())
 
 
+def seeds(x):
+    torch.manual_seed(3)
+    return x + torch.rand(3)
+
+
 def goes_back(x):
     x.sum().backward()
     return x
@@ -188,6 +193,7 @@ def goes_back(x):
         (writes_inside, "relu writes into its input"),
         (chooses, "the shape of what getitem returns depends on the numbers"),
         (converts, "the numbers of a tensor decide what the program does (numpy)"),
+        (seeds, "random numbers are seeded"),
         (goes_back, "backward belongs behind the captured program"),
     ],
 )

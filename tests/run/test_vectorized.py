@@ -106,6 +106,28 @@ def test_global_variables_and_those_around_a_function(captures):
     number_of_steps = 3
 
 
+def test_lists_of_numbers_and_tensors_that_appear(captures):
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scales, self.last = [1.0, 2.0], None
+
+        def forward(self, x):
+            x = x if self.last is None else x + self.last
+            self.last = x[-1]
+            return torch.stack([x_t * scale for x_t in x for scale in self.scales])
+
+    net, twin = Scaled(), Scaled()
+    fast, x = snn.vectorize(net), torch.rand(4, 3)
+    for _ in range(3):
+        assert torch.equal(fast(x), twin(x))
+    assert len(captures) == 2
+    for changed in (net, twin):
+        changed.scales.append(0.5)
+    assert torch.equal(fast(x), twin(x))
+    assert len(captures) == 3
+
+
 def test_modules_and_numbers_are_arguments_of_functions():
     def program(net, x, steps, *, scale=1.0):
         mem = net.reset_mem()

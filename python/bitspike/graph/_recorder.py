@@ -34,6 +34,7 @@ class Recorder(TorchFunctionMode):
         self.nodes: list[Node] = []
         self.places = Places()
         self.is_running = False
+        self._random = before.random
         self._autocast = torch.is_autocast_enabled("cpu")
 
     def run(self, program: Callable[[], Any]) -> Any:
@@ -44,6 +45,7 @@ class Recorder(TorchFunctionMode):
                 result = program()
             finally:
                 self.is_running = False
+        self._expect_no_draws("")
         for module in list(self._kept):
             self._meet(module)
         return result
@@ -140,7 +142,7 @@ class Recorder(TorchFunctionMode):
         inputs = list(tensors_of((args, kwargs)))
         buffers = list(node.module.buffers()) if node.module is not None else []
         versions = [_version(x) for x in inputs], [_version(x) for x in buffers]
-        random = torch.get_rng_state()
+        random = self._expect_no_draws(node.line)
         self.before.keep_generators(args, kwargs)
         result = call(*args, **kwargs)
         if [_version(x) for x in inputs] != versions[0]:
@@ -150,7 +152,8 @@ class Recorder(TorchFunctionMode):
             )
         node.writes = [_version(x) for x in buffers] != versions[1]
         node.on_cpu = all(x.is_cpu for x in tensors_of(result))
-        node.draws = not torch.equal(random, torch.get_rng_state()) or functions.draws(node)
+        self._random = torch.get_rng_state()
+        node.draws = not torch.equal(random, self._random) or functions.draws(node)
         self._expect_tensors(node, result)
         node.result = map_leaves(lambda x: self.known.made(node, x), result)
         if node.stateful is not None:
@@ -159,6 +162,17 @@ class Recorder(TorchFunctionMode):
         if node.outputs or node.stateful is not None:
             self.nodes.append(node)
         return result
+
+    def _expect_no_draws(self, where: str) -> Tensor:
+        """The state of torch's generator; refuses one that is not what the last call has left."""
+        now = torch.get_rng_state()
+        if not torch.equal(now, self._random):
+            raise GraphError(
+                "random numbers are seeded, or drawn by what is no torch function; a graph would "
+                "not do it again",
+                where,
+            )
+        return now
 
     def _expect_tensors(self, node: Node, result: Any) -> None:
         """Refuses a function that tells numbers of tensors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable
 from typing import Any
 
@@ -13,7 +14,7 @@ from bitspike.graph.modules import is_leaf
 from bitspike.graph.values import leaves, values_of
 from bitspike.ops.route import has_hooks
 
-_PLAIN = (bool, int, float, str, type(None), tuple, torch.dtype, torch.device)
+_PLAIN = (bool, int, float, str, type(None), torch.dtype, torch.device)
 _OF_LEAVES = ("training", "init_hidden", "output", "multi_step", "step_mode", "p")
 
 
@@ -66,9 +67,9 @@ class Guards:
             leaf = is_leaf(module)
             held = vars(module)
             plain = {
-                name: held[name]
+                name: copy.deepcopy(held[name])
                 for name in (_OF_LEAVES if leaf else tuple(held))
-                if name in held and isinstance(held[name], _PLAIN)
+                if name in held and _is_plain(held[name])
             }
             self._attributes.append((held, plain))
         self._children = [
@@ -81,22 +82,22 @@ class Guards:
             value for value in values_of([structures, graph.result]) if isinstance(value, Attribute)
         }
         self._hooked = [(module, has_hooks(module)) for module in graph.modules]
-        self._variables = [
-            (variable.read, value)
-            for variable in graph.variables
-            if isinstance(value := variable.read(), (*_PLAIN, nn.Module, Tensor))
-        ]
+        self._variables = []
+        for variable in graph.variables:
+            value = variable.read()
+            if isinstance(value, nn.Module | Tensor):
+                self._variables.append((variable.read, value))
+            elif _is_plain(value):
+                self._variables.append((variable.read, copy.deepcopy(value)))
 
     def hold(self) -> bool:
         """Whether all is as it was."""
         for held, plain in self._attributes:
             for name, value in plain.items():
-                now = held.get(name)
-                if type(now) is not type(value) or now != value:
+                if not _is_same(held.get(name), value):
                     return False
         for read, value in self._variables:
-            now = read()
-            if now is not value and (isinstance(value, Tensor | nn.Module) or now != value):
+            if not _is_same(read(), value):
                 return False
         for attribute in self._tensors:
             now = getattr(attribute.owner, attribute.attribute, None)
@@ -105,3 +106,16 @@ class Guards:
         return all(list(x._modules.values()) == children for x, children in self._children) and all(
             has_hooks(module) == hooked for module, hooked in self._hooked
         )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value consists of numbers, words and the like."""
+    return all(isinstance(x, _PLAIN) for x in leaves(value))
+
+
+def _is_same(now: Any, value: Any) -> bool:
+    if now is value:
+        return True
+    if isinstance(value, Tensor | nn.Module) or type(now) is not type(value):
+        return False
+    return _is_plain(now) and bool(now == value)

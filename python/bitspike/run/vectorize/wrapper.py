@@ -15,8 +15,8 @@ from bitspike.ops import route
 from .guards import Guards, key_of
 from .plan import Plan
 
-_KEPT = 16
-"""How many plans are kept for each kind of arguments."""
+_KEPT, _KINDS = 16, 64
+"""How many plans are kept for each kind of arguments, and of how many kinds."""
 
 
 class _Plans:
@@ -38,6 +38,8 @@ class _Plans:
 
     def _plan(self, args: Any, kwargs: Any) -> Plan:
         known = self.plans.setdefault(key_of(args, kwargs), [])
+        if len(self.plans) > _KINDS:
+            del self.plans[next(iter(self.plans))]
         for guards, plan in known:
             if guards.hold():
                 return plan
