@@ -234,6 +234,24 @@ def test_a_counter_is_refused():
     assert net.calls == 0
 
 
+def test_a_list_that_grows_is_refused():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.recorded = []
+
+        def forward(self, x):
+            self.recorded.append(x * 2)
+            return x
+
+    net = Net()
+    recorded = net.recorded
+    with pytest.raises(GraphError, match="Net.recorded is changed in place"):
+        capture(net, torch.ones(3))
+    assert net.recorded is recorded
+    assert recorded == []
+
+
 def test_a_tensor_of_unknown_origin_is_refused():
     def program(x):
         return x * snn.SpikeTensor.from_dense(torch.ones(4, 3))

@@ -368,6 +368,24 @@ class Functions(Program):
         return torch.stack(out)
 
 
+class ByName(Program):
+    """Arguments are given by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.25)
+
+    def forward(self, x):
+        mem = self.lif1.reset_mem()
+        out = []
+        for x_t in torch.unbind(x, dim=0):
+            cur = F.linear(input=x_t, weight=self.fc1.weight, bias=self.fc1.bias)
+            cur = self.drop(input=torch.reshape(input=cur, shape=(B, N)))
+            spk, mem = self.lif1(input_=cur, mem=mem)
+            out.append(torch.flatten(input=self.one(input_=spk), start_dim=1))
+        return torch.stack(tensors=out, dim=1)
+
+
 class LossesInside(Program):
     def forward(self, x):
         labels = torch.arange(B)

@@ -23,6 +23,7 @@ APART = {
     "Detached": {"detach", "lif1", "one", "one.detach_mem"},
     "Layers": {"norms"},
     "Functions": {"sum", "mean", "mul"},
+    "ByName": {"linear", "reshape", "flatten"},
     "LossesInside": {"add", "cross_entropy", "mse_loss"},
 }
 """What runs step by step in training."""

@@ -2,6 +2,7 @@
 
 import copy
 import io
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import bitspike as snn
 from bitspike import functional as SF
 from bitspike import spikegen
 from bitspike.graph import GraphError
+from bitspike.graph.values import tensors_of
 from bitspike.run.vectorize import wrapper
 
 
@@ -146,6 +148,33 @@ def test_modules_and_numbers_are_arguments_of_functions():
             assert torch.equal(ours[name] * 1, theirs * 1)
     with pytest.raises(TypeError, match="arguments must be tensors, or be hashable"):
         fast(snn.Leaky(0.5), x, 3, scale={1, 2})
+
+
+def test_results_keep_their_structure():
+    class Recorded(NamedTuple):
+        first: torch.Tensor
+        second: torch.Tensor
+
+    lif = snn.Leaky(0.5)
+
+    def program(x):
+        mem = lif.reset_mem()
+        spikes, membranes = [], [x.new_zeros(3)]
+        for x_t in x:
+            spk, mem = lif(x_t, mem)
+            spikes.append(spk)
+            membranes.append(mem)
+        few = {"some": Recorded(spikes[1], spikes[2]), "number": 3, "none": None}
+        return tuple(spikes), membranes, few
+
+    ours, theirs = (run(torch.ones(4, 2, 3)) for run in (snn.vectorize(program), program))
+    assert [type(x) for x in ours] == [tuple, list, dict]
+    assert [x.shape for x in ours[1]] == [x.shape for x in theirs[1]]
+    assert isinstance(ours[2]["some"], Recorded)
+    assert ours[2]["number"] == 3
+    assert ours[2]["none"] is None
+    for a, b in zip(tensors_of(ours), tensors_of(theirs), strict=True):
+        assert torch.equal(a * 1, b * 1)
 
 
 def test_one_tensor_in_two_arguments_is_another_program():

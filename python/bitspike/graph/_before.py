@@ -24,6 +24,8 @@ class Before:
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         self.attributes: dict[nn.Module, dict[str, Any]] = {}
+        self.contents: dict[nn.Module, dict[str, Any]] = {}
+        """Those of lists and dicts among the attributes."""
         self.buffers: dict[nn.Module, dict[str, Tensor]] = {}
         self.generators: dict[torch.Generator, Tensor] = {}
         for module in modules:
@@ -37,10 +39,11 @@ class Before:
         """Notes what a module holds before its first call."""
         if module in self.attributes:
             return
-        self.attributes[module] = {
-            name: copy.copy(value) if isinstance(value, list | dict) else value
-            for name, value in module.__dict__.items()
-            if name not in _OWN
+        self.attributes[module] = held = {
+            name: value for name, value in module.__dict__.items() if name not in _OWN
+        }
+        self.contents[module] = {
+            name: copy.copy(value) for name, value in held.items() if type(value) in (list, dict)
         }
         self.buffers[module] = {
             name: buffer.clone() for name, buffer in module._buffers.items() if buffer is not None
@@ -65,6 +68,12 @@ class Before:
         found = []
         for module, old in self.attributes.items():
             hidden = module._hidden_state() if isinstance(module, HiddenState) else {}
+            for name, content in self.contents[module].items():
+                if not _same_entries(old[name], content):
+                    raise GraphError(
+                        f"{known.names.of(module)}.{name} is changed in place; a graph would not "
+                        "change it again"
+                    )
             for name, value in module.__dict__.items():
                 if name in _OWN or name in hidden or value is old.get(name):
                     continue
@@ -90,13 +99,24 @@ class Before:
             for name in set(module.__dict__) - set(attributes) - set(_OWN):
                 del module.__dict__[name]
             module.__dict__.update(attributes)
+            for name, content in self.contents[module].items():
+                held = attributes[name]
+                held.clear()
+                held.extend(content) if isinstance(held, list) else held.update(content)
         with torch.no_grad():
             for module, buffers in self.buffers.items():
                 for name, buffer in buffers.items():
-                    held = module._buffers.get(name)
-                    if held is not None and not torch.equal(held, buffer):
-                        held.copy_(buffer)
+                    now = module._buffers.get(name)
+                    if now is not None and not torch.equal(now, buffer):
+                        now.copy_(buffer)
 
 
 def _equal(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
+
+
+def _same_entries(a: Any, b: Any) -> bool:
+    """Whether two lists, or two dicts, hold the same objects."""
+    if isinstance(a, dict):
+        return list(a) == list(b) and _same_entries(list(a.values()), list(b.values()))
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))

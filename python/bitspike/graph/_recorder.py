@@ -87,6 +87,7 @@ class Recorder(TorchFunctionMode):
                     line(),
                 )
             return call(module, *args, **kwargs)
+        args, kwargs = _input_first(module, args, kwargs)
         with self.paused():
             entry = self.known.names.entry(module)
             if entry is not None and len(args) == 1 and not kwargs:
@@ -225,6 +226,14 @@ class Recorder(TorchFunctionMode):
         self.nodes.append(node)
         self.known.set(x, node.result)
         return result
+
+
+def _input_first(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The same arguments, with the first of them by position if it was given by name."""
+    first = next(iter(inspect.signature(module.forward).parameters), "")
+    if args or first not in kwargs:
+        return args, kwargs
+    return (kwargs[first],), {name: x for name, x in kwargs.items() if name != first}
 
 
 def _states_given(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ def _is_free(loop: Loop, position: int) -> bool:
 
 def probability(node: Node) -> float | None:
     """That of a dropout whose mask depends on nothing but the shape of its input."""
-    if not (node.draws and node.on_cpu):
+    if not (node.draws and node.on_cpu and node.args):
         return None
     if type(node.target) is nn.Dropout and not has_hooks(node.target):
         return node.target.p

@@ -47,16 +47,20 @@ class Scope:
         """What fills a structure of values."""
         if not isinstance(structure, tuple | list | dict | slice):
             return self.reader(structure)
-        whole = self.all_steps(structure)
+        kind = type(structure)
+        whole = self.all_steps(structure, front=0) if kind in (list, tuple) else None
         if whole is not None:
-            return lambda environment: list(whole(environment).each())
+            return lambda environment: kind(whole(environment).each())
         readers = map_leaves(self.reader, structure)
         return lambda environment: map_leaves(lambda read: read(environment), readers)
 
-    def all_steps(self, values: Any) -> Read | None:
+    def all_steps(self, values: Any, front: int = 2) -> Read | None:
         """What finds the `Steps` that a list of values consists of, if it does.
 
-        Some entries in front may come from elsewhere, as those of a first step that differs.
+        Args:
+            values: The list.
+            front: How many entries in front may come from elsewhere, as those of a first step that
+                differs, if they have the same shape.
         """
         if not isinstance(values, tuple | list) or len(values) < 2:
             return None
@@ -68,14 +72,14 @@ class Scope:
             (i for i, entry in enumerate(reversed(found)) if entry != (loop, last - i, place)),
             len(found),
         )
-        front = [self.reader(x) for x in values[: len(values) - count]]
-        if count < 2 or len(front) > 2:
+        if count < 2 or len(values) - count > front:
             return None
+        others = [self.reader(x) for x in values[: len(values) - count]]
         key = loop, place
         self.read.add(key)
         start, stop = last - count + 1, last + 1
         return lambda environment: environment[key].part(
-            start, stop, [read(environment) for read in front]
+            start, stop, [read(environment) for read in others]
         )
 
     def enter(self, args: Any, kwargs: Any) -> Environment:

@@ -95,7 +95,7 @@ class Plan:
 
     def _stack(self, node: Node) -> Read | None:
         """A stack of what a loop makes at its steps: the sequence itself."""
-        if node.target is not torch.stack:
+        if node.target is not torch.stack or not node.args:
             return None
         tensors, *further = node.args
         axes = [*further, *node.kwargs.values()] or [0]

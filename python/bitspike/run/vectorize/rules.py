@@ -37,7 +37,7 @@ def rule(node: Node, args: Any, kwargs: Any) -> Whole | None:
         args: Its arguments, with `Moving` in the place of those that are sequences.
         kwargs: Likewise.
     """
-    plain = node.outputs == [node.result] and not (node.draws or node.writes)
+    plain = bool(args) and node.outputs == [node.result] and not (node.draws or node.writes)
     if not plain or not any(isinstance(x, Moving) for x in leaves((args, kwargs))):
         return None
     if node.module is not None:
