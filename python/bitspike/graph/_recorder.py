@@ -92,7 +92,7 @@ class Recorder(TorchFunctionMode):
             entry = self.known.names.entry(module)
             if entry is not None and len(args) == 1 and not kwargs:
                 norms, step = entry
-                node = self._node(norms.at, self.known.names.of(norms), (step, *args), {})
+                node = self._node(norms._at, self.known.names.of(norms), (step, *args), {})
                 return self._call(node, lambda x: call(module, x), args, kwargs)
             node = self._node(module, name, args, kwargs)
             node.given = self.known.structure(_states_given(module, args, kwargs))

@@ -42,7 +42,7 @@ class BatchNormTT(nn.ModuleList):
             expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
             raise
 
-    def at(self, step: int, x: Tensor) -> Tensor:
+    def _at(self, step: int, x: Tensor) -> Tensor:
         """Normalises one step by its entry; what a captured program calls."""
         result: Tensor = self[step](x)
         return result
