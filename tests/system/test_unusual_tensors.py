@@ -12,6 +12,7 @@ from helpers.public import CALLABLE
 
 # Whose tensors are not those of a user: torch calls it, or the library does.
 EXEMPT = {
+    "Constant": "a part of a graph, which capture makes",
     "LayerDiagnosis": "a record, which diagnose makes",
     "StateQuant": "what autograd calls; state_quant makes the function that users call",
     "SpikingNeuron": "the base class of neurons, which have uses of their own",

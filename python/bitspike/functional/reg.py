@@ -7,6 +7,7 @@ from torch import Tensor
 
 from bitspike.arguments import as_tensor
 from bitspike.decode.recordings import counts, wide
+from bitspike.one_call import one_call
 
 
 class l1_rate_sparsity:
@@ -34,6 +35,7 @@ class l1_rate_sparsity:
         self.Lambda = Lambda
         self.__name__ = type(self).__name__
 
+    @one_call
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         return self.Lambda * torch.sum(wide(as_tensor(spk_out, "spk_out")))
@@ -85,6 +87,7 @@ class upper_population(_Bound):
     def __init__(self, theta: float, lam: float, power: int = 1) -> None:
         super().__init__(theta, lam, power)
 
+    @one_call
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         return self._penalty(_counts(spk_out).sum(1) - self.theta)
@@ -120,6 +123,7 @@ class lower_population(_Bound):
     def __init__(self, theta: float, lam: float, power: int = 2) -> None:
         super().__init__(theta, lam, power)
 
+    @one_call
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         return self._penalty(self.theta - _counts(spk_out).sum(1))
@@ -154,6 +158,7 @@ class upper_neuron(_Bound):
     def __init__(self, theta: float, lam: float, power: int = 2) -> None:
         super().__init__(theta, lam, power)
 
+    @one_call
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         return self._penalty(_counts(spk_out) - self.theta)
@@ -187,6 +192,7 @@ class lower_neuron(_Bound):
     def __init__(self, theta: float, lam: float) -> None:
         super().__init__(theta, lam, power=2)
 
+    @one_call
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         return self._penalty(self.theta - _counts(spk_out))
@@ -220,6 +226,7 @@ class l2_rate:
         self.lam = lam
         self.__name__ = type(self).__name__
 
+    @one_call
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         return self.lam * ((_counts(spk_out) / len(spk_out)) ** 2).mean()
@@ -267,6 +274,7 @@ class kl_rate:
         self.eps = eps
         self.__name__ = type(self).__name__
 
+    @one_call
     def __call__(self, spk_out: Tensor) -> Tensor:
         """The penalty."""
         rates = self.eps + (1 - 2 * self.eps) * _counts(spk_out) / len(spk_out)

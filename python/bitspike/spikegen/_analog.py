@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor
+from bitspike.one_call import one_call
 
 from ._data import floating
 
 
+@one_call
 def constant(data: Tensor, num_steps: int) -> Tensor:
     """Direct coding: the data itself is the input current of every step.
 
@@ -38,6 +40,7 @@ def constant(data: Tensor, num_steps: int) -> Tensor:
     return data.expand(num_steps, *data.shape)
 
 
+@one_call
 def population(
     data: Tensor, num_neurons: int, low: float = 0, high: float = 1, width: float = 1.5
 ) -> Tensor:

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor_like, with_values
+from bitspike.one_call import one_call
 
 from ._data import recorded
 from ._train import spike_train
 
 
+@one_call
 def bsa(data: Tensor, kernel: Tensor, threshold: float, *, packed: bool = False) -> Tensor:
     r"""Ben's spiker algorithm: a spike where the signal looks like the response to one.
 
@@ -61,6 +63,7 @@ def bsa(data: Tensor, kernel: Tensor, threshold: float, *, packed: bool = False)
     return spike_train(on, left.dtype, packed)
 
 
+@one_call
 def bsa_inverse(spikes: Tensor, kernel: Tensor) -> Tensor:
     r"""The signal that spikes of `bsa` encode: the spike train, filtered.
 

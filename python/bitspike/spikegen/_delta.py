@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.one_call import one_call
+
 from ._data import floating
 from ._train import spike_train
 
 
+@one_call
 def delta(
     data: Tensor,
     threshold: float = 0.1,

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor, with_values
+from bitspike.one_call import one_call
 
 from ._data import floating, thresholds
 from ._polarity import on_and_off
 
 
+@one_call
 def dvs(
     frames: Tensor,
     threshold: float | Tensor = 0.2,

@@ -8,12 +8,15 @@ from warnings import warn
 import torch
 from torch import Tensor
 
+from bitspike.one_call import one_call
+
 from ._data import expect_between, floating
 from ._ramps import latency_interpolate
 from ._single_spike import single_spikes
 from ._spike_times import latency_code
 
 
+@one_call
 def latency(
     data: Tensor,
     num_steps: int | bool = False,
@@ -133,5 +136,5 @@ def _warn_if_binary(data: Tensor, steps: Tensor, threshold: float) -> None:
             f"{share:.0%} of the values above the threshold fire at the same step, so that latency "
             "tells little about them; normalize=True, linear=True spreads the spikes",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

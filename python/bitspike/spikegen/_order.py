@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor
+from bitspike.one_call import one_call
 
 from ._data import floating, rows_and_features
 from ._single_spike import single_spikes
 
 
+@one_call
 def time_to_first_spike(
     data: Tensor, num_steps: int, tau: float = 10, threshold: float = 1, *, packed: bool = False
 ) -> Tensor:
@@ -50,6 +52,7 @@ def time_to_first_spike(
     return single_spikes(steps, steps < num_steps, num_steps, data.dtype, packed)
 
 
+@one_call
 def rank_order(data: Tensor, num_steps: int | None = None, *, packed: bool = False) -> Tensor:
     """Rank order coding: the largest value fires at step 0, the next at step 1, and so on.
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.one_call import one_call
+
 from ._data import expect_between, floating
 from ._train import spike_train
 
 
+@one_call
 def phase(data: Tensor, num_steps: int, period: int = 8, *, packed: bool = False) -> Tensor:
     """Phase coding: step ``t`` fires if digit ``k = t mod period`` of the binary fraction is 1.
 

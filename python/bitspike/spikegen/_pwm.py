@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitspike.one_call import one_call
+
 from ._data import expect_between, recorded
 from ._train import spike_train
 
 
+@one_call
 def pwm(
     data: Tensor, period: int, low: float = 0, high: float = 1, *, packed: bool = False
 ) -> Tensor:
@@ -53,6 +56,7 @@ def pwm(
     return spike_train(on, data.dtype, packed)
 
 
+@one_call
 def pwm_inverse(spikes: Tensor, period: int, low: float = 0, high: float = 1) -> Tensor:
     r"""The signal that spikes of `pwm` encode: the sawtooth at each, linear between them.
 

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor, with_values
+from bitspike.one_call import one_call
 
 from ._data import floating
 
 
+@one_call
 def latency_interpolate(
     spike_time: Tensor, num_steps: int, on_target: float = 1, off_target: float = 0
 ) -> Tensor:
@@ -52,6 +54,7 @@ def latency_interpolate(
     return torch.where((steps > times) | (times > num_steps), off_target, ramp).to(times.dtype)
 
 
+@one_call
 def rate_interpolate(
     spike_time: Tensor,
     num_steps: int,

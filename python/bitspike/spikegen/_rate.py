@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import outside_of_transforms, with_values
+from bitspike.one_call import one_call
 from bitspike.ops import spikes as ops
 from bitspike.spikes.dense import as_dense_spikes
 from bitspike.spikes.tensor import SpikeTensor, of_words
@@ -15,6 +16,7 @@ from ._data import floating, rows_and_features
 NAN = "data must not hold NaN, which is no probability"
 
 
+@one_call
 def rate(
     data: Tensor,
     num_steps: int | bool = False,
@@ -89,6 +91,7 @@ def rate(
     return as_dense_spikes(torch.cat([spikes.new_zeros(silent, *spikes.shape[1:]), spikes]))
 
 
+@one_call
 def rate_conv(
     data: Tensor, *, packed: bool = False, generator: torch.Generator | None = None
 ) -> Tensor:

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import with_values
+from bitspike.one_call import one_call
 
 from ._data import floating
 
 
+@one_call
 def latency_code(
     data: Tensor,
     num_steps: int | bool = False,
@@ -67,6 +69,7 @@ def latency_code(
     return times, below
 
 
+@one_call
 def latency_code_linear(
     data: Tensor,
     num_steps: int | bool = False,
@@ -119,6 +122,7 @@ def latency_code_linear(
     return times
 
 
+@one_call
 def latency_code_log(
     data: Tensor,
     num_steps: int | bool = False,

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor
+from bitspike.one_call import one_call
 
 from ._data import floating, recorded, rows_and_features, thresholds
 from ._polarity import on_and_off
 
 
+@one_call
 def step_forward(data: Tensor, threshold: float | Tensor = 0.1, *, packed: bool = False) -> Tensor:
     r"""Step-forward coding: a spike where a signal leaves its baseline, which then steps after it.
 
@@ -59,6 +61,7 @@ def step_forward(data: Tensor, threshold: float | Tensor = 0.1, *, packed: bool 
     return on_and_off(torch.stack(on), torch.stack(off), axis, data.dtype, packed)
 
 
+@one_call
 def moving_window(
     data: Tensor, window: int, threshold: float | Tensor = 0.1, *, packed: bool = False
 ) -> Tensor:
@@ -106,6 +109,7 @@ def moving_window(
     return on_and_off(data > means + theta, data < means - theta, axis, data.dtype, packed)
 
 
+@one_call
 def step_forward_inverse(spikes: Tensor, start: Tensor, threshold: float | Tensor = 0.1) -> Tensor:
     r"""The signal that ON and OFF spikes encode: a step up or down for each.
 

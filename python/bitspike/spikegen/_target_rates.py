@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import expect_choice
+from bitspike.one_call import one_call
 
 from ._ramps import rate_interpolate
 from .one_hot import to_one_hot
 
 
+@one_call
 def target_rate_code(
     num_steps: int,
     first_spike_time: int = 0,
@@ -68,6 +70,7 @@ def target_rate_code(
     return spikes.scatter(0, steps, 1), steps
 
 
+@one_call
 def targets_rate(
     targets: Tensor,
     num_classes: int,

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import expect_choice
+from bitspike.one_call import one_call
 
 from ._latency import latency
 from ._target_rates import targets_rate
 from .one_hot import to_one_hot
 
 
+@one_call
 def targets_latency(
     targets: Tensor,
     num_classes: int,
@@ -80,6 +82,7 @@ def targets_latency(
     )
 
 
+@one_call
 def targets_convert(
     targets: Tensor,
     num_classes: int,

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor, with_values
+from bitspike.one_call import one_call
 
 
+@one_call
 def to_one_hot(targets: Tensor, num_classes: int) -> Tensor:
     """One row per target: 1 at the index of its class, 0 elsewhere.
 
@@ -51,6 +53,7 @@ def by_label(
     return others.scatter_(-1, classes.unsqueeze(-1), on)
 
 
+@one_call
 def to_one_hot_inverse(one_hot_targets: Tensor) -> Tensor:
     """Exchanges zeros and ones: ``1 - one_hot``.
 
@@ -68,6 +71,7 @@ def to_one_hot_inverse(one_hot_targets: Tensor) -> Tensor:
     return (one_hot_targets == 0).to(one_hot_targets.dtype)
 
 
+@one_call
 def from_one_hot(one_hot_label: Tensor) -> Tensor:
     """The class of each row: the inverse of `to_one_hot`.
 

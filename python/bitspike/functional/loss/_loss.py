@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bitspike.arguments import as_tensor_like, expect_choice
+from bitspike.one_call import one_call
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -39,6 +40,7 @@ class LossFunctions:
         self.weight = weight
         self.__name__ = type(self).__name__
 
+    @one_call
     def __call__(self, spk_out: Tensor, targets: Tensor) -> Tensor:
         """The loss of a recording ``[T, B, C]``."""
         return self._reduce(self._compute_loss(spk_out, targets))

@@ -1,0 +1,21 @@
+"""Which modules are single calls in a graph."""
+
+from __future__ import annotations
+
+import sys
+
+from torch import nn
+
+from bitspike.state import HiddenState
+
+
+def is_leaf(module: nn.Module) -> bool:
+    """Whether a call of a module is one call in a graph, and not the calls that it makes."""
+    if isinstance(module, HiddenState):
+        return True
+    kind = type(module)
+    library = kind.__module__.partition(".")[0]
+    if library == __name__.partition(".")[0]:
+        # A program in a docstring of this package has the name of its module.
+        return vars(sys.modules[kind.__module__]).get(kind.__name__) is kind
+    return library == "torch" and not isinstance(module, nn.Sequential)
