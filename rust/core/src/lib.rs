@@ -5,6 +5,8 @@ pub mod conv;
 mod error;
 mod math;
 pub mod matmul;
+#[cfg(feature = "runtime")]
+pub mod network;
 pub mod neuron;
 pub mod parallel;
 pub mod recurrent;

@@ -12,6 +12,7 @@ use std::ops::Range;
 ///
 /// An event at pixel `x` reaches the outputs from `x - kernel + 1` on, the first of them by the
 /// rightmost tap.
+#[derive(Debug)]
 pub(super) struct Runs {
     conv: Convolution,
     /// Length of a run: whole vectors.

@@ -29,6 +29,7 @@ mod active;
 pub(crate) mod dense;
 pub(crate) mod gather;
 mod input_gradient;
+pub(crate) mod lists;
 mod matrix;
 pub(crate) mod nonfinite;
 pub(crate) mod packed;
