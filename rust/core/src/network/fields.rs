@@ -42,6 +42,18 @@ impl Fields {
         Ok(self.entries.swap_remove(found).1)
     }
 
+    /// Adds a key that the object may not have.
+    pub(super) fn set(&mut self, key: &'static str, value: Json) -> Result<(), Error> {
+        if self.entries.iter().any(|(name, _)| name == key) {
+            return Err(Error::UnsupportedKey {
+                place: self.place.clone(),
+                key: key.to_owned(),
+            });
+        }
+        self.entries.push((key.to_owned(), value));
+        Ok(())
+    }
+
     /// Drops a key that this reader has no use for, if it is there.
     pub(super) fn skip(&mut self, key: &'static str) {
         self.entries.retain(|(name, _)| name != key);

@@ -53,8 +53,10 @@
 //! # Ok::<(), bitspike::network::Error>(())
 //! ```
 
+mod binner;
 mod builder;
 mod container;
+mod decide;
 mod error;
 mod fields;
 mod graph;
@@ -64,7 +66,9 @@ mod state;
 mod step;
 mod values;
 
+pub use binner::Binner;
 pub use container::{Dtype, Tensor};
+pub use decide::{Decided, Decision, Rule};
 pub use error::Error;
 pub use state::State;
 pub use step::{Input, Output};
@@ -182,6 +186,12 @@ impl Network {
     #[must_use]
     pub fn input(&self) -> (&[usize], Kind) {
         (&self.graph.input.shape, self.graph.input.kind)
+    }
+
+    /// How many inputs a sample has.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.graph.input.neurons
     }
 
     /// The names of the outputs.

@@ -21,10 +21,6 @@ impl Kind {
     pub(super) const fn nth(n: usize) -> Self {
         if n == 0 { Self::Spikes } else { Self::Numbers }
     }
-
-    pub(super) const fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
 }
 
 /// A value of a graph: its shape, without the batch, and its place in memory.

@@ -62,6 +62,11 @@ fn read_named(
         "threshold" => Op::Pointwise(Pointwise::read_threshold(builder, fields, out)?),
         "delay" => Op::Delay(Delay::read(builder, fields, out)?),
         "li" => Op::Neurons(Neurons::read_li(builder, fields, out)?),
+        "if" => {
+            // A leaky neuron that loses nothing.
+            fields.set("beta", Json::Integer(1))?;
+            Op::Neurons(Neurons::read(builder, fields, out, NeuronKind::Leaky)?)
+        }
         "flatten" => {
             // The same numbers under another name.
             let input = builder.read(fields, "in")?;

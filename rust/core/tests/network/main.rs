@@ -1,0 +1,9 @@
+//! Networks from files: steps are the kernels of whole sequences, bit by bit.
+
+mod case;
+mod file;
+mod mutations;
+mod refusals;
+mod sequences;
+mod states;
+mod traces;
