@@ -1,5 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
+#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(
+    not(all(feature = "std", feature = "runtime")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only rooms that are left out use"
+    )
+)]
+
+extern crate alloc;
 
 pub mod conv;
 mod error;
@@ -9,13 +20,18 @@ pub mod matmul;
 pub mod network;
 pub mod neuron;
 pub mod parallel;
+#[cfg(feature = "std")]
 pub mod recurrent;
 pub mod registry;
+#[cfg(feature = "std")]
 pub mod scan;
+#[cfg(feature = "std")]
 pub mod sequence;
 pub mod simd;
 pub mod spikes;
+#[cfg(feature = "std")]
 pub mod stack;
+#[cfg(feature = "std")]
 pub mod surrogate;
 pub mod tiling;
 

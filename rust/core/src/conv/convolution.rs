@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::matmul::ADDITIONS_PER_STEP;
-use std::ops::Range;
+use core::ops::Range;
 
 /// In which order the neurons of feature maps lie in a row of spikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use crate::matmul::packed::Packed;
 use crate::matmul::{ADDITIONS_PER_STEP, Matrix, WIDEST, tile_width};
 use crate::parallel::progress;
 use crate::simd::{Isa, Simd};
+use alloc::vec::Vec;
 
 /// A convolution whose weights are laid out for many samples.
 #[derive(Debug)]

@@ -4,6 +4,8 @@ use super::{Convolution, Order};
 use crate::spikes::indices::{self, SLACK};
 use crate::spikes::layout::{WORD_BITS, words};
 use crate::spikes::swap::move_bits;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Numbers that are copied at a time.
 const STEP: usize = 8;

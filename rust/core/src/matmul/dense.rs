@@ -4,7 +4,7 @@ use super::packed::Packed;
 use super::plan::ADDITIONS_PER_STEP;
 use crate::parallel::progress;
 use crate::simd::{Simd, array};
-use std::ops::Range;
+use core::ops::Range;
 
 /// The width of tiles for [`product`] on vectors of so many lanes.
 pub(crate) const fn width(lanes: usize) -> usize {

@@ -41,10 +41,12 @@ use crate::spikes::{self, layout};
 use crate::tiling::cut;
 use crate::{Error, parallel};
 use active::Active;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicBool;
 use gather::{Gather, Target, Weights};
 use nonfinite::Nonfinite;
 use plan::{CHUNK, Plan};
-use std::sync::atomic::AtomicBool;
 
 pub use input_gradient::{FilteredErrors, input_gradient};
 pub use matrix::Matrix;

@@ -1,6 +1,9 @@
 //! Events with times, grouped into steps.
 
 use super::{Error, Input, Network, Output, State};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
 
 /// Events of the step that is being filled: [`Network::binner`] makes it.
 #[derive(Clone, Debug)]

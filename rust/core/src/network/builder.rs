@@ -8,7 +8,11 @@ use super::{Error, LIMIT};
 use crate::simd::{Isa, Simd};
 use crate::spikes::layout::padded;
 use crate::tiling::Row;
-use std::collections::BTreeMap;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Before the name of a value: what it was one step earlier.
 pub(super) const PREVIOUS: &str = "prev:";

@@ -6,10 +6,14 @@
 
 use super::Error;
 use super::json::Json;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 use core::ops::Range;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 
 /// Longest header that is read.
 const HEADER: usize = 4 << 20;

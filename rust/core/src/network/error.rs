@@ -1,5 +1,6 @@
 //! What can be wrong with a network file, a state, or a step.
 
+use alloc::string::String;
 use thiserror::Error;
 
 /// Why a file, a state or an input was refused.

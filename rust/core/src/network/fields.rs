@@ -2,6 +2,10 @@
 
 use super::Error;
 use super::json::Json;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Most characters of an op's name and output in an error.
 const SHOWN: usize = 64;

@@ -8,7 +8,10 @@ use super::json::Json;
 use super::ops::{self, Op};
 use super::values::{Kind, Sizes, Value};
 use crate::simd::Isa;
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Longest text of a graph.
 const TEXT: usize = 1 << 20;

@@ -75,6 +75,10 @@ pub use step::{Input, Output};
 pub use values::Kind;
 
 use crate::simd::Isa;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use container::Container;
 use graph::Graph;
 use ops::Op;

@@ -4,6 +4,12 @@ use super::container::{Container, Dtype, Tensor};
 use super::values::{Kind, Memory, Value, row};
 use super::{Error, Network};
 use crate::spikes::layout::{padded, tail_mask, words};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
 
 const FORMAT: &str = "bitspike.state/1";
 

@@ -3,6 +3,8 @@
 use super::values::{Kind, Value};
 use super::{Error, Network, State};
 use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
+use alloc::borrow::ToOwned;
+use alloc::format;
 use core::ops::ControlFlow;
 
 /// What enters a network at a step.
@@ -38,19 +40,19 @@ impl Network {
         for (value, kept) in &self.graph.previous {
             match value.kind {
                 Kind::Spikes => {
-                    let mut to = std::mem::take(&mut memory.spikes[kept.slot]);
+                    let mut to = core::mem::take(&mut memory.spikes[kept.slot]);
                     to.copy_from_slice(memory.spikes_of(value));
                     memory.spikes[kept.slot] = to;
                 }
                 Kind::Numbers => {
-                    let mut to = std::mem::take(&mut memory.numbers[kept.slot]);
+                    let mut to = core::mem::take(&mut memory.numbers[kept.slot]);
                     to.copy_from_slice(memory.numbers_of(value));
                     memory.numbers[kept.slot] = to;
                 }
             }
         }
         for (value, counts) in &self.graph.counted {
-            let mut to = std::mem::take(&mut memory.numbers[counts.slot]);
+            let mut to = core::mem::take(&mut memory.numbers[counts.slot]);
             let rows = memory.spikes_of(value).chunks_exact(words(value.neurons));
             for (spikes, counts) in rows.zip(to.chunks_exact_mut(padded(value.neurons))) {
                 for (w, &word) in spikes.iter().enumerate() {

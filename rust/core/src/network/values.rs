@@ -4,6 +4,8 @@ use crate::conv::Taps;
 use crate::simd::Simd;
 use crate::spikes::indices::{self, SLACK};
 use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// What a value holds for each neuron.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

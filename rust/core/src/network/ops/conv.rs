@@ -11,6 +11,10 @@ use crate::matmul::packed::Packed;
 use crate::matmul::{Matrix, tile_width};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{padded, words};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// A convolution, and its memory's place.
 #[derive(Debug)]
@@ -132,8 +136,8 @@ impl Conv {
     }
 
     pub(super) fn run(&self, isa: Isa, memory: &mut Memory) {
-        let mut out = std::mem::take(&mut memory.numbers[self.output.slot]);
-        let mut convolutions = std::mem::take(&mut memory.convolutions);
+        let mut out = core::mem::take(&mut memory.numbers[self.output.slot]);
+        let mut convolutions = core::mem::take(&mut memory.convolutions);
         let samples = Samples {
             op: self,
             memory,

@@ -4,6 +4,7 @@ use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
 use super::super::values::{Kind, Memory, Value, row};
+use alloc::format;
 
 /// Most steps of a delay.
 const LONGEST: usize = 1 << 20;
@@ -41,14 +42,14 @@ impl Delay {
         let oldest = (memory.step % self.steps as u64) as usize * len;
         match self.input.kind {
             Kind::Spikes => {
-                let mut ring = std::mem::take(&mut memory.spikes[self.ring.slot]);
+                let mut ring = core::mem::take(&mut memory.spikes[self.ring.slot]);
                 let plane = &mut ring[oldest..][..len];
                 memory.spikes[self.output.slot].copy_from_slice(plane);
                 plane.copy_from_slice(memory.spikes_of(&self.input));
                 memory.spikes[self.ring.slot] = ring;
             }
             Kind::Numbers => {
-                let mut ring = std::mem::take(&mut memory.numbers[self.ring.slot]);
+                let mut ring = core::mem::take(&mut memory.numbers[self.ring.slot]);
                 let plane = &mut ring[oldest..][..len];
                 memory.numbers[self.output.slot].copy_from_slice(plane);
                 plane.copy_from_slice(memory.numbers_of(&self.input));

@@ -11,6 +11,8 @@ use crate::matmul::packed::Packed;
 use crate::matmul::tile_width;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{padded, words};
+use alloc::format;
+use alloc::vec::Vec;
 
 /// A linear layer, its weights a row for each input. Inputs that are 0 are passed over.
 #[derive(Debug)]
@@ -59,8 +61,8 @@ impl Linear {
     }
 
     pub(super) fn run(&self, isa: Isa, memory: &mut Memory) {
-        let mut out = std::mem::take(&mut memory.numbers[self.output.slot]);
-        let mut active = std::mem::take(&mut memory.active);
+        let mut out = core::mem::take(&mut memory.numbers[self.output.slot]);
+        let mut active = core::mem::take(&mut memory.active);
         dispatch(
             isa,
             Product {

@@ -3,6 +3,9 @@
 use super::super::Error;
 use super::super::fields::Fields;
 use super::super::values::Value;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Feature maps in one or two dimensions, the former of a height of 1.
 #[derive(Clone, Copy, Debug)]

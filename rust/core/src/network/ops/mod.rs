@@ -15,6 +15,7 @@ use super::json::Json;
 use super::values::{Memory, Scratch, Value};
 use crate::registry::NeuronKind;
 use crate::simd::Isa;
+use alloc::vec;
 use conv::Conv;
 use delay::Delay;
 use linear::Linear;

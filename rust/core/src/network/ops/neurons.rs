@@ -8,6 +8,9 @@ use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Reset, Vectors, ste
 use crate::registry::{NeuronKind, NeuronVisitor};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 /// Neurons, what drives them, and where their states lie: planes of one buffer.
@@ -90,9 +93,9 @@ impl Neurons {
     }
 
     pub(super) fn run(&self, isa: Isa, memory: &mut Memory) {
-        let mut states = std::mem::take(&mut memory.numbers[self.states.slot]);
+        let mut states = core::mem::take(&mut memory.numbers[self.states.slot]);
         let mut spikes = match &self.spikes {
-            Some(spikes) => std::mem::take(&mut memory.spikes[spikes.slot]),
+            Some(spikes) => core::mem::take(&mut memory.spikes[spikes.slot]),
             None => Vec::new(),
         };
         self.neuron.visit(Fire {

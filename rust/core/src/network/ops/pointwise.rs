@@ -6,6 +6,9 @@ use super::super::fields::Fields;
 use super::super::values::{Kind, Memory, Value};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// An op that takes neurons one by one.
 #[derive(Debug)]
@@ -82,7 +85,7 @@ impl Pointwise {
         let output = &self.output;
         match output.kind {
             Kind::Spikes => {
-                let mut spikes = std::mem::take(&mut memory.spikes[output.slot]);
+                let mut spikes = core::mem::take(&mut memory.spikes[output.slot]);
                 dispatch(
                     isa,
                     Each {
@@ -95,7 +98,7 @@ impl Pointwise {
                 memory.spikes[output.slot] = spikes;
             }
             Kind::Numbers => {
-                let mut numbers = std::mem::take(&mut memory.numbers[output.slot]);
+                let mut numbers = core::mem::take(&mut memory.numbers[output.slot]);
                 dispatch(
                     isa,
                     Each {

@@ -70,7 +70,7 @@ impl Pool {
         } = self;
         let neurons = output.neurons;
         if self.reduction == Reduction::Any {
-            let mut out = std::mem::take(&mut memory.spikes[output.slot]);
+            let mut out = core::mem::take(&mut memory.spikes[output.slot]);
             let rows = memory.spikes_of(input).chunks_exact(words(input.neurons));
             let pairs = rows.zip(out.chunks_exact_mut(words(neurons)));
             compiled_for(
@@ -81,7 +81,7 @@ impl Pool {
             memory.spikes[output.slot] = out;
             return;
         }
-        let mut out = std::mem::take(&mut memory.numbers[output.slot]);
+        let mut out = core::mem::take(&mut memory.numbers[output.slot]);
         let outs = out.chunks_exact_mut(padded(neurons));
         let outs = outs.map(|row| &mut row[..neurons]);
         compiled_for(
