@@ -19,7 +19,7 @@ fn file() -> Vec<u8> {
             r#"{{"op": "linear", "in": "{input}", "out": "c{layer}", "weight": "w", "bias": null}},
                {{"op": "leaky", "in": "c{layer}", "out": "s{layer}", "beta": 0.9, "threshold": 1.0,
                  "reset": "subtract", "reset_delay": true, "fire_at": "gt",
-                 "order": "integrate_first", "recurrent": null, "state": ["m{layer}"]}}"#
+                 "order": "integrate_first", "recurrent": null, "state": ["m{layer}"], "initial": [0]}}"#
         ));
         input = format!("s{layer}");
     }

@@ -166,15 +166,21 @@ impl NetworkState {
     /// Fills a tensor with the present value of a name.
     fn read(&self, name: &str, out: Tensor<'_>) -> PyResult<()> {
         let output = self.network.output(&self.state).map_err(network_error)?;
-        fill(&output, name, self.state.samples(), &out)
+        let samples = self.state.samples();
+        Target::of(&self.network, name, samples, &out)?.fill(&output, name, samples);
+        Ok(())
     }
 
     /// Fills a tensor with how often each neuron of an output has fired.
     fn counts(&self, name: &str, out: Tensor<'_>) -> PyResult<()> {
         let output = self.network.output(&self.state).map_err(network_error)?;
-        fill_rows(self.state.samples(), &out, |sample| {
-            output.counts(name, sample).ok_or_else(|| unknown(name))
-        })
+        output.counts(name, 0).ok_or_else(|| unknown(name))?;
+        let samples = self.state.samples();
+        match Target::of(&self.network, name, samples, &out)? {
+            Target::Numbers(mut out) => copy_rows(&mut out, samples, |b| output.counts(name, b)),
+            Target::Words(_) => return Err(PyValueError::new_err("counts must be float32")),
+        }
+        Ok(())
     }
 
     #[getter]
@@ -191,8 +197,9 @@ impl NetworkState {
         self.state.reset();
     }
 
-    fn save<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.network.save(&self.state))
+    fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let saved = self.network.save(&self.state).map_err(network_error)?;
+        Ok(PyBytes::new(py, &saved))
     }
 
     fn restore(&mut self, data: &[u8]) -> PyResult<()> {
@@ -217,10 +224,17 @@ impl NetworkState {
             ..
         } = self;
         let samples = state.samples();
+        let mut targets = names
+            .iter()
+            .zip(outputs)
+            .map(|(name, out)| Target::of(network, name, samples, out))
+            .collect::<PyResult<Vec<_>>>()?;
         run_whole(py, *work, || network.step(state, input).map(|_| ()))?;
         let output = network.output(state).map_err(network_error)?;
-        let mut pairs = names.iter().zip(outputs);
-        pairs.try_for_each(|(name, out)| fill(&output, name, samples, out))
+        for (name, target) in names.iter().zip(&mut targets) {
+            target.fill(&output, name, samples);
+        }
+        Ok(())
     }
 }
 
@@ -232,52 +246,66 @@ fn unknown(name: &str) -> PyErr {
     PyKeyError::new_err(format!("there is no such value as {name:?}"))
 }
 
-/// Fills a tensor with a value: words of spikes into int64, else numbers into float32.
-fn fill(output: &Output<'_>, name: &str, samples: usize, out: &Tensor<'_>) -> PyResult<()> {
-    let Some(spikes) = output.spikes(name) else {
-        return fill_rows(samples, out, |sample| {
-            output.numbers(name, sample).ok_or_else(|| unknown(name))
-        });
-    };
-    if dtype(out)? == Some(Dtype::Int64) {
-        let mut out = Written::<u64>::of(out, name)?;
-        expect_length(out.len(), spikes.len())?;
-        out.copy_from_slice(spikes);
-        return Ok(());
-    }
-    let mut out = Written::<f32>::of(out, name)?;
-    let neurons = out.len() / samples;
-    expect_length(samples * words(neurons), spikes.len())?;
-    let rows = spikes.chunks_exact(words(neurons).max(1));
-    for (row, out) in rows.zip(out.chunks_exact_mut(neurons.max(1))) {
-        for (&word, out) in row.iter().zip(out.chunks_mut(WORD_BITS)) {
-            for (bit, out) in out.iter_mut().enumerate() {
-                *out = (word >> bit & 1) as f32;
+/// Where a value goes: words of spikes, or numbers.
+enum Target<'py> {
+    Words(Written<'py, u64>),
+    Numbers(Written<'py, f32>),
+}
+
+impl<'py> Target<'py> {
+    /// A tensor with room for a value of so many samples; words, if it is of int64 and that of spikes.
+    fn of(
+        network: &network::Network,
+        name: &str,
+        samples: usize,
+        out: &Tensor<'py>,
+    ) -> PyResult<Self> {
+        let (shape, kind) = network.value(name).ok_or_else(|| unknown(name))?;
+        let neurons = shape.iter().product();
+        let (target, found, expected) = match (kind, dtype(out)?) {
+            (Kind::Spikes, Some(Dtype::Int64)) => {
+                let out = Written::of(out, name)?;
+                let found = out.len();
+                (Self::Words(out), found, samples * words(neurons))
             }
+            _ => {
+                let out = Written::of(out, name)?;
+                let found = out.len();
+                (Self::Numbers(out), found, samples * neurons)
+            }
+        };
+        if found == expected {
+            return Ok(target);
+        }
+        let message =
+            format!("an output for {name:?} has {found} elements; it must have {expected}");
+        Err(PyValueError::new_err(message))
+    }
+
+    /// Copies the value that lies under the name.
+    fn fill(&mut self, output: &Output<'_>, name: &str, samples: usize) {
+        match (self, output.spikes(name)) {
+            (Self::Words(out), Some(spikes)) => out.copy_from_slice(spikes),
+            (Self::Numbers(out), Some(spikes)) => {
+                let neurons = out.len() / samples;
+                let rows = spikes.chunks_exact(words(neurons));
+                for (row, out) in rows.zip(out.chunks_exact_mut(neurons)) {
+                    for (&word, out) in row.iter().zip(out.chunks_mut(WORD_BITS)) {
+                        for (bit, out) in out.iter_mut().enumerate() {
+                            *out = (word >> bit & 1) as f32;
+                        }
+                    }
+                }
+            }
+            (Self::Numbers(out), None) => copy_rows(out, samples, |b| output.numbers(name, b)),
+            (Self::Words(_), None) => unreachable!("words are of spikes"),
         }
     }
-    Ok(())
 }
 
-/// Fills a tensor with a row of numbers for each sample.
-fn fill_rows<'a>(
-    samples: usize,
-    out: &Tensor<'_>,
-    row: impl Fn(usize) -> PyResult<&'a [f32]>,
-) -> PyResult<()> {
-    let mut out = Written::<f32>::of(out, "out")?;
-    let neurons = row(0)?.len();
-    expect_length(out.len(), samples * neurons)?;
-    for (sample, out) in out.chunks_exact_mut(neurons).enumerate() {
-        out.copy_from_slice(row(sample)?);
+/// Copies a row of numbers for each sample.
+fn copy_rows<'a>(out: &mut [f32], samples: usize, row: impl Fn(usize) -> Option<&'a [f32]>) {
+    for (sample, out) in out.chunks_exact_mut(out.len() / samples).enumerate() {
+        out.copy_from_slice(row(sample).unwrap_or_default());
     }
-    Ok(())
-}
-
-fn expect_length(found: usize, expected: usize) -> PyResult<()> {
-    if found == expected {
-        return Ok(());
-    }
-    let message = format!("an output has {found} elements; it must have {expected}");
-    Err(PyValueError::new_err(message))
 }

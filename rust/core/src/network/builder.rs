@@ -36,6 +36,8 @@ pub(super) struct Builder<'a> {
     pub(super) values: BTreeMap<String, Value>,
     pub(super) sizes: Sizes,
     pub(super) persistent: Vec<Persistent>,
+    /// States that are not 0 before the first step.
+    pub(super) initial: Vec<(Value, Parameter)>,
     /// Numbers of all that has been reserved.
     reserved: usize,
 }
@@ -48,6 +50,14 @@ pub(super) enum Parameter {
 }
 
 impl Parameter {
+    /// That of a neuron.
+    pub(super) fn of(&self, neuron: usize) -> f32 {
+        match self {
+            Self::Same(number) => *number,
+            Self::Each(numbers) => numbers[neuron],
+        }
+    }
+
     /// One vector of it.
     #[inline(always)]
     pub(super) fn load<S: Simd>(&self, simd: S, first: usize) -> S::F32 {
@@ -68,6 +78,7 @@ impl<'a> Builder<'a> {
             values: BTreeMap::new(),
             sizes: Sizes::default(),
             persistent: Vec::new(),
+            initial: Vec::new(),
             reserved: 0,
         }
     }
@@ -197,13 +208,49 @@ impl<'a> Builder<'a> {
         key: &'static str,
         shape: &[usize],
     ) -> Result<Parameter, Error> {
-        let name = match fields.take(key)? {
-            Json::Number(number) => return Ok(Parameter::Same(number as f32)),
-            Json::Integer(number) => return Ok(Parameter::Same(number as f32)),
-            Json::Text(name) => name,
-            _ => return Err(fields.value(key, "a number or the name of a tensor")),
-        };
-        let tensor = self.tensors.tensor(&name)?;
+        match fields.take(key)? {
+            Json::Number(number) => Ok(Parameter::Same(number as f32)),
+            Json::Integer(number) => Ok(Parameter::Same(number as f32)),
+            Json::Text(name) => self.broadcast(&name, shape),
+            _ => Err(fields.value(key, "a number or the name of a tensor")),
+        }
+    }
+
+    /// What states are before the first step: for each plane of a buffer a number, or the name of a
+    /// tensor.
+    pub(super) fn initial(
+        &mut self,
+        fields: &mut Fields,
+        states: &Value,
+        count: usize,
+    ) -> Result<(), Error> {
+        let list = fields.list("initial")?;
+        if list.len() != count {
+            return Err(fields.value(
+                "initial",
+                &format!("a list of {count} numbers or names of tensors"),
+            ));
+        }
+        for (plane, initial) in list.into_iter().enumerate() {
+            let initial = match initial {
+                Json::Integer(0) => continue,
+                Json::Number(number) => Parameter::Same(number as f32),
+                Json::Integer(number) => Parameter::Same(number as f32),
+                Json::Text(name) => self.broadcast(&name, &states.shape)?,
+                _ => return Err(fields.value("initial", "numbers or names of tensors")),
+            };
+            let state = Value {
+                plane,
+                ..states.clone()
+            };
+            self.initial.push((state, initial));
+        }
+        Ok(())
+    }
+
+    /// The numbers of a tensor for each neuron of a shape.
+    fn broadcast(&mut self, name: &str, shape: &[usize]) -> Result<Parameter, Error> {
+        let tensor = self.tensors.tensor(name)?;
         let numbers = tensor.numbers()?;
         if let [number] = numbers[..] {
             return Ok(Parameter::Same(number));

@@ -43,6 +43,12 @@ impl Decision {
         }
     }
 
+    /// The class that fires most so far, the lowest of several.
+    #[must_use]
+    pub fn leader(&self) -> usize {
+        self.leader
+    }
+
     /// Looks at the counts of an output of spikes after a step, and breaks if the rule is fulfilled. A
     /// value that is no such output never fulfils it.
     pub fn see(&mut self, output: &Output<'_>, name: &str, sample: usize) -> ControlFlow<Decided> {

@@ -1,7 +1,7 @@
 //! The graph of a file, read op by op: names become places in memory, and shapes are checked.
 
 use super::Error;
-use super::builder::{Builder, PREVIOUS, Persistent};
+use super::builder::{Builder, PREVIOUS, Parameter, Persistent};
 use super::container::Container;
 use super::fields::Fields;
 use super::json::Json;
@@ -11,6 +11,7 @@ use crate::simd::Isa;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Longest text of a graph.
@@ -32,6 +33,8 @@ pub(super) struct Graph {
     pub(super) counted: Vec<(Value, Value)>,
     /// What a state consists of.
     pub(super) persistent: Vec<Persistent>,
+    /// States that are not 0 before the first step.
+    pub(super) initial: Arc<[(Value, Parameter)]>,
     pub(super) sizes: Sizes,
 }
 
@@ -96,6 +99,7 @@ impl Graph {
             previous,
             counted,
             persistent: builder.persistent,
+            initial: builder.initial.into(),
             sizes: builder.sizes,
         })
     }

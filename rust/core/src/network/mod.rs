@@ -38,7 +38,7 @@
 //!     {"op": "linear", "in": "x", "out": "current", "weight": "weight", "bias": null},
 //!     {"op": "leaky", "in": "current", "out": "y", "beta": 0.5, "threshold": 1.0,
 //!      "reset": "subtract", "reset_delay": true, "fire_at": "gt", "order": "integrate_first",
-//!      "recurrent": null, "state": ["mem"]}],
+//!      "recurrent": null, "state": ["mem"], "initial": [0]}],
 //!   "outputs": ["y"]}"#;
 //! let weight: Vec<u8> = [0.75_f32, 0.5].iter().flat_map(|x| x.to_le_bytes()).collect();
 //! let weight = Tensor { name: "weight".into(), dtype: Dtype::F32, shape: vec![1, 2], data: &weight };

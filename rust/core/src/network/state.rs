@@ -1,5 +1,6 @@
 //! What a network keeps between steps, and how it is saved.
 
+use super::builder::Parameter;
 use super::container::{Container, Dtype, Tensor};
 use super::values::{Kind, Memory, Value, row};
 use super::{Error, Network};
@@ -8,6 +9,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -19,14 +21,18 @@ pub struct State {
     pub(super) memory: Memory,
     /// That of the network.
     digest: String,
+    initial: Arc<[(Value, Parameter)]>,
 }
 
 impl State {
     pub(super) fn new(network: &Network, memory: Memory) -> Self {
-        Self {
+        let mut state = Self {
             memory,
             digest: network.digest.clone(),
-        }
+            initial: network.graph.initial.clone(),
+        };
+        state.reset();
+        state
     }
 
     /// Refuses a state of another network.
@@ -51,17 +57,20 @@ impl State {
         self.memory.step
     }
 
-    /// As before the first step: all states, delays and counts are 0.
+    /// As before the first step: states are initial ones, delays, previous values and counts 0.
     pub fn reset(&mut self) {
-        self.memory.reset();
+        self.memory.reset(&self.initial);
     }
 }
 
 impl Network {
     /// Saves a state: what [`restore`](Self::restore) reads, a safetensors file of a tensor for each
     /// state, `[samples, *shape]`. Numbers lie without gaps, spikes as rows of words.
-    #[must_use]
-    pub fn save(&self, state: &State) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// If the state is that of another network.
+    pub fn save(&self, state: &State) -> Result<Vec<u8>, Error> {
+        state.check(self)?;
         let memory = &state.memory;
         let data: Vec<_> = self
             .planes()
@@ -83,7 +92,7 @@ impl Network {
             ("step", memory.step.to_string()),
         ];
         let texts = texts.map(|(name, text)| (name.to_owned(), text));
-        Container::new(texts.into(), tensors.collect()).write()
+        Ok(Container::new(texts.into(), tensors.collect()).write())
     }
 
     /// Sets a state to what was saved of one of the same network and as many samples: it goes on as
@@ -92,6 +101,7 @@ impl Network {
     /// # Errors
     /// If the bytes are no such state; then this one is as before.
     pub fn restore(&self, state: &mut State, bytes: &[u8]) -> Result<(), Error> {
+        state.check(self)?;
         let saved = Container::read(bytes)?;
         saved.expect_format(FORMAT)?;
         let refused = |problem: &str| Error::State {
@@ -123,7 +133,7 @@ impl Network {
                 }
             }
         }
-        memory.reset();
+        memory.reset(&[]);
         memory.step = step;
         for (name, value) in self.planes() {
             let tensor = saved.tensor(&name)?;

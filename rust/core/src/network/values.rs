@@ -1,5 +1,6 @@
 //! What flows between ops, and the memory in which it lies.
 
+use super::builder::Parameter;
 use crate::conv::Taps;
 use crate::simd::Simd;
 use crate::spikes::indices::{self, SLACK};
@@ -183,11 +184,20 @@ impl Memory {
         }
     }
 
-    /// Sets everything to zero, as before the first step.
-    pub(super) fn reset(&mut self) {
+    /// As before the first step: all is zero but for these states.
+    pub(super) fn reset(&mut self, initial: &[(Value, Parameter)]) {
         self.step = 0;
         self.spikes.iter_mut().for_each(|buffer| buffer.fill(0));
         self.numbers.iter_mut().for_each(|buffer| buffer.fill(0.0));
+        for (state, parameter) in initial {
+            let row = padded(state.neurons);
+            let plane = &mut self.numbers[state.slot][state.plane * self.samples * row..];
+            for row in plane.chunks_exact_mut(row).take(self.samples) {
+                for (neuron, number) in row.iter_mut().enumerate().take(state.neurons) {
+                    *number = parameter.of(neuron);
+                }
+            }
+        }
     }
 }
 

@@ -370,10 +370,13 @@ impl Case {
             .map(|k| format!(r#""state{k} of {i}""#))
             .collect();
         let names = [names, vec![format!(r#""m{i}""#)]].concat().join(", ");
+        let rest = self.numbers(states, -0.2, 0.2);
+        let initial: Vec<_> = rest.iter().map(|x| f64::from(*x).to_string()).collect();
+        let initial = initial.join(", ");
         self.file.op(format!(
             r#""op": "{}", "in": "c{i}", "out": "s{i}", {keys} "threshold": 0.8, "reset": "{}",
             "reset_delay": {}, "fire_at": "gt", "order": "integrate_first",
-            "recurrent": {came_back}, "state": [{names}]"#,
+            "recurrent": {came_back}, "state": [{names}], "initial": [{initial}]"#,
             neuron.name(),
             mechanism.name(),
             !immediate
@@ -406,7 +409,7 @@ impl Case {
                 .collect(),
             threshold: Strided::constant(&0.8),
             graded_factor: Strided::constant(&1.0),
-            initial: (0..states).map(|_| Strided::constant(&0.0)).collect(),
+            initial: rest.iter().map(Strided::constant).collect(),
         };
         let mut packed = vec![0; self.rows() * words(n)];
         let mut membrane = vec![0.0; self.rows() * n];

@@ -48,7 +48,7 @@ impl File {
         self.op(format!(
             r#""op": "leaky", "in": "{input}", "out": "{output}", "beta": 0.5, "threshold": 1.0,
             "reset": "subtract", "reset_delay": true, "fire_at": "gt", "order": "integrate_first",
-            "recurrent": null, "state": ["{state}"]"#
+            "recurrent": null, "state": ["{state}"], "initial": [0]"#
         ))
     }
 

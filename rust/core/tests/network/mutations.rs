@@ -181,13 +181,13 @@ fn mutated_states_are_refused_or_run() {
         network
             .step(&mut state, Input::Events(&[0, 7]))
             .expect("a step");
-        let saved = network.save(&state);
+        let saved = network.save(&state).expect("its own");
         for i in 0..10 {
             let mut mutated = saved.clone();
             Random(seed * 10 + i).mutate(&mut mutated, 3);
-            let before = network.save(&state);
+            let before = network.save(&state).expect("its own");
             if network.restore(&mut state, &mutated).is_err() {
-                assert_eq!(network.save(&state), before);
+                assert_eq!(network.save(&state).expect("its own"), before);
             }
             network
                 .step(&mut state, Input::Events(&[1]))

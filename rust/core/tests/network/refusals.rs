@@ -59,6 +59,7 @@ fn no_key_has_a_default() {
         r#""fire_at": "gt", "#,
         r#""order": "integrate_first","#,
         r#""recurrent": null, "#,
+        r#", "initial": [0]"#,
         r#", "outputs": ["y"]"#,
     ];
     for key in keys {
@@ -86,6 +87,8 @@ fn values_that_a_key_cannot_have_are_refused() {
         (r#""reset_delay": true"#, r#""reset_delay": 1"#),
         (r#""beta": 0.5"#, r#""beta": null"#),
         (r#""state": ["mem"]"#, r#""state": []"#),
+        (r#""initial": [0]"#, r#""initial": [0, 0]"#),
+        (r#""initial": [0]"#, r#""initial": [null]"#),
         (r#""kind": "spikes""#, r#""kind": "bits""#),
         (r#""shape": [2]"#, r#""shape": [0]"#),
         (r#""shape": [2]"#, r#""shape": [-2]"#),
@@ -152,7 +155,7 @@ fn a_neuron_says_what_it_cannot_do() {
         let mut file = File::new(&[1], "numbers");
         file.op(format!(
             r#""op": "{op}", "in": "x", "out": "y", "beta": 0.5, "threshold": 1, {reset},
-            "fire_at": "gt", "order": "integrate_first", "recurrent": {recurrent}, "state": ["mem"]"#
+            "fire_at": "gt", "order": "integrate_first", "recurrent": {recurrent}, "state": ["mem"], "initial": [0]"#
         ));
         file.output("y").try_bytes()
     };

@@ -70,10 +70,10 @@ proptest! {
         let other = case.file.network(Isa::Scalar);
         let mut state = network.state(2).expect("a state");
         for step in 0..STEPS {
-            let saved = network.save(&state);
+            let saved = network.save(&state).expect("its own");
             let mut restored = other.state(2).expect("a state");
             other.restore(&mut restored, &saved).expect("its own");
-            prop_assert_eq!(&other.save(&restored), &saved);
+            prop_assert_eq!(&other.save(&restored).expect("its own"), &saved);
             run(&case, &other, &mut restored, step..STEPS);
             run(&case, &network, &mut state, step..step + 1);
         }

@@ -48,7 +48,7 @@ fn numbers_are_multiplied_by_their_weights() {
 #[test]
 fn a_leaky_integrator_collects_what_comes_in() {
     let mut file = File::new(&[1], "numbers");
-    file.op(r#""op": "li", "in": "x", "out": "y", "beta": 0.5, "state": ["mem"]"#);
+    file.op(r#""op": "li", "in": "x", "out": "y", "beta": 0.5, "state": ["mem"], "initial": [0]"#);
     let network = network(file.output("y"));
     let steps: [&[f32]; 3] = [&[1.0], &[2.0], &[0.0]];
     assert_eq!(numbers(&network, "y", &steps), [[1.0], [2.5], [1.25]]);
@@ -61,7 +61,7 @@ fn an_integrate_and_fire_neuron_loses_nothing() {
     file.op(
         r#""op": "if", "in": "x", "out": "y", "threshold": 1.0, "reset": "subtract",
         "reset_delay": true, "fire_at": "gt", "order": "integrate_first", "recurrent": null,
-        "state": ["mem"]"#,
+        "state": ["mem"], "initial": [0]"#,
     );
     let network = network(file.output("y"));
     let steps: [&[f32]; 4] = [&[0.75], &[0.5], &[0.0], &[0.5]];

@@ -164,6 +164,7 @@ fn states(
         builder.name(&name, state.clone())?;
         builder.keep(name, &state, 1);
     }
+    builder.initial(fields, &first, count)?;
     Ok(first)
 }
 
