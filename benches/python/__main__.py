@@ -15,6 +15,7 @@ import torch
 import coding
 import conv_layers
 import layers
+import loops
 import machine
 import memory
 import networks
@@ -28,6 +29,7 @@ PARTS = {
     "networks": networks.PART,
     "memory": memory.PART,
     "streaming": streaming.PART,
+    "loops": loops.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,
     "sweeps": sweeps.PART,

@@ -57,6 +57,7 @@ CONV = Network("2×34×34 conv 12, conv 32, 10", 20, 16, (2, 34, 34), 0.03, _con
 SHD = Network("700-256-256-20", 250, 64, (700,), 0.02, _dense(700, 256, 256, 20))
 DEEP = Network("four layers of 512", 500, 32, (512,), 0.05, _dense(512, 512, 512, 512, 512))
 NETWORKS = {"conv": CONV, "shd": SHD, "deep": DEEP}
+LOOP = Network("784-512-10", 25, 128, (784,), 0.13, _dense(784, 512, 10))
 STREAM = Network("three layers of 256", 200, 1, (256,), 0.05, _dense(256, 256, 256, 256))
 
 

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
+from typing import TypeVar
 
 import torch
 
@@ -21,6 +22,7 @@ from timing import fastest, interleaved, mean_seconds
 
 # Seconds that torch.compile may take for the step of a network and its gradient.
 LIMIT = 180
+Returned = TypeVar("Returned")
 TRAINING, INFERENCE = "Adam step", "inference"
 COMPILED = "snnTorch compiled"
 HALF = "products, bf16"
@@ -172,7 +174,7 @@ def is_slow(step: Callable[[], None], other: Callable[[], None]) -> bool:
     return first > SLOW * second
 
 
-def within(seconds: int, call: Callable[[], object]) -> None:
+def within(seconds: int, call: Callable[[], Returned]) -> Returned:
     """Calls, and raises :class:`TimeoutError` if it takes longer."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -181,7 +183,7 @@ def within(seconds: int, call: Callable[[], object]) -> None:
     previous = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
     try:
-        call()
+        return call()
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)

@@ -7,6 +7,7 @@ from bitspike import analysis as analysis
 from bitspike import backprop as backprop
 from bitspike import decode as decode
 from bitspike import functional as functional
+from bitspike import graph as graph
 from bitspike import layers as layers
 from bitspike import moved
 from bitspike import neurons as neurons
@@ -64,6 +65,7 @@ from bitspike.ops.config import show_config as show_config
 from bitspike.reference_path import ReferencePathWarning as ReferencePathWarning
 from bitspike.run import fuse as fuse
 from bitspike.run import unroll as unroll
+from bitspike.run import vectorize as vectorize
 from bitspike.spikes import DenseSpikes as DenseSpikes
 from bitspike.spikes import SpikeTensor as SpikeTensor
 from bitspike.spikes import UnpackedView as UnpackedView

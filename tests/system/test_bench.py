@@ -15,6 +15,7 @@ PARTS = (
     "networks",
     "memory",
     "streaming",
+    "loops",
     "conv",
     "layers",
     "sweeps",

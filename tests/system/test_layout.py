@@ -12,7 +12,7 @@ import bitspike
 PACKAGE = Path(bitspike.__file__).parent
 FLOORS = (
     *("ops", "arguments", "reference_path", "spikes", "derivable", "scan", "checkpoint", "state"),
-    *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "monitors", "plasticity"),
+    *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "graph", "monitors", "plasticity"),
     *("decode", "functional", "run", "utils", "backprop", "analysis", "tasks", "moved"),
 )
 """From the lowest; a file or folder imports those in front of it, and no other."""

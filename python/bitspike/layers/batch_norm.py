@@ -42,6 +42,11 @@ class BatchNormTT(nn.ModuleList):
             expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
             raise
 
+    def at(self, step: int, x: Tensor) -> Tensor:
+        """Normalises one step by its entry; what a captured program calls."""
+        result: Tensor = self[step](x)
+        return result
+
     def run_sequence(self, x: Tensor) -> Tensor:
         """A whole sequence, as in every call; `unroll` calls it."""
         return self.forward(x)

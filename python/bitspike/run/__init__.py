@@ -3,3 +3,6 @@
 from .fuse import Fused as Fused
 from .fuse import fuse as fuse
 from .unroll import unroll as unroll
+from .vectorize import Vectorized as Vectorized
+from .vectorize import VectorizedFunction as VectorizedFunction
+from .vectorize import vectorize as vectorize
