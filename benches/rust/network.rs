@@ -28,8 +28,14 @@ fn file() -> Vec<u8> {
             "previous": [], "ops": [{}], "outputs": ["{input}"]}}"#,
         ops.join(",")
     );
-    let weights = (0..NEURONS * NEURONS).map(|i| (i * 7919 % 1009) as f32 / 1009.0 - 0.43);
-    let weights: Vec<u8> = weights.flat_map(|x| (0.25 * x).to_le_bytes()).collect();
+    // Looks random, with a standard deviation of 0.12.
+    let weight = |i: u32| {
+        let mixed = i.wrapping_mul(2_654_435_769);
+        let mixed = (mixed ^ mixed >> 15).wrapping_mul(2_246_822_519);
+        (mixed >> 8) as f32 / (1 << 24) as f32 - 0.5
+    };
+    let weights = (0..(NEURONS * NEURONS) as u32).map(weight);
+    let weights: Vec<u8> = weights.flat_map(|x| (0.42 * x).to_le_bytes()).collect();
     let weights = Tensor {
         name: "w".into(),
         dtype: Dtype::F32,
