@@ -122,7 +122,7 @@ pub unsafe extern "C" fn bitspike_free(network: *mut Network) {
 /// # Safety
 /// By the contract of this file.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bitspike_state(network: *const Network, samples: usize) -> *mut State {
+pub unsafe extern "C" fn bitspike_state_new(network: *const Network, samples: usize) -> *mut State {
     guarded(ptr::null_mut(), || {
         // SAFETY: by the contract.
         let Network(network) = unsafe { reference(network) }?;
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn bitspike_state(network: *const Network, samples: usize)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bitspike_state_free(state: *mut State) {
     if !state.is_null() {
-        // SAFETY: it came from `bitspike_state`, by the contract.
+        // SAFETY: it came from `bitspike_state_new`, by the contract.
         drop(unsafe { Box::from_raw(state) });
     }
 }

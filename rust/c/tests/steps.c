@@ -21,7 +21,7 @@ int main(int count, char **arguments) {
     if (bitspike_load(bytes, length - 1)) fail("a broken file was read");
     bitspike_network *network = bitspike_load(bytes, length);
     if (!network) fail("load");
-    bitspike_state *state = bitspike_state(network, 1);
+    bitspike_state *state = bitspike_state_new(network, 1);
     if (!state) fail("state");
 
     unsigned char saved[4096];
