@@ -10,7 +10,7 @@ SOURCES := Cargo.toml Cargo.lock $(shell find rust python -type f \
 	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' \))
 # One process per core. Threads of PyTorch that wait must not keep the other processes waiting.
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist loadfile
-PYTHON_FILES := python tests examples benches/python $(wildcard docs/*.py)
+PYTHON_FILES := python tests examples rust benches/python $(wildcard docs/*.py)
 
 export PIP_QUIET := 1
 # One interpreter for cargo and maturin: another one would rebuild the binding crate.

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import bitspike as snn
@@ -53,6 +54,26 @@ class Static(nn.Module):
         return torch.stack(spikes)
 
 
+class Tutorial(nn.Module):
+    """Maxima of currents, as in snnTorch's tutorials, and a delay."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lif1 = nn.Conv2d(1, 3, 3), snn.Leaky(beta=0.5)
+        self.delay = snn.SynapticDelay(max_delay=3, delay=2.0)
+        self.fc, self.lif2 = nn.Linear(27, 5), snn.Leaky(beta=0.5)
+
+    def forward(self, x):
+        mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+        self.delay.reset_delay()
+        spikes = []
+        for t in range(STEPS):
+            spk1, mem1 = self.lif1(F.max_pool2d(self.conv(x[t]), 2), mem1)
+            spk2, mem2 = self.lif2(self.fc(self.delay(spk1).view(BATCH, -1)), mem2)
+            spikes.append(spk2)
+        return torch.stack(spikes)
+
+
 def convolutional():
     return nn.Sequential(
         nn.Conv2d(1, 4, 3),
@@ -98,6 +119,15 @@ def test_the_steps_of_a_loop_are_the_loop():
 
 
 @pytest.mark.isa
+def test_maxima_of_currents_and_delays():
+    net, x = exact(Tutorial()), spikes(1, 8, 8)
+    with torch.no_grad():
+        expected = net(x)
+    assert expected.sum() > 0
+    assert torch.equal(of_steps(snn.stream(net, x, BATCH), x), expected)
+
+
+@pytest.mark.isa
 def test_an_input_of_all_steps_enters_each():
     net, x = exact(Static()), spikes(20)[0]
     with torch.no_grad():
@@ -139,7 +169,7 @@ NEURONS = {
     "CuBaLIF": lambda **k: snn.CuBaLIF(alpha=0.7, beta=0.9, **k),
     "PLIF": lambda **k: snn.PLIF(**k),
     "KLIF": lambda **k: snn.KLIF(beta=0.9, **k),
-    "ALIF": lambda **k: snn.ALIF(beta=0.9, rho=0.95, **k),
+    "ALIF": lambda **k: snn.ALIF(beta=0.9, rho=0.95, beta_a=0.3, **k),
     "QIF": lambda **k: snn.QIF(**k),
     "EIF": lambda **k: snn.EIF(**k),
     "AdEx": lambda **k: snn.AdEx(**k),
@@ -210,7 +240,7 @@ def test_counts_and_decisions_are_those_of_recordings():
 def test_what_cannot_run_without_torch_is_refused_by_name():
     x = torch.ones(2, 3)
     for net, match in (
-        (snn.Leaky(beta=0.9, inhibition=True, init_hidden=True), "inhibition"),
+        (snn.Leaky(beta=0.9, inhibition=snn.KWTA(1), init_hidden=True), "inhibition"),
         (snn.Leaky(beta=0.9, graded_spikes_factor=2, init_hidden=True), "graded"),
         (snn.Leaky(beta=0.9, fire_at="ge", init_hidden=True), "fire_at"),
         (nn.Sequential(nn.Dropout(0.5), snn.Leaky(beta=0.9, init_hidden=True)), "eval"),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bitspike.graph import Attribute, Constant, GraphError, Input, Node, Output, Value
 from bitspike.graph.values import leaves
+from bitspike.layers import SynapticDelay
 from bitspike.neurons import LI
 from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.recurrent import OneToOne, Recurrent
@@ -20,6 +21,12 @@ from .steps import Previous, Step
 _ADDS = ("add", "radd", "iadd")
 _MULTIPLIES = ("mul", "rmul", "multiply")
 _RESHAPES = ("flatten", "reshape", "view")
+_POOLS: dict[str, Any] = {
+    "max_pool1d": nn.MaxPool1d,
+    "max_pool2d": nn.MaxPool2d,
+    "avg_pool1d": nn.AvgPool1d,
+    "avg_pool2d": nn.AvgPool2d,
+}
 _PASSES = ("getitem", "unbind", "select", "detach", "contiguous", "float", "clone", "unsqueeze")
 
 
@@ -94,7 +101,7 @@ class Description:
         if makes is not None and len(values) == 1:
             op = makes(self, node, module, self._named(values[0], node))
         elif module is None:
-            op = self._function(node, args, values)
+            op = self._function(node, args, kwargs, values)
         else:
             kind = type(module).__name__
             raise GraphError(f"a network file has no op for {node.name}, {kind}", node.line)
@@ -102,7 +109,8 @@ class Description:
             self._names[out] = self._named(values[0], node)
             return None
         name = self._fresh(node.name)
-        self._add({**op, "out": name}, "spikes" if op["op"] == "orpool" else "numbers")
+        kind = self._kinds[op["in"]] if op["op"] == "delay" else "numbers"
+        self._add({**op, "out": name}, "spikes" if op["op"] == "orpool" else kind)
         self._names[out] = name
         return None
 
@@ -131,13 +139,16 @@ class Description:
         return self._tensor(name, value)
 
     def _function(
-        self, node: Node, args: tuple[Any, ...], values: list[Any]
+        self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any], values: list[Any]
     ) -> dict[str, Any] | None:
         """The op of a torch function; None for one that changes nothing."""
         name, out = node.name, node.outputs[0]
         lead = self._step.leading
         if name in _PASSES or (name in ("dropout", "dropout1d", "dropout2d") and not node.draws):
             return None
+        if name in _POOLS and len(values) == 1:
+            module = _POOLS[name](*args[1:], **kwargs)
+            return self._pool(node, module, self._named(values[0], node))
         if name in _RESHAPES and len(values) == 1 and len(out.shape) == lead + 1:
             return {"op": "flatten", "in": self._named(values[0], node)}
         if (
@@ -191,10 +202,18 @@ class Description:
         plain = not module.ceil_mode and getattr(module, "divisor_override", None) is None
         largest = isinstance(module, nn.MaxPool1d | nn.MaxPool2d)
         spikes = self._kinds[x] == "spikes"
-        if any(padding) or not plain or (largest and (module.return_indices or not spikes)):
+        if largest:
+            plain = plain and not module.return_indices and module.dilation in (1, (1,) * axes)
+        if any(padding) or not plain:
             raise GraphError(f"{node.name}, {module}, has no op in a network file", node.line)
-        op = "orpool" if largest else "avgpool"
+        op = ("orpool" if spikes else "maxpool") if largest else "avgpool"
         return {"op": op, "in": x, "kernel": kernel, "stride": stride}
+
+    def _delay(self, node: Node, module: Any, x: str) -> dict[str, Any] | None:
+        steps = float(module.delay.reshape(-1)[0])
+        if module.kernel != "linear" or not bool((module.delay == steps).all()) or steps % 1:
+            raise GraphError(f"{node.name} delays by no whole number of steps", node.line)
+        return {"op": "delay", "in": x, "steps": int(steps)} if steps else None
 
     def _flatten(self, node: Node, module: Any, x: str) -> dict[str, Any]:
         if len(node.outputs[0].shape) != self._step.leading + 1:
@@ -278,6 +297,7 @@ _MODULES: dict[type, Any] = {
     nn.MaxPool1d: Description._pool,
     nn.MaxPool2d: Description._pool,
     nn.Flatten: Description._flatten,
+    SynapticDelay: Description._delay,
     nn.Identity: Description._pass,
     nn.Dropout: Description._pass,
     nn.Dropout1d: Description._pass,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A line of the second file is a label and the brightness of each pixel, which drives the network at
-//! every step. `examples/digits_network.py` writes both files.
+//! every step. `train.py` beside them writes both.
 
 use bitspike::network::{Decision, Input, Network, Rule};
 use std::error::Error;

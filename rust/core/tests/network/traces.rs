@@ -56,6 +56,17 @@ fn a_leaky_integrator_collects_what_comes_in() {
 }
 
 #[test]
+fn neurons_take_spikes_as_ones() {
+    let mut file = File::new(&[1], "spikes");
+    file.leaky("x", "y", "mem").output("y");
+    let steps: [&[f32]; 3] = [&[1.0], &[1.0], &[0.0]];
+    assert_eq!(
+        numbers(&network(&file), "mem", &steps),
+        [[1.0], [1.5], [-0.25]]
+    );
+}
+
+#[test]
 fn an_integrate_and_fire_neuron_loses_nothing() {
     let mut file = File::new(&[1], "numbers");
     file.op(
@@ -115,6 +126,11 @@ fn pools_sum_average_and_join_their_windows() {
             );
         }
     }
+    let mut file = File::new(&[1, 2, 4], "numbers");
+    file.op(r#""op": "maxpool", "in": "x", "out": "y", "kernel": [2, 2], "stride": [2, 2]"#);
+    let largest = network(file.output("y"));
+    let maps = [-2.0, -1.5, 0.0, 1.0, -4.0, -3.0, 2.5, 0.0];
+    assert_eq!(numbers(&largest, "y", &[&maps]), [[-1.5, 2.5]]);
     let mut file = File::new(&[1, 4], "spikes");
     file.op(r#""op": "orpool", "in": "x", "out": "any", "kernel": [2], "stride": [2]"#);
     file.op(r#""op": "scale", "in": "any", "out": "y", "factor": 1"#);

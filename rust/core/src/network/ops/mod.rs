@@ -57,6 +57,7 @@ fn read_named(
         "conv2d" => Op::Conv(Conv::read(builder, fields, out, 2)?),
         "sumpool" => Op::Pool(Pool::read(builder, fields, out, Reduction::Sum)?),
         "avgpool" => Op::Pool(Pool::read(builder, fields, out, Reduction::Mean)?),
+        "maxpool" => Op::Pool(Pool::read(builder, fields, out, Reduction::Largest)?),
         "orpool" => Op::Pool(Pool::read(builder, fields, out, Reduction::Any)?),
         "add" => Op::Pointwise(Pointwise::read_add(builder, fields, out)?),
         "scale" => Op::Pointwise(Pointwise::read_scale(builder, fields, out)?),

@@ -36,7 +36,7 @@ impl Neurons {
         output: &str,
         neuron: NeuronKind,
     ) -> Result<Self, Error> {
-        let current = input(builder, fields, "in")?;
+        let current = builder.read(fields, "in")?;
         let mut parameter = |key| builder.parameter(fields, key, &current.shape);
         let keys = neuron.parameters().iter();
         let parameters = keys.map(|key| parameter(key)).collect::<Result<_, _>>()?;
@@ -73,7 +73,7 @@ impl Neurons {
         fields: &mut Fields,
         output: &str,
     ) -> Result<Self, Error> {
-        let current = input(builder, fields, "in")?;
+        let current = builder.read(fields, "in")?;
         let beta = builder.parameter(fields, "beta", &current.shape)?;
         let states = states(builder, fields, 1, &current)?;
         builder.name(output, states.clone())?;
@@ -112,15 +112,6 @@ impl Neurons {
     }
 }
 
-/// The numbers that a key names.
-fn input(builder: &Builder<'_>, fields: &mut Fields, key: &'static str) -> Result<Value, Error> {
-    let value = builder.read(fields, key)?;
-    match value.kind {
-        Kind::Numbers => Ok(value),
-        Kind::Spikes => Err(fields.value(key, "numbers, and not spikes")),
-    }
-}
-
 fn recurrent(
     builder: &Builder<'_>,
     fields: &Fields,
@@ -135,12 +126,12 @@ fn recurrent(
         }
         .into());
     }
-    if value.kind == Kind::Numbers && value.shape == current.shape {
+    if value.shape == current.shape {
         return Ok(value.clone());
     }
     Err(fields.value(
         "recurrent",
-        &format!("numbers of shape {:?}", current.shape),
+        &format!("a value of shape {:?}", current.shape),
     ))
 }
 
@@ -219,11 +210,6 @@ impl<N: Neuron> Of<'_, N> {
         ) = self;
         let (samples, neurons) = (memory.samples, op.current.neurons);
         let (row_words, row) = (words(neurons), padded(neurons));
-        let current = memory.numbers_of(&op.current);
-        let recurrent = match &op.recurrent {
-            Some(recurrent) if RECURRENT => memory.numbers_of(recurrent),
-            _ => &[],
-        };
         for sample in 0..samples {
             for w in 0..row_words {
                 let mut word = 0;
@@ -241,11 +227,13 @@ impl<N: Neuron> Of<'_, N> {
                         #[inline(always)]
                         |k| simd.load(&states[k * samples * row + at..]),
                     );
-                    let external = simd.load(&current[at..]);
-                    let current = if RECURRENT {
-                        Current::recurrent(external, simd.load(&recurrent[at..]))
-                    } else {
-                        Current::external(external)
+                    let external = memory.vector(simd, &op.current, sample, first);
+                    let current = match &op.recurrent {
+                        Some(recurrent) if RECURRENT => {
+                            let recurrent = memory.vector(simd, recurrent, sample, first);
+                            Current::recurrent(external, recurrent)
+                        }
+                        _ => Current::external(external),
                     };
                     let result = step::<S, N, IMMEDIATE>(simd, &lanes, state, current);
                     for k in 0..N::STATES.len() {

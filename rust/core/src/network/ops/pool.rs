@@ -1,4 +1,4 @@
-//! Windows on feature maps: their sum, their mean, or whether any of their neurons fires.
+//! Windows on feature maps: their sum, their mean, their largest number, or whether any neuron fires.
 
 use super::super::Error;
 use super::super::builder::Builder;
@@ -14,6 +14,7 @@ use crate::spikes::layout::{padded, words};
 pub(super) enum Reduction {
     Sum,
     Mean,
+    Largest,
     Any,
 }
 
@@ -35,8 +36,14 @@ impl Pool {
         reduction: Reduction,
     ) -> Result<Self, Error> {
         let input = builder.read(fields, "in")?;
-        if reduction == Reduction::Any && input.kind == Kind::Numbers {
-            return Err(fields.value("in", "spikes, and not numbers"));
+        match (reduction, input.kind) {
+            (Reduction::Any, Kind::Numbers) => {
+                return Err(fields.value("in", "spikes, and not numbers"));
+            }
+            (Reduction::Largest, Kind::Spikes) => {
+                return Err(fields.value("in", "numbers: \"orpool\" is that of spikes"));
+            }
+            _ => {}
         }
         let maps = Maps::of(&input, fields)?;
         let windows = Windows {
@@ -49,7 +56,7 @@ impl Pool {
         let grid = windows.grid()?;
         let kind = match reduction {
             Reduction::Any => Kind::Spikes,
-            Reduction::Sum | Reduction::Mean => Kind::Numbers,
+            Reduction::Sum | Reduction::Mean | Reduction::Largest => Kind::Numbers,
         };
         Ok(Self {
             reduction,
@@ -98,7 +105,7 @@ impl Pool {
                 Kind::Numbers => {
                     let rows = memory.numbers_of(input).chunks_exact(padded(input.neurons));
                     rows.zip(outs).for_each(|(row, sums)| {
-                        self.add_windows(row, sums);
+                        self.reduce(row, sums);
                         self.finish(sums);
                     });
                 }
@@ -107,9 +114,9 @@ impl Pool {
         memory.numbers[output.slot] = out;
     }
 
-    /// The sums of the windows of a row of numbers, each from 0, line by line.
+    /// The sums of the windows of a row of numbers, each from 0, or their largest numbers, line by line.
     #[inline(always)]
-    fn add_windows(&self, row: &[f32], sums: &mut [f32]) {
+    fn reduce(&self, row: &[f32], results: &mut [f32]) {
         let Windows {
             height,
             width,
@@ -117,15 +124,20 @@ impl Pool {
             stride,
             ..
         } = self.windows;
-        let maps = sums.chunks_exact_mut(self.grid[0] * self.grid[1]);
-        for (map, sums) in row.chunks_exact(height * width).zip(maps) {
-            for (place, sum) in sums.iter_mut().enumerate() {
-                let corner =
-                    place / self.grid[1] * stride[0] * width + place % self.grid[1] * stride[1];
-                *sum = 0.0;
+        let largest = self.reduction == Reduction::Largest;
+        let maps = results.chunks_exact_mut(self.grid[0] * self.grid[1]);
+        for (map, results) in row.chunks_exact(height * width).zip(maps) {
+            for (place, result) in results.iter_mut().enumerate() {
+                let [y, x] = [place / self.grid[1], place % self.grid[1]];
+                let corner = y * stride[0] * width + x * stride[1];
+                *result = if largest { f32::NEG_INFINITY } else { 0.0 };
                 for y in 0..window[0] {
-                    for x in &map[corner + y * width..][..window[1]] {
-                        *sum += x;
+                    for &x in &map[corner + y * width..][..window[1]] {
+                        if !largest {
+                            *result += x;
+                        } else if x > *result || x.is_nan() {
+                            *result = x;
+                        }
                     }
                 }
             }
