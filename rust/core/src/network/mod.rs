@@ -25,7 +25,8 @@
 //!
 //! Currents are summed as [`crate::matmul`] sums them, from 0, in ascending order of the inputs, the
 //! bias last, and neurons are those of [`crate::neuron`]: steps give the bits of the same layers over
-//! whole sequences, on every instruction set.
+//! whole sequences, on every instruction set. A step that is interrupted ([`crate::parallel`]) leaves a
+//! state of which nothing can be said.
 //!
 //! # Example
 //! ```
