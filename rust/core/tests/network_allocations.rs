@@ -4,10 +4,13 @@
 mod case;
 #[path = "network/file.rs"]
 mod file;
+#[path = "network/layers.rs"]
+mod layers;
 
 use bitspike::network::{Decision, Input, Rule};
 use bitspike::simd::Isa;
-use case::{Case, layers};
+use case::Case;
+use layers::layers;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use std::alloc::{GlobalAlloc, Layout, System};

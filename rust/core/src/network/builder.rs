@@ -1,8 +1,9 @@
 //! Names, shapes and places of the values of a graph, while its ops are read.
 
-use super::container::{Container, Tensor};
+use super::container::Container;
 use super::fields::Fields;
 use super::json::Json;
+use super::tensor::Tensor;
 use super::values::{Kind, Sizes, Slot, Value};
 use super::{Error, LIMIT};
 use crate::simd::{Isa, Simd};

@@ -61,18 +61,21 @@ mod decide;
 mod error;
 mod fields;
 mod graph;
+mod input;
 mod json;
 mod ops;
 mod state;
 mod step;
+mod tensor;
 mod values;
 
 pub use binner::Binner;
-pub use container::{Dtype, Tensor};
 pub use decide::{Decided, Decision, Rule};
 pub use error::Error;
+pub use input::Input;
 pub use state::State;
-pub use step::{Input, Output};
+pub use step::Output;
+pub use tensor::{Dtype, Tensor};
 pub use values::Kind;
 
 use crate::simd::Isa;

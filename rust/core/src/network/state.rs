@@ -1,7 +1,8 @@
 //! What a network keeps between steps, and how it is saved.
 
 use super::builder::Parameter;
-use super::container::{Container, Dtype, Tensor};
+use super::container::Container;
+use super::tensor::{Dtype, Tensor};
 use super::values::{Kind, Memory, Value, row};
 use super::{Error, Network};
 use crate::spikes::layout::{padded, tail_mask, words};

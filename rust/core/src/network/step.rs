@@ -1,22 +1,10 @@
 //! One step of a network.
 
 use super::values::{Kind, Value};
-use super::{Error, Network, State};
-use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
-use alloc::borrow::ToOwned;
+use super::{Error, Input, Network, State};
+use crate::spikes::layout::{WORD_BITS, padded, words};
 use alloc::format;
 use core::ops::ControlFlow;
-
-/// What enters a network at a step.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// The inputs that fire, in any order: input `n` of sample `b` is `b·N + n`.
-    Events(&'a [u32]),
-    /// Spikes as rows of words, `[B, words(N)]`.
-    Words(&'a [u64]),
-    /// Numbers, `[B, N]`; 0 or 1 where the network takes spikes.
-    Dense(&'a [f32]),
-}
 
 /// What a step has computed.
 #[derive(Clone, Copy, Debug)]
@@ -111,105 +99,6 @@ impl Network {
             network: self,
             state,
         })
-    }
-
-    /// Writes the input to its place.
-    fn enter(&self, state: &mut State, input: Input<'_>) -> Result<(), Error> {
-        let refused = |problem| Err(Error::Input { problem });
-        let value = &self.graph.input;
-        let (samples, neurons) = (state.memory.samples, value.neurons);
-        match input {
-            Input::Events(events) => {
-                let limit = samples * neurons;
-                if let Some(event) = events.iter().find(|event| **event as usize >= limit) {
-                    return refused(format!("has event {event}, outside 0..{limit}"));
-                }
-            }
-            Input::Words(row) => {
-                let row_words = words(neurons);
-                if row.len() != samples * row_words {
-                    return refused(format!(
-                        "has {} words; it must be {samples} rows of {row_words}",
-                        row.len()
-                    ));
-                }
-                let mut last = row.iter().skip(row_words - 1).step_by(row_words);
-                if last.any(|word| word & !tail_mask(neurons) != 0) {
-                    return Err(crate::Error::Padding { neurons }.into());
-                }
-            }
-            Input::Dense(numbers) => {
-                if numbers.len() != samples * neurons {
-                    return refused(format!(
-                        "has {} numbers; it must be {samples} rows of {neurons}",
-                        numbers.len()
-                    ));
-                }
-                let is_spike = |x: &f32| *x == 0.0 || *x == 1.0;
-                if value.kind == Kind::Spikes && !numbers.iter().all(is_spike) {
-                    return refused(
-                        "has numbers that are not 0 or 1, and must be spikes".to_owned(),
-                    );
-                }
-            }
-        }
-        match value.kind {
-            Kind::Spikes => set_spikes(value, &mut state.memory.spikes[value.slot], input),
-            Kind::Numbers => set_numbers(value, &mut state.memory.numbers[value.slot], input),
-        }
-        Ok(())
-    }
-}
-
-/// Writes an input that has been checked, as spikes.
-fn set_spikes(value: &Value, to: &mut [u64], input: Input<'_>) {
-    let (neurons, row) = (value.neurons, words(value.neurons));
-    match input {
-        Input::Words(words) => to.copy_from_slice(words),
-        Input::Events(events) => {
-            to.fill(0);
-            for &event in events {
-                let (sample, n) = (event as usize / neurons, event as usize % neurons);
-                to[sample * row + n / WORD_BITS] |= 1 << (n % WORD_BITS);
-            }
-        }
-        Input::Dense(numbers) => {
-            let rows = to.chunks_exact_mut(row).zip(numbers.chunks_exact(neurons));
-            for (to, numbers) in rows {
-                for (word, numbers) in to.iter_mut().zip(numbers.chunks(WORD_BITS)) {
-                    let bits = numbers.iter().enumerate();
-                    *word = bits.fold(0, |word, (i, &x)| word | u64::from(x != 0.0) << i);
-                }
-            }
-        }
-    }
-}
-
-/// Writes an input that has been checked, as numbers.
-fn set_numbers(value: &Value, to: &mut [f32], input: Input<'_>) {
-    let (neurons, row) = (value.neurons, padded(value.neurons));
-    match input {
-        Input::Dense(numbers) => {
-            for (to, numbers) in to.chunks_exact_mut(row).zip(numbers.chunks_exact(neurons)) {
-                to[..neurons].copy_from_slice(numbers);
-            }
-        }
-        Input::Events(events) => {
-            to.fill(0.0);
-            for &event in events {
-                to[event as usize / neurons * row + event as usize % neurons] = 1.0;
-            }
-        }
-        Input::Words(spikes) => {
-            let rows = to
-                .chunks_exact_mut(row)
-                .zip(spikes.chunks_exact(words(neurons)));
-            for (to, spikes) in rows {
-                for (n, to) in to.iter_mut().enumerate().take(neurons) {
-                    *to = (spikes[n / WORD_BITS] >> (n % WORD_BITS) & 1) as f32;
-                }
-            }
-        }
     }
 }
 

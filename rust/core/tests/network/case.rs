@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "the test of allocations needs a part of it")]
 
 use crate::file::File;
+use crate::layers::{Firing, LEAKY, Layer};
 use bitspike::conv::{Convolution, Order, Orders, Windows, convolve, max_pool, sum_pool};
 use bitspike::matmul::{Matrix, product};
 use bitspike::neuron::{Mechanism, Reset};
@@ -12,71 +13,9 @@ use bitspike::sequence;
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
 use bitspike::tiling::{Shape, Strided};
-use proptest::prelude::*;
 use std::fmt::Write;
 
 pub(crate) const STEPS: usize = 6;
-
-/// A layer of a random network: from spikes to spikes.
-#[derive(Clone, Debug)]
-pub(crate) enum Layer {
-    /// A product and neurons.
-    Dense { neurons: usize, firing: Firing },
-    /// A convolution and leaky neurons.
-    Conv {
-        outputs: usize,
-        kernel: usize,
-        padding: usize,
-        stride: usize,
-    },
-    /// The maxima of windows.
-    Any,
-    /// The sums of windows, and leaky neurons.
-    Sum,
-    /// The same spikes, later.
-    Delay { steps: usize },
-}
-
-/// Which neurons, how they are reset, and whether they are recurrent, to all or to themselves.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Firing {
-    kind: usize,
-    mechanism: usize,
-    immediate: bool,
-    recurrent: Option<bool>,
-}
-
-pub(crate) fn layers() -> impl Strategy<Value = Vec<Layer>> {
-    let firing = (
-        0..64_usize,
-        0..4_usize,
-        any::<bool>(),
-        proptest::option::of(any::<bool>()),
-    );
-    let firing = firing.prop_map(|(kind, mechanism, immediate, recurrent)| Firing {
-        kind: kind % NeuronKind::ALL.len(),
-        mechanism,
-        immediate,
-        recurrent,
-    });
-    let dense =
-        (1..80_usize, firing).prop_map(|(neurons, firing)| Layer::Dense { neurons, firing });
-    let conv = (
-        prop_oneof![1..5_usize, 32..36_usize],
-        1..4_usize,
-        0..2_usize,
-        1..3_usize,
-    );
-    let conv = conv.prop_map(|(outputs, kernel, padding, stride)| Layer::Conv {
-        outputs,
-        kernel,
-        padding,
-        stride,
-    });
-    let delay = (1..4_usize).prop_map(|steps| Layer::Delay { steps });
-    let layer = prop_oneof![4 => dense, 2 => conv, 1 => Just(Layer::Any), 1 => Just(Layer::Sum), 1 => delay];
-    proptest::collection::vec(layer, 1..5)
-}
 
 /// Spikes of all steps, and the membranes of a layer, named as in the file.
 #[derive(Clone, Debug)]
@@ -457,11 +396,3 @@ impl Case {
         self.fired(i, packed, Some(membrane));
     }
 }
-
-/// A leaky neuron that subtracts.
-const LEAKY: Firing = Firing {
-    kind: 0,
-    mechanism: 0,
-    immediate: false,
-    recurrent: None,
-};

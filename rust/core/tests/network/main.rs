@@ -2,6 +2,7 @@
 
 mod case;
 mod file;
+mod layers;
 mod mutations;
 mod refusals;
 mod sequences;

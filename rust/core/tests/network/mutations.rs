@@ -2,8 +2,9 @@
 //!
 //! `BITSPIKE_MUTATIONS` says how many of each; by default some hundreds.
 
-use crate::case::{Case, layers};
+use crate::case::Case;
 use crate::file::File;
+use crate::layers::layers;
 use bitspike::network::{Input, Network};
 use bitspike::simd::Isa;
 use proptest::strategy::{Strategy, ValueTree};

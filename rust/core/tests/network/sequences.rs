@@ -1,6 +1,7 @@
 //! Step by step as over whole sequences.
 
-use crate::case::{Case, STEPS, layers};
+use crate::case::{Case, STEPS};
+use crate::layers::layers;
 use bitspike::network::{Input, Network, Output, State};
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
