@@ -1,14 +1,14 @@
 //! Names, shapes and places of the values of a graph, while its ops are read.
 
+use super::Error;
 use super::container::Container;
 use super::fields::Fields;
 use super::json::Json;
+use super::parameter::Parameter;
 use super::tensor::Tensor;
 use super::values::{Kind, Sizes, Slot, Value};
-use super::{Error, LIMIT};
-use crate::simd::{Isa, Simd};
+use crate::simd::Isa;
 use crate::spikes::layout::padded;
-use crate::tiling::Row;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -17,6 +17,8 @@ use alloc::vec::Vec;
 
 /// Before the name of a value: what it was one step earlier.
 pub(super) const PREVIOUS: &str = "prev:";
+/// Most numbers of all values, parameters and states of a network, for a sample.
+const LIMIT: usize = 1 << 27;
 /// Most axes of a value.
 const AXES: usize = 8;
 
@@ -41,34 +43,6 @@ pub(super) struct Builder<'a> {
     pub(super) initial: Vec<(Value, Parameter)>,
     /// Numbers of all that has been reserved.
     reserved: usize,
-}
-
-/// One number for all neurons of a layer, or one for each, padded.
-#[derive(Clone, Debug)]
-pub(super) enum Parameter {
-    Same(f32),
-    Each(Vec<f32>),
-}
-
-impl Parameter {
-    /// That of a neuron.
-    pub(super) fn of(&self, neuron: usize) -> f32 {
-        match self {
-            Self::Same(number) => *number,
-            Self::Each(numbers) => numbers[neuron],
-        }
-    }
-
-    /// One vector of it.
-    #[inline(always)]
-    pub(super) fn load<S: Simd>(&self, simd: S, first: usize) -> S::F32 {
-        let row = match self {
-            Self::Same(number) => Row::Same(*number),
-            Self::Each(numbers) => Row::Each(&numbers[first..]),
-        };
-        let [vector] = row.load::<S, true, 1>(simd);
-        vector
-    }
 }
 
 impl<'a> Builder<'a> {

@@ -1,11 +1,12 @@
 //! The graph of a file, read op by op: names become places in memory, and shapes are checked.
 
 use super::Error;
-use super::builder::{Builder, PREVIOUS, Parameter, Persistent};
+use super::builder::{Builder, PREVIOUS, Persistent};
 use super::container::Container;
 use super::fields::Fields;
 use super::json::Json;
 use super::ops::{self, Op};
+use super::parameter::Parameter;
 use super::values::{Kind, Sizes, Value};
 use crate::simd::Isa;
 use alloc::collections::BTreeMap;

@@ -60,10 +60,12 @@ mod container;
 mod decide;
 mod error;
 mod fields;
+mod file;
 mod graph;
 mod input;
 mod json;
 mod ops;
+mod parameter;
 mod state;
 mod step;
 mod tensor;
@@ -72,146 +74,9 @@ mod values;
 pub use binner::Binner;
 pub use decide::{Decided, Decision, Rule};
 pub use error::Error;
+pub use file::{Network, write};
 pub use input::Input;
 pub use state::State;
 pub use step::Output;
 pub use tensor::{Dtype, Tensor};
 pub use values::Kind;
-
-use crate::simd::Isa;
-use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use container::Container;
-use graph::Graph;
-use ops::Op;
-use values::Memory;
-
-const FORMAT: &str = "bitspike.network/1";
-/// Most numbers of all values, parameters and states of a network, for a sample.
-const LIMIT: usize = 1 << 27;
-
-/// A network that has been read and checked. It does not change, and serves many states.
-#[derive(Debug)]
-pub struct Network {
-    isa: Isa,
-    graph: Graph,
-    digest: String,
-}
-
-/// A network file: the JSON of a graph, and the tensors that it names.
-///
-/// # Errors
-/// If [`Network::from_bytes`] would refuse it.
-pub fn write(graph: &str, tensors: Vec<Tensor<'_>>) -> Result<Vec<u8>, Error> {
-    let unsigned = Container::new(Vec::new(), tensors);
-    let texts = [
-        ("format", FORMAT),
-        ("producer", concat!("bitspike ", env!("CARGO_PKG_VERSION"))),
-        ("graph", graph),
-        ("digest", &unsigned.digest(graph)),
-    ];
-    let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let bytes = unsigned.with_texts(texts.into()).write();
-    Network::from_bytes(&bytes)?;
-    Ok(bytes)
-}
-
-impl Network {
-    /// Reads a network file, for the fastest instruction set of this CPU.
-    ///
-    /// # Errors
-    /// If anything in it is not as it must be. No bytes make it panic, or take more memory than some
-    /// times their length.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        Self::for_isa(Isa::active()?, bytes)
-    }
-
-    /// The same for an instruction set, or the fastest below it that the CPU has.
-    ///
-    /// # Errors
-    /// As [`from_bytes`](Self::from_bytes).
-    pub fn for_isa(isa: Isa, bytes: &[u8]) -> Result<Self, Error> {
-        let file = Container::read(bytes)?;
-        file.expect_format(FORMAT)?;
-        let text = |name: &str| {
-            file.text(name).ok_or_else(|| Error::Container {
-                problem: format!("it has no {name:?}"),
-            })
-        };
-        let (graph, expected) = (text("graph")?, text("digest")?);
-        let digest = file.digest(graph);
-        if digest != expected {
-            return Err(Error::Digest {
-                expected: expected.chars().take(64).collect(),
-                found: digest,
-            });
-        }
-        Ok(Self {
-            isa,
-            graph: Graph::read(isa, graph, &file)?,
-            digest,
-        })
-    }
-
-    /// A state for so many samples, as before the first step: all the memory that steps need.
-    ///
-    /// # Errors
-    /// If there are no samples, or more than fit in memory.
-    pub fn state(&self, samples: usize) -> Result<State, Error> {
-        self.memory(samples)?;
-        let mut memory = Memory::new(&self.graph.sizes, samples);
-        let scratch = self.graph.ops.iter().filter_map(Op::scratch);
-        memory.convolutions.extend(scratch);
-        Ok(State::new(self, memory))
-    }
-
-    /// How many bytes [`state`](Self::state) takes.
-    ///
-    /// # Errors
-    /// As [`state`](Self::state).
-    pub fn memory(&self, samples: usize) -> Result<usize, Error> {
-        let bytes = Memory::bytes(&self.graph.sizes, samples).filter(|_| samples > 0);
-        bytes.ok_or_else(|| Error::State {
-            problem: format!("cannot be one of {samples} samples"),
-        })
-    }
-
-    /// The SHA-256 of the graph and of all tensors, in hexadecimal.
-    #[must_use]
-    pub fn digest(&self) -> &str {
-        &self.digest
-    }
-
-    /// Seconds per step.
-    #[must_use]
-    pub fn dt(&self) -> f64 {
-        self.graph.dt
-    }
-
-    /// The shape of the input without the batch, and what it is.
-    #[must_use]
-    pub fn input(&self) -> (&[usize], Kind) {
-        (&self.graph.input.shape, self.graph.input.kind)
-    }
-
-    /// How many inputs a sample has.
-    #[must_use]
-    pub fn inputs(&self) -> usize {
-        self.graph.input.neurons
-    }
-
-    /// The names of the outputs.
-    #[must_use]
-    pub fn outputs(&self) -> &[String] {
-        &self.graph.outputs
-    }
-
-    /// Shape and kind of a value.
-    #[must_use]
-    pub fn value(&self, name: &str) -> Option<(&[usize], Kind)> {
-        let value = self.graph.values.get(name)?;
-        Some((&value.shape, value.kind))
-    }
-}

@@ -1,7 +1,8 @@
 //! What a network keeps between steps, and how it is saved.
 
-use super::builder::Parameter;
 use super::container::Container;
+use super::ops::Op;
+use super::parameter::Parameter;
 use super::tensor::{Dtype, Tensor};
 use super::values::{Kind, Memory, Value, row};
 use super::{Error, Network};
@@ -26,7 +27,7 @@ pub struct State {
 }
 
 impl State {
-    pub(super) fn new(network: &Network, memory: Memory) -> Self {
+    fn new(network: &Network, memory: Memory) -> Self {
         let mut state = Self {
             memory,
             digest: network.digest.clone(),
@@ -65,6 +66,29 @@ impl State {
 }
 
 impl Network {
+    /// A state for so many samples, as before the first step: all the memory that steps need.
+    ///
+    /// # Errors
+    /// If there are no samples, or more than fit in memory.
+    pub fn state(&self, samples: usize) -> Result<State, Error> {
+        self.memory(samples)?;
+        let mut memory = Memory::new(&self.graph.sizes, samples);
+        let scratch = self.graph.ops.iter().filter_map(Op::scratch);
+        memory.convolutions.extend(scratch);
+        Ok(State::new(self, memory))
+    }
+
+    /// How many bytes [`state`](Self::state) takes.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub fn memory(&self, samples: usize) -> Result<usize, Error> {
+        let bytes = Memory::bytes(&self.graph.sizes, samples).filter(|_| samples > 0);
+        bytes.ok_or_else(|| Error::State {
+            problem: format!("cannot be one of {samples} samples"),
+        })
+    }
+
     /// Saves a state: what [`restore`](Self::restore) reads, a safetensors file of a tensor for each
     /// state, `[samples, *shape]`. Numbers lie without gaps, spikes as rows of words.
     ///

@@ -1,6 +1,6 @@
 //! What flows between ops, and the memory in which it lies.
 
-use super::builder::Parameter;
+use super::parameter::Parameter;
 use crate::conv::Taps;
 use crate::simd::Simd;
 use crate::spikes::indices::{self, SLACK};

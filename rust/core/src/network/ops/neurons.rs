@@ -1,8 +1,9 @@
 //! A layer of neurons, one step.
 
 use super::super::Error;
-use super::super::builder::{Builder, Parameter};
+use super::super::builder::Builder;
 use super::super::fields::Fields;
+use super::super::parameter::Parameter;
 use super::super::values::{Kind, Memory, Value};
 use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Reset, Vectors, step};
 use crate::registry::{NeuronKind, NeuronVisitor};

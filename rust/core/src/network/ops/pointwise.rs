@@ -1,8 +1,9 @@
 //! What is done to each neuron by itself: sums, factors, thresholds.
 
 use super::super::Error;
-use super::super::builder::{Builder, Parameter};
+use super::super::builder::Builder;
 use super::super::fields::Fields;
+use super::super::parameter::Parameter;
 use super::super::values::{Kind, Memory, Value};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
