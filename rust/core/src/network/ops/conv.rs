@@ -5,8 +5,8 @@ use super::super::builder::Builder;
 use super::super::fields::Fields;
 use super::super::values::{Active, Kind, Memory, Scratch, Value};
 use super::maps::Maps;
-use crate::conv::{Convolution, Order, Orders, Prepared};
-use crate::matmul::lists::{Lists, sums_of_lists};
+use super::product::{Product, Rows};
+use crate::conv::{Convolution, Order, Orders, Prepared, Taps};
 use crate::matmul::packed::Packed;
 use crate::matmul::{Matrix, tile_width};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
@@ -138,13 +138,56 @@ impl Conv {
     pub(super) fn run(&self, isa: Isa, memory: &mut Memory) {
         let mut out = core::mem::take(&mut memory.numbers[self.output.slot]);
         let mut convolutions = core::mem::take(&mut memory.convolutions);
-        let samples = Samples {
-            op: self,
-            memory,
-            scratch: &mut convolutions[self.slot],
-            out: &mut out,
-        };
-        dispatch(isa, samples);
+        let (inputs, neurons) = (self.input.neurons, self.output.neurons);
+        let outs = out.chunks_exact_mut(padded(neurons));
+        let outs = outs.map(|row| &mut row[..neurons]);
+        match (&self.weights, &mut convolutions[self.slot]) {
+            (Weights::Prepared(prepared), Scratch::Spikes { taps, pixels, line }) => {
+                let rows = memory.spikes_of(&self.input).chunks_exact(words(inputs));
+                for (spikes, out) in rows.zip(outs) {
+                    dispatch(
+                        isa,
+                        Sums {
+                            prepared,
+                            spikes,
+                            taps,
+                            scratch: [pixels, line],
+                            out,
+                        },
+                    );
+                }
+            }
+            (
+                Weights::Groups(groups),
+                Scratch::Numbers {
+                    patches,
+                    sums,
+                    active,
+                },
+            ) => {
+                let rows = memory.numbers_of(&self.input).chunks_exact(padded(inputs));
+                for (row, out) in rows.zip(outs) {
+                    for (group, (weights, bias)) in groups.iter().enumerate() {
+                        for y in 0..self.grid[0] {
+                            self.copy_patches(row, group, y, patches);
+                            dispatch(
+                                isa,
+                                Product {
+                                    weights,
+                                    bias,
+                                    rows: Rows::Numbers(patches),
+                                    active,
+                                    out: sums,
+                                    stride: padded(self.conv.group_outputs()),
+                                },
+                            );
+                            self.write_line(group, y, sums, out);
+                        }
+                    }
+                }
+            }
+            _ => unreachable!("the memory was made for these weights"),
+        }
         memory.convolutions = convolutions;
         memory.numbers[self.output.slot] = out;
     }
@@ -184,66 +227,27 @@ fn groups(
         .collect()
 }
 
-/// All samples, one after another.
-struct Samples<'a> {
-    op: &'a Conv,
-    memory: &'a Memory,
-    scratch: &'a mut Scratch,
+/// The sums of a sample of spikes.
+struct Sums<'a> {
+    prepared: &'a Prepared,
+    spikes: &'a [u64],
+    taps: &'a mut Taps,
+    scratch: [&'a mut [f32]; 2],
     out: &'a mut [f32],
 }
 
-impl Kernel for Samples<'_> {
+impl Kernel for Sums<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self {
-            op,
-            memory,
-            scratch,
-            out,
-        } = self;
-        let (input, neurons) = (&op.input, op.output.neurons);
-        let outs = out.chunks_exact_mut(padded(neurons));
-        let outs = outs.map(
-            #[inline(always)]
-            |row| &mut row[..neurons],
-        );
-        match (&op.weights, scratch) {
-            (Weights::Prepared(prepared), Scratch::Spikes { taps, pixels, line }) => {
-                let rows = memory.spikes_of(input).chunks_exact(words(input.neurons));
-                for (row, out) in rows.zip(outs) {
-                    prepared.sums(simd, row, taps, [pixels, line], out);
-                }
-            }
-            (
-                Weights::Groups(groups),
-                Scratch::Numbers {
-                    patches,
-                    sums,
-                    active,
-                },
-            ) => {
-                let rows = memory.numbers_of(input).chunks_exact(padded(input.neurons));
-                for (row, out) in rows.zip(outs) {
-                    for (group, weights) in groups.iter().enumerate() {
-                        for y in 0..op.grid[0] {
-                            op.copy_patches(row, group, y, patches);
-                            active.list_nonzero(simd, patches, op.conv.taps());
-                            op.sum_line(simd, weights, (patches, active), sums);
-                            op.write_line(group, y, sums, out);
-                        }
-                    }
-                }
-            }
-            _ => unreachable!("the memory was made for these weights"),
-        }
+        let (prepared, scratch) = (self.prepared, self.scratch);
+        prepared.sums(simd, self.spikes, self.taps, scratch, self.out);
     }
 }
 
 impl Conv {
     /// What the outputs of a line of a group see of the input: a row for each, of a number for each tap.
-    #[inline(always)]
     fn copy_patches(&self, maps: &[f32], group: usize, y: usize, patches: &mut [f32]) {
         let Convolution {
             size,
@@ -275,26 +279,7 @@ impl Conv {
         }
     }
 
-    /// The sums of a line of a group: a padded row for each pixel.
-    #[inline(always)]
-    fn sum_line<S: Simd>(
-        &self,
-        simd: S,
-        (weights, bias): &(Packed, Vec<f32>),
-        (patches, active): (&[f32], &Active),
-        sums: &mut [f32],
-    ) {
-        let lists = Lists {
-            starts: &active.starts,
-            inputs: &active.inputs,
-            factors: Some((patches, padded(self.conv.taps()))),
-        };
-        let stride = padded(self.conv.group_outputs());
-        sums_of_lists(simd, weights, bias, lists, sums, stride);
-    }
-
     /// Writes the sums of a line of a group to its maps.
-    #[inline(always)]
     fn write_line(&self, group: usize, y: usize, sums: &[f32], maps: &mut [f32]) {
         let [height, width] = self.grid;
         let outputs = self.conv.group_outputs();

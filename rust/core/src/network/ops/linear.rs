@@ -3,13 +3,13 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
-use super::super::values::{Active, Kind, Memory, Value};
+use super::super::values::{Kind, Memory, Value};
+use super::product::{Product, Rows};
 use crate::matmul::Matrix;
-use crate::matmul::lists::{Lists, sums_of_lists};
 use crate::matmul::nonfinite::Nonfinite;
 use crate::matmul::packed::Packed;
 use crate::matmul::tile_width;
-use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::simd::{Isa, dispatch};
 use crate::spikes::layout::{padded, words};
 use alloc::format;
 use alloc::vec::Vec;
@@ -63,71 +63,33 @@ impl Linear {
     pub(super) fn run(&self, isa: Isa, memory: &mut Memory) {
         let mut out = core::mem::take(&mut memory.numbers[self.output.slot]);
         let mut active = core::mem::take(&mut memory.active);
+        let rows = match self.input.kind {
+            Kind::Spikes => Rows::Spikes(memory.spikes_of(&self.input)),
+            Kind::Numbers => Rows::Numbers(memory.numbers_of(&self.input)),
+        };
+        let stride = padded(self.output.neurons);
         dispatch(
             isa,
             Product {
-                op: self,
-                memory,
+                weights: &self.weights,
+                bias: &self.bias,
+                rows,
                 active: &mut active,
                 out: &mut out,
+                stride,
             },
         );
-        memory.active = active;
-        memory.numbers[self.output.slot] = out;
-    }
-}
-
-/// The currents of all samples.
-struct Product<'a> {
-    op: &'a Linear,
-    memory: &'a Memory,
-    active: &'a mut Active,
-    out: &'a mut [f32],
-}
-
-impl Kernel for Product<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self {
-            op,
-            memory,
-            active,
-            out,
-        } = self;
-        let Linear {
-            weights,
-            bias,
-            input,
-            output,
-            ..
-        } = op;
-        let stride = padded(input.neurons);
-        let numbers = match input.kind {
-            Kind::Spikes => None,
-            Kind::Numbers => Some(memory.numbers_of(input)),
-        };
-        match numbers {
-            Some(numbers) => active.list_nonzero(simd, numbers, input.neurons),
-            None => active.list(memory.spikes_of(input), input.neurons),
-        }
-        let lists = Lists {
-            starts: &active.starts,
-            inputs: &active.inputs,
-            factors: numbers.map(|numbers| (numbers, stride)),
-        };
-        let out_stride = padded(output.neurons);
-        sums_of_lists(simd, weights, bias, lists, out, out_stride);
-        if let Some(nonfinite) = &op.nonfinite {
-            let nonzero = match numbers {
-                Some(_) => &active.nonzero[..],
-                None => memory.spikes_of(input),
+        if let Some(nonfinite) = &self.nonfinite {
+            let inputs = match rows {
+                Rows::Spikes(spikes) => spikes,
+                Rows::Numbers(_) => &active.nonzero,
             };
-            let rows = nonzero.chunks_exact(words(input.neurons));
-            for (inputs, out) in rows.zip(out.chunks_exact_mut(out_stride)) {
+            let inputs = inputs.chunks_exact(words(self.input.neurons));
+            for (inputs, out) in inputs.zip(out.chunks_exact_mut(stride)) {
                 nonfinite.of_row(inputs, |output| out[output] = f32::NAN);
             }
         }
+        memory.active = active;
+        memory.numbers[self.output.slot] = out;
     }
 }

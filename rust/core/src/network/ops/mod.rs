@@ -7,6 +7,7 @@ mod maps;
 mod neurons;
 mod pointwise;
 mod pool;
+mod product;
 
 use super::Error;
 use super::builder::Builder;
