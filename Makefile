@@ -10,7 +10,7 @@ SOURCES := Cargo.toml Cargo.lock $(shell find rust python -type f \
 	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' \))
 # One process per core. Threads of PyTorch that wait must not keep the other processes waiting.
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist loadfile
-PYTHON_FILES := python tests examples benches/python $(wildcard docs/*.py)
+PYTHON_FILES := python tests examples rust benches/python $(wildcard docs/*.py)
 
 export PIP_QUIET := 1
 # One interpreter for cargo and maturin: another one would rebuild the binding crate.
@@ -53,6 +53,10 @@ bench-pages: $(STAMPS)/test $(STAMPS)/wheel ## Write README's table and the pict
 fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and dense spikes: FUZZ="operations seed"
 	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)
 
+.PHONY: mutations
+mutations: cargo ## Change some bytes of 100,000 network files, graphs and states each
+	BITSPIKE_MUTATIONS=100000 cargo test --locked --package bitspike --test network mutations
+
 .PHONY: docs
 docs: $(STAMPS)/docs $(STAMPS)/wheel ## Build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
@@ -71,6 +75,12 @@ sanitize: cargo ## Test the Rust crate under AddressSanitizer
 .PHONY: portable-test
 portable-test: cargo ## Test the Rust crate as on a CPU that is not x86-64
 	cargo test --locked --package bitspike --features portable --tests
+
+.PHONY: no-std-check
+no-std-check: cargo ## Compile networks for a microcontroller, which has no standard library
+	rustup target add thumbv7em-none-eabihf
+	cargo build --locked --package bitspike --no-default-features --features runtime \
+		--target thumbv7em-none-eabihf
 
 .PHONY: sizes
 sizes: ## Print the largest source files
@@ -91,7 +101,7 @@ format-check: $(STAMPS)/lint
 rust-test: $(STAMPS)/venv ## Clippy (benches too), documentation and tests of the Rust crates
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
-	cargo test --locked --package bitspike
+	cargo test --locked --package bitspike --package bitspike-c
 
 .PHONY: lint
 lint: $(STAMPS)/lint $(STAMPS)/wheel ## Ruff and mypy

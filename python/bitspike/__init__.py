@@ -20,6 +20,9 @@ from bitspike import utils as utils
 from bitspike.analysis import diagnose as diagnose
 from bitspike.analysis import energy as energy
 from bitspike.analysis import rescue as rescue
+from bitspike.exchange import load_network as load_network
+from bitspike.exchange import save_network as save_network
+from bitspike.exchange import verify as verify
 from bitspike.layers import TEBN as TEBN
 from bitspike.layers import BatchNormTT1d as BatchNormTT1d
 from bitspike.layers import BatchNormTT2d as BatchNormTT2d
@@ -64,6 +67,7 @@ from bitspike.ops.config import VERSION
 from bitspike.ops.config import show_config as show_config
 from bitspike.reference_path import ReferencePathWarning as ReferencePathWarning
 from bitspike.run import fuse as fuse
+from bitspike.run import stream as stream
 from bitspike.run import unroll as unroll
 from bitspike.run import vectorize as vectorize
 from bitspike.spikes import DenseSpikes as DenseSpikes

@@ -1,5 +1,6 @@
 //! What can be wrong with a call.
 
+use alloc::string::String;
 use thiserror::Error;
 
 /// Why a call was refused. Nothing has been written when one is returned.

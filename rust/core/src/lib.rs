@@ -1,19 +1,37 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
+#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(
+    not(all(feature = "std", feature = "runtime")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only rooms that are left out use"
+    )
+)]
+
+extern crate alloc;
 
 pub mod conv;
 mod error;
 mod math;
 pub mod matmul;
+#[cfg(feature = "runtime")]
+pub mod network;
 pub mod neuron;
 pub mod parallel;
+#[cfg(feature = "std")]
 pub mod recurrent;
 pub mod registry;
+#[cfg(feature = "std")]
 pub mod scan;
+#[cfg(feature = "std")]
 pub mod sequence;
 pub mod simd;
 pub mod spikes;
+#[cfg(feature = "std")]
 pub mod stack;
+#[cfg(feature = "std")]
 pub mod surrogate;
 pub mod tiling;
 

@@ -1,6 +1,7 @@
 //! How a call crosses from Python and what comes back when it fails.
 
 use bitspike::Error;
+use bitspike::network;
 use bitspike::parallel::{Interrupted, interruptible};
 use bitspike::simd::Isa;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError};
@@ -48,6 +49,29 @@ pub(crate) fn run<T: Send>(
         }
         Err(panic) => Err(internal_error(panic.as_ref())),
     }
+}
+
+/// Runs the body of a native function that must not be given up half-way; no signal is handled
+/// meanwhile.
+pub(crate) fn run_whole<T: Send>(
+    py: Python<'_>,
+    work: usize,
+    body: impl FnOnce() -> Result<T, network::Error> + Send,
+) -> PyResult<T> {
+    let body = || catch_unwind(AssertUnwindSafe(body));
+    let result = if work < RELEASE {
+        body()
+    } else {
+        py.detach(body)
+    };
+    match result {
+        Ok(result) => result.map_err(network_error),
+        Err(panic) => Err(internal_error(panic.as_ref())),
+    }
+}
+
+pub(crate) fn network_error(error: network::Error) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
 /// Whether a signal has come whose handler raises. Only Python's main thread handles signals.

@@ -14,6 +14,7 @@ mod conv;
 mod dlpack;
 mod layout;
 mod matmul;
+mod network;
 mod recurrent;
 mod scan;
 mod sequence;
@@ -37,6 +38,8 @@ mod _native {
     use super::matmul::{
         gradient_prefers_dense, input_gradient, prefers_dense, product, weight_gradient,
     };
+    #[pymodule_export]
+    use super::network::{Network, NetworkState, write_network};
     #[pymodule_export]
     use super::recurrent::{recurrent_backward, recurrent_forward};
     #[pymodule_export]

@@ -15,6 +15,7 @@ pub(crate) enum Dtype {
     Float16,
     UInt8,
     Bool,
+    Int32,
     Int64,
 }
 
@@ -22,6 +23,7 @@ impl Dtype {
     /// The dtype that DLPack describes by a code and a number of bits.
     pub(crate) fn of(code: u8, bits: u8) -> Option<Self> {
         match (code, bits) {
+            (0, 32) => Some(Self::Int32),
             (0, 64) => Some(Self::Int64),
             (1, 8) => Some(Self::UInt8),
             (2, 32) => Some(Self::Float32),
@@ -60,6 +62,7 @@ plain! {
     bitspike::spikes::F16: Float16;
     u64: Int64;
     i64: Int64;
+    i32: Int32;
 }
 
 impl Plain for u8 {

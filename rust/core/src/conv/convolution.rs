@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::matmul::ADDITIONS_PER_STEP;
-use std::ops::Range;
+use core::ops::Range;
 
 /// In which order the neurons of feature maps lie in a row of spikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,17 +118,17 @@ impl Convolution {
     }
 
     /// Channels of a group of the input.
-    pub(super) fn group_channels(&self) -> usize {
+    pub(crate) fn group_channels(&self) -> usize {
         self.channels / self.groups
     }
 
     /// Channels of a group of the output.
-    pub(super) fn group_outputs(&self) -> usize {
+    pub(crate) fn group_outputs(&self) -> usize {
         self.outputs / self.groups
     }
 
     /// Weights of an output.
-    pub(super) fn taps(&self) -> usize {
+    pub(crate) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1] * self.group_channels()
     }
 
@@ -144,7 +144,7 @@ impl Convolution {
     /// The line of the input that a line of the kernel meets at a line of the output; None in the
     /// padding.
     #[inline(always)]
-    pub(super) fn line(&self, y: usize, ky: usize) -> Option<usize> {
+    pub(crate) fn line(&self, y: usize, ky: usize) -> Option<usize> {
         let line = (y * self.stride[0] + ky * self.dilation[0]).checked_sub(self.padding[0])?;
         (line < self.size[0]).then_some(line)
     }

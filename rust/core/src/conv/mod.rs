@@ -17,7 +17,7 @@
 //! that is made once for a sample (`taps.rs`).
 //!
 //! * From 32 outputs on, sums stay in registers: a pixel's runs are joined to one list of weights, and
-//!   one loop adds these (`forward.rs`).
+//!   one loop adds these (`prepared.rs`).
 //! * With fewer outputs an event adds all that it reaches in a line, taps times outputs, to a line of
 //!   sums in the first-level cache (`scatter.rs`): no loop is shorter than the events of a line.
 //!
@@ -31,6 +31,7 @@ mod dense;
 mod forward;
 mod pool;
 mod pool_pixels;
+mod prepared;
 mod scatter;
 mod taps;
 mod weight_gradient;
@@ -40,5 +41,8 @@ pub use convolution::{Convolution, Order, Orders};
 pub use dense::prefers_dense;
 pub use forward::convolve;
 pub use pool::{max_pool, max_pool_gradient, sum_pool};
+pub(crate) use pool::{max_row, sum_row};
+pub(crate) use prepared::Prepared;
+pub(crate) use taps::Taps;
 pub use weight_gradient::weight_gradient;
 pub use windows::Windows;

@@ -63,8 +63,9 @@ pub fn max_pool(
     Ok(())
 }
 
+/// The maxima of a row, in the order of maps.
 #[inline(always)]
-fn max_row(row: &[u64], windows: Windows, grid: [usize; 2], maxima: &mut [u64]) {
+pub(crate) fn max_row(row: &[u64], windows: Windows, grid: [usize; 2], maxima: &mut [u64]) {
     maxima.fill(0);
     let mask = windows.mask();
     windows.for_each_segment(grid, |segment| {
@@ -134,8 +135,9 @@ pub fn sum_pool(
     Ok(())
 }
 
+/// The sums of a row, in the order of maps.
 #[inline(always)]
-fn sum_row(row: &[u64], windows: Windows, grid: [usize; 2], sums: &mut [f32]) {
+pub(crate) fn sum_row(row: &[u64], windows: Windows, grid: [usize; 2], sums: &mut [f32]) {
     sums.fill(0.0);
     let mask = windows.mask();
     windows.for_each_segment(grid, |segment| {

@@ -5,6 +5,7 @@ use crate::parallel::progress;
 use crate::simd::{Kernel, Simd};
 use crate::spikes::layout::WORD_BITS;
 use crate::spikes::regroup::bits_at;
+use alloc::vec;
 
 impl Windows {
     /// Calls `visit` for each run of at most `step` channels of each window, with the place of its

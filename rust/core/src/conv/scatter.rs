@@ -5,13 +5,16 @@ use super::taps::Taps;
 use crate::matmul::ADDITIONS_PER_STEP;
 use crate::parallel::progress;
 use crate::simd::{Isa, Simd};
-use std::ops::Range;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Runs of numbers, `[groups, kernel lines, channels, taps from right to left, outputs]`: the weights
 /// that an event of a line adds, and the sums that an event's gradients go to.
 ///
 /// An event at pixel `x` reaches the outputs from `x - kernel + 1` on, the first of them by the
 /// rightmost tap.
+#[derive(Debug)]
 pub(super) struct Runs {
     conv: Convolution,
     /// Length of a run: whole vectors.

@@ -4,14 +4,16 @@ use super::{Convolution, Order};
 use crate::spikes::indices::{self, SLACK};
 use crate::spikes::layout::{WORD_BITS, words};
 use crate::spikes::swap::move_bits;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Numbers that are copied at a time.
 const STEP: usize = 8;
 
 /// The active inputs of one sample, as a convolution meets them: ascending, group by group, in each
 /// pixel by pixel.
-#[derive(Debug)]
-pub(super) struct Taps {
+#[derive(Clone, Debug)]
+pub(crate) struct Taps {
     conv: Convolution,
     /// The place of each neuron of a row; empty if it lies there already.
     places: Vec<u32>,
@@ -45,6 +47,13 @@ impl Taps {
             starts: vec![0; conv.groups * pixels + 1],
             selected: vec![0; conv.taps() + STEP],
         }
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let numbers = [&self.places, &self.active, &self.starts, &self.selected];
+        size_of::<u64>() * self.row.len()
+            + size_of::<u32>() * numbers.map(Vec::len).iter().sum::<usize>()
     }
 
     /// The convolution that they belong to.

@@ -8,7 +8,9 @@ use crate::parallel::{self, Scratch, progress};
 use crate::simd::{Isa, Kernel, Simd, array, dispatch};
 use crate::spikes::{self, layout};
 use crate::tiling::cut;
-use std::ops::Range;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Into how many parts samples are divided, whose gradients are summed by themselves and then
 /// together: the same for any number of threads.

@@ -19,7 +19,7 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let x = simd.select(simd.gt(lowest, x), lowest, x);
     let x = simd.select(simd.gt(x, highest), highest, x);
 
-    let n = integer(simd, simd.mul(x, simd.splat(std::f32::consts::LOG2_E)));
+    let n = integer(simd, simd.mul(x, simd.splat(core::f32::consts::LOG2_E)));
     let r = simd.sub(x, simd.mul(n, simd.splat(LN_2_HIGH)));
     let r = simd.sub(r, simd.mul(n, simd.splat(LN_2_LOW)));
     let series = [

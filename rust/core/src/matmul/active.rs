@@ -5,7 +5,8 @@ use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::{indices, layout};
 use crate::tiling::cut;
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The active inputs of a chunk of rows: a list for each row and block of inputs, all rows of the
 /// first block first. Inputs ascend, and count from the start of their block.

@@ -7,8 +7,8 @@ use super::plan::{ADDITIONS_PER_STEP, Plan, Tile, WIDEST};
 use crate::parallel::{Scratch, progress};
 use crate::simd::{Columns, Kernel, Simd, array};
 use crate::tiling::cut;
-use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The sums of some rows of spikes, for one tile of the weights.
 #[derive(Debug)]

@@ -10,7 +10,8 @@ use crate::simd::{Columns, Isa, Kernel, PAST_CACHES, Simd, dispatch};
 use crate::spikes::layout::{self, WORD_BITS};
 use crate::spikes::{count, indices};
 use crate::tiling::{Shape, cut};
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The errors of a layer of neurons that are not 0, and how they make its gradient.
 #[derive(Clone, Copy, Debug)]

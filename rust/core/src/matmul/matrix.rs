@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::simd::array;
 use crate::tiling::cut;
-use std::ops::Range;
+use core::ops::Range;
 
 /// A read-only matrix of any strides, checked to lie within its buffer.
 ///

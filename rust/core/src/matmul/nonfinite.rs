@@ -5,6 +5,8 @@ use super::Matrix;
 use crate::parallel::{self, progress};
 use crate::simd::Simd;
 use crate::spikes::layout::{WORD_BITS, words};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Whether all numbers of the rows of a tile are finite, `V` vectors a row.
 #[inline(always)]

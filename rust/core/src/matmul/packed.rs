@@ -3,7 +3,9 @@
 use super::Matrix;
 use crate::parallel::progress;
 use crate::tiling::cut;
-use std::ops::Range;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// A matrix cut into tiles of columns, each of which lies row after row: a kernel that runs down the
 /// columns of a tile reads ahead in memory, and begins every row at a vector.

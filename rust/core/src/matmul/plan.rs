@@ -3,7 +3,8 @@
 use crate::parallel::{self, GRAIN};
 use crate::simd::{Isa, PAST_CACHES};
 use crate::tiling::cut;
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Rows of spikes whose lists of active inputs are made together.
 pub(super) const CHUNK: usize = 256;

@@ -7,6 +7,7 @@ use super::packed::Packed;
 use super::plan::Plan;
 use crate::simd::{Isa, dispatch};
 use crate::{parallel, spikes};
+use alloc::vec::Vec;
 
 /// `out = spikes × weights + bias` for `out` `[rows, outputs]`, neither of them 0, and finite weights:
 /// the bits of [`product`](super::product).

@@ -48,7 +48,7 @@ pub(crate) use step::{FiringLanes, Step, step};
 pub use synaptic::Synaptic;
 
 use crate::simd::{Simd, array};
-use std::fmt::Debug;
+use core::fmt::Debug;
 
 /// The equation of a neuron, for `S::LANES` neurons at once.
 ///

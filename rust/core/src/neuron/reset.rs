@@ -10,6 +10,7 @@
 
 use crate::Error;
 use crate::simd::Simd;
+use alloc::borrow::ToOwned;
 
 /// How the membrane is reset; `R` is 1 where it stood above threshold before the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! Memory that a thread keeps from call to call: fresh pages would cost as much as the arithmetic.
+//! Without the feature `std` it is fresh every time.
 
-use std::cell::Cell;
+use alloc::vec::Vec;
 
-thread_local! {
-    static KEPT: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+#[cfg(feature = "std")]
+std::thread_local! {
+    static KEPT: core::cell::Cell<Vec<f32>> = const { core::cell::Cell::new(Vec::new()) };
 }
 
 /// The memory of the calling thread, taken until it is put back.
@@ -17,11 +19,15 @@ pub(crate) struct Scratch(Vec<f32>);
 impl Scratch {
     /// What the thread has kept; nothing while another kernel on it has taken that.
     pub(crate) fn take() -> Self {
-        Self(KEPT.take())
+        #[cfg(feature = "std")]
+        return Self(KEPT.take());
+        #[cfg(not(feature = "std"))]
+        Self(Vec::new())
     }
 
     /// Keeps the memory for the thread's next kernel.
     pub(crate) fn put_back(self) {
+        #[cfg(feature = "std")]
         KEPT.set(self.0);
     }
 
@@ -39,7 +45,7 @@ impl Scratch {
         let start = self.0.as_ptr().align_offset(LINE);
         let mut rest = &mut self.0[start..];
         lengths.map(|len| {
-            let (slice, after) = std::mem::take(&mut rest).split_at_mut(lines(len));
+            let (slice, after) = core::mem::take(&mut rest).split_at_mut(lines(len));
             rest = after;
             &mut slice[..len]
         })

@@ -2,11 +2,10 @@
 
 use super::Connection;
 use crate::matmul::dense::{self, Rows};
-use crate::matmul::gather::{add, add_selected, store};
+use crate::matmul::lists::{Lists, sums_of_lists};
 use crate::matmul::nonfinite::Nonfinite;
 use crate::matmul::packed::Packed;
-use crate::matmul::{ADDITIONS_PER_STEP, tile_width};
-use crate::parallel::progress;
+use crate::matmul::tile_width;
 use crate::simd::{Isa, Simd};
 use crate::spikes::indices;
 use crate::spikes::layout::{WORD_BITS, padded, words};
@@ -90,15 +89,10 @@ impl<'a> Feedback<'a> {
                 let lists = Lists {
                     starts: &starts[..=samples.len()],
                     inputs: active,
+                    factors: None,
                 };
                 let stride = padded(self.neurons);
-                match forward.width() / S::LANES {
-                    1 => add_lists::<S, 1>(simd, forward, bias, lists, out, stride),
-                    2 => add_lists::<S, 2>(simd, forward, bias, lists, out, stride),
-                    4 => add_lists::<S, 4>(simd, forward, bias, lists, out, stride),
-                    8 => add_lists::<S, 8>(simd, forward, bias, lists, out, stride),
-                    vectors => unreachable!("no tile is {vectors} vectors wide"),
-                }
+                sums_of_lists(simd, forward, bias, lists, out, stride);
                 if let Some(nonfinite) = nonfinite {
                     let rows = spikes.chunks_exact(words(self.neurons));
                     for (spikes, out) in rows.zip(out.chunks_exact_mut(stride)) {
@@ -172,34 +166,5 @@ impl<'a> Feedback<'a> {
         };
         let [weight] = weight.load::<S, false, 1>(simd, 0, vector);
         weight
-    }
-}
-
-/// The active neurons of each sample, ascending.
-#[derive(Clone, Copy)]
-struct Lists<'a> {
-    /// Where each list starts, and where the last one ends.
-    starts: &'a [usize],
-    inputs: &'a [u32],
-}
-
-/// Sums as [`crate::matmul::product`] forms them: from 0, in ascending order, the bias last.
-#[inline(always)]
-fn add_lists<S: Simd, const V: usize>(
-    simd: S,
-    weights: &Packed,
-    bias: &[f32],
-    lists: Lists<'_>,
-    out: &mut [f32],
-    stride: usize,
-) {
-    for (first, tile) in weights.tiles() {
-        progress(lists.inputs.len() * V * S::LANES / ADDITIONS_PER_STEP);
-        for (row, ends) in lists.starts.windows(2).enumerate() {
-            let mut sum = [simd.splat(0.0); V];
-            add_selected(simd, &mut sum, tile, &lists.inputs[ends[0]..ends[1]]);
-            add(simd, &mut sum, &bias[first..][..V * S::LANES]);
-            store(simd, &mut out[row * stride + first..], sum);
-        }
     }
 }

@@ -3,8 +3,9 @@
 //! Sequences lie time-major, `[T, B·N]`, and work is split over neurons, so a thread's share is a
 //! band of columns: strided memory that `chunks_mut` cannot express.
 
-use std::marker::PhantomData;
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use core::ops::Range;
 
 /// A band of columns of a row-major matrix, writable by its owner only.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ impl<'a, T> Columns<'a, T> {
         // SAFETY: `row < rows`, and `split` checked that the band lies within each row, so these
         // `width` elements are inside the borrowed matrix; no other band contains them, and the
         // exclusive borrow of `self` rules out a second slice from this one.
-        unsafe { std::slice::from_raw_parts_mut(self.first.add(row * self.stride), self.width) }
+        unsafe { core::slice::from_raw_parts_mut(self.first.add(row * self.stride), self.width) }
     }
 }
 
@@ -103,14 +104,14 @@ mod tests {
     #[test]
     #[should_panic(expected = "leaves the row")]
     fn bands_outside_the_row_are_refused() {
-        let _ = Columns::split(&mut [0; 8], 4, std::iter::once(0..5));
+        let _ = Columns::split(&mut [0; 8], 4, core::iter::once(0..5));
     }
 
     #[test]
     fn an_empty_matrix_has_no_rows() {
         let mut empty: [u8; 0] = [];
         assert_eq!(
-            Columns::split(&mut empty, 0, std::iter::once(0..0)).len(),
+            Columns::split(&mut empty, 0, core::iter::once(0..0)).len(),
             1
         );
     }

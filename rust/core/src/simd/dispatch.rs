@@ -2,8 +2,8 @@
 
 use super::{Isa, Kernel, Simd, cpu};
 use crate::Error;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use alloc::borrow::ToOwned;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 /// The instruction set in use; `UNSET` until first asked for.
 static ACTIVE: AtomicU8 = AtomicU8::new(UNSET);
@@ -13,8 +13,10 @@ impl Isa {
     /// Those that this CPU has, slowest first.
     #[must_use]
     pub fn available() -> &'static [Self] {
-        static AVAILABLE: OnceLock<Vec<Isa>> = OnceLock::new();
-        AVAILABLE.get_or_init(|| Self::ALL.into_iter().filter(|&isa| cpu::has(isa)).collect())
+        // Each instruction set includes those before it.
+        const ALL: &[Isa] = &Isa::ALL;
+        let fastest = ALL.iter().rposition(|&isa| cpu::has(isa));
+        &ALL[..=fastest.unwrap_or(0)]
     }
 
     /// The instruction set that kernels use: the fastest available, unless [`Isa::force`] or the
@@ -27,7 +29,10 @@ impl Isa {
         let active = ACTIVE.load(Ordering::Relaxed);
         match Self::ALL.get(usize::from(active)) {
             Some(&isa) => Ok(isa),
+            #[cfg(feature = "std")]
             None => Self::force(std::env::var("BITSPIKE_ISA").ok().as_deref()),
+            #[cfg(not(feature = "std"))]
+            None => Self::force(None),
         }
     }
 

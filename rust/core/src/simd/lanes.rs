@@ -1,7 +1,7 @@
 //! The lane trait.
 
-use std::fmt::Debug;
-use std::mem::MaybeUninit;
+use core::fmt::Debug;
+use core::mem::MaybeUninit;
 
 /// `LANES` single-precision numbers processed together, and masks over them.
 ///

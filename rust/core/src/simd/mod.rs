@@ -21,14 +21,23 @@ mod isa;
 mod lanes;
 mod portable;
 
-// Which tokens there are for this CPU. With the feature `portable`, x86-64 counts as any other.
-#[cfg(any(not(target_arch = "x86_64"), feature = "portable"))]
+// Which tokens there are for this CPU. With the feature `portable`, and without `std`, which asks the
+// CPU, x86-64 counts as any other.
+#[cfg(any(
+    not(target_arch = "x86_64"),
+    feature = "portable",
+    not(feature = "std")
+))]
 mod other;
-#[cfg(any(not(target_arch = "x86_64"), feature = "portable"))]
+#[cfg(any(
+    not(target_arch = "x86_64"),
+    feature = "portable",
+    not(feature = "std")
+))]
 use other as cpu;
-#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+#[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "portable")))]
 mod x86;
-#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+#[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "portable")))]
 use x86 as cpu;
 
 pub use columns::Columns;
@@ -39,5 +48,5 @@ pub(crate) use lanes::TILE;
 pub use lanes::{PAST_CACHES, Simd, array};
 pub use portable::Portable;
 
-#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+#[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "portable")))]
 pub use x86::{Avx2, Avx512, Sse2};

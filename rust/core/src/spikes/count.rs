@@ -6,7 +6,7 @@ use super::transpose::Line;
 use crate::Error;
 use crate::parallel;
 use crate::simd::{Isa, compiled_for};
-use std::sync::atomic::{AtomicU64, Ordering};
+use alloc::vec;
 
 /// Words that one thread counts at a time.
 const BLOCK: usize = 16 * 1024;
@@ -22,20 +22,21 @@ const PER_STEP: usize = 4;
 /// ```
 #[must_use]
 pub fn count(isa: Isa, words: &[u64]) -> u64 {
-    let total = AtomicU64::new(0);
+    let blocks = words.chunks(BLOCK);
+    let mut counts = vec![0; blocks.len()];
+    let items = blocks.zip(&mut counts).collect();
     parallel::for_each(
-        words.chunks(BLOCK).collect(),
+        items,
         words.len() / PER_STEP,
-        |words| {
-            let ones = compiled_for(
+        |(words, count): (&[u64], &mut u64)| {
+            *count = compiled_for(
                 isa,
                 #[inline(always)]
                 || count_words(words),
             );
-            total.fetch_add(ones, Ordering::Relaxed);
         },
     );
-    total.into_inner()
+    counts.iter().sum()
 }
 
 #[inline(always)]

@@ -4,7 +4,8 @@ use super::layout::{self, WORD_BITS};
 use super::transpose::{LINE, Line, to_bytes};
 use crate::parallel::{self, progress};
 use crate::simd::{Isa, compiled_for};
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// So many words, or results, take the time of an elementary step of [`parallel::GRAIN`].
 const PER_STEP: usize = 4;

@@ -6,6 +6,7 @@ use super::layout::{self, WORD_BITS, clear};
 use crate::Error;
 use crate::parallel::{pieces, progress};
 use crate::simd::{Isa, compiled_for};
+use alloc::vec;
 
 /// Rows between two places where a call can be interrupted.
 const ROWS: usize = 64;

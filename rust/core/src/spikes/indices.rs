@@ -5,6 +5,8 @@ use super::layout::{self, WORD_BITS, clear, rows_per_block};
 use crate::Error;
 use crate::parallel::{self, progress};
 use crate::simd::{Isa, compiled_for};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// How much room [`append`] needs behind the last index that it appends.
 pub(crate) const SLACK: usize = WORD_BITS;

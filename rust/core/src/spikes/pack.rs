@@ -4,7 +4,7 @@ use super::layout::{self, WORD_BITS, rows_per_block};
 use crate::Error;
 use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// So many numbers are converted in the time of an elementary step of [`parallel::GRAIN`].
 const PER_STEP: usize = 2;

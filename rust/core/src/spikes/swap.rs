@@ -4,6 +4,7 @@ use super::layout::{self, WORD_BITS, rows_per_block};
 use crate::Error;
 use crate::parallel::{self, progress};
 use crate::simd::{Isa, compiled_for};
+use alloc::vec;
 
 /// Takes each row for a matrix `[outer, inner]` of neurons, and transposes it: feature maps
 /// `[channels, pixels]` become pixels of channels.

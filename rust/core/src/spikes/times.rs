@@ -6,6 +6,8 @@ use super::transpose::{LINE, Line};
 use crate::Error;
 use crate::parallel::{self, progress};
 use crate::simd::{Columns, Isa};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Neurons whose gradients one thread writes at a time: those of a hundred steps stay in its
 /// cache until the times have been looked up.

@@ -3,7 +3,9 @@
 use super::Strided;
 use crate::parallel::progress;
 use crate::simd::Columns;
-use std::ops::Range;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The columns that each part owns of an optional output matrix; `None`s without an output.
 pub(crate) fn split_columns<'a, T, P: Clone>(
@@ -11,7 +13,7 @@ pub(crate) fn split_columns<'a, T, P: Clone>(
     row_len: usize,
     parts: &[P],
     columns: impl Fn(P) -> Range<usize>,
-) -> std::vec::IntoIter<Option<Columns<'a, T>>> {
+) -> alloc::vec::IntoIter<Option<Columns<'a, T>>> {
     let split: Vec<_> = match matrix {
         Some(matrix) => {
             let ranges = parts.iter().cloned().map(columns);

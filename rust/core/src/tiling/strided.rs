@@ -36,7 +36,7 @@ impl<'a> Strided<'a> {
     #[must_use]
     pub fn constant(value: &'a f32) -> Self {
         Self {
-            data: std::slice::from_ref(value),
+            data: core::slice::from_ref(value),
             time: 0,
             sample: 0,
             per_neuron: false,

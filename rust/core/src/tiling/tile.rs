@@ -7,7 +7,8 @@ use super::Shape;
 use crate::parallel;
 use crate::simd::{Isa, Simd, TILE};
 use crate::spikes::layout::{WORD_BITS, words};
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Neighbouring neurons, `first..first + width`, of one sample: at most [`TILE`] vectors.
 #[derive(Clone, Copy, Debug)]

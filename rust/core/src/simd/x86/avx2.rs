@@ -2,7 +2,7 @@
 
 use super::prefetch::prefetch;
 use crate::simd::Simd;
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
 /// Proof that the CPU has AVX2, BMI1, BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy, Debug)]

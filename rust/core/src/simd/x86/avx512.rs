@@ -2,7 +2,7 @@
 
 use super::prefetch::prefetch;
 use crate::simd::Simd;
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL, and what [`super::Avx2`] proves.
 #[derive(Clone, Copy, Debug)]

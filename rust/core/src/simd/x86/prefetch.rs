@@ -1,6 +1,6 @@
 //! Asking for memory ahead of its use.
 
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 /// Hints that `src` will be read soon.
 #[inline(always)]

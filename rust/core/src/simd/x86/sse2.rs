@@ -6,7 +6,7 @@
 use super::prefetch::prefetch;
 use crate::simd::Simd;
 use crate::simd::portable::compress;
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
 /// The token of any x86-64.
 #[derive(Clone, Copy, Debug)]

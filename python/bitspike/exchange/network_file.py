@@ -1,0 +1,156 @@
+"""Network files: a trained network that runs without Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from bitspike.graph import GraphError, capture
+from bitspike.ops import network
+from bitspike.spikes.tensor import SpikeTensor
+
+from .description import Description
+from .steps import step_of
+
+Kind = Literal["spikes", "numbers"]
+_STEPS = 8
+_INPUT, _RESULT = "selftest.input", "selftest.output:"
+
+
+def network_bytes(
+    net: Callable[..., Any], sample: Tensor, kind: Kind | None = None, dt: float = 1e-3
+) -> bytes:
+    """The content of a network file; see `save_network`."""
+    if kind is None:
+        packed = isinstance(sample, SpikeTensor)
+        kind = "spikes" if packed or bool(((sample == 0) | (sample == 1)).all()) else "numbers"
+    with torch.no_grad():
+        step = step_of(capture(net, sample))
+    described = Description(step, kind, dt)
+    if not described.outputs:
+        raise GraphError("the program returns nothing that its steps make")
+    return network.write(described.graph, described.tensors)
+
+
+def save_network(
+    net: Callable[..., Any],
+    path: str | Path,
+    sample: Tensor,
+    *,
+    kind: Kind | None = None,
+    dt: float = 1e-3,
+) -> None:
+    """Writes a network file, which Rust and C run step by step without Python.
+
+    The network is captured from one call, see :func:`bitspike.graph.capture`: of a single step
+    whose neurons keep their states (``init_hidden=True``), of a loop over time, or of a sequence
+    that its neurons take whole (``multi_step=True``). The file holds one step of it: a graph as
+    JSON, weights, and some steps of random input with what the network makes of them, for
+    `verify`. Other readers of safetensors open it as well.
+
+    Args:
+        net: An ``nn.Module``, or a function that calls modules, in eval mode.
+        path: Where the file goes.
+        sample: What it is called with: one step ``[B, *]``, or a sequence ``[T, B, *]``.
+        kind: Whether steps take spikes or numbers; by default spikes, if the sample is one of zeros
+            and ones.
+        dt: Seconds per step.
+
+    Raises:
+        GraphError: for a program that is no network of steps, or a call that a file has no word
+            for, with the line and the reason.
+        ValueError: if the file would not be read, with the reason.
+
+    Example:
+        >>> import torch, bitspike as snn, tempfile
+        >>> from torch import nn
+        >>> net = nn.Sequential(nn.Linear(3, 2), snn.Leaky(beta=0.9, init_hidden=True))
+        >>> file = tempfile.mkdtemp() + "/net.safetensors"
+        >>> snn.save_network(net, file, torch.rand(1, 3))
+        >>> snn.verify(file)
+        >>> snn.load_network(file).outputs
+        ('1.spikes',)
+    """
+    data = network_bytes(net, sample, kind, dt)
+    Path(path).write_bytes(_with_selftest(data))
+
+
+def load_network(path: str | Path) -> network.Network:
+    """Reads a network file; :func:`bitspike.stream` runs what this returns.
+
+    Raises:
+        ValueError: for anything in the file that is not as it must be.
+
+    Example:
+        >>> import torch, bitspike as snn, tempfile
+        >>> file = tempfile.mkdtemp() + "/net.safetensors"
+        >>> snn.save_network(snn.Leaky(beta=0.5, init_hidden=True), file, torch.tensor([[0.75]]))
+        >>> stream = snn.stream(snn.load_network(file))
+        >>> [stream(torch.tensor([[0.75]])).item() for _ in range(3)]
+        [0.0, 1.0, 0.0]
+    """
+    return network.Network(Path(path).read_bytes())
+
+
+def verify(path: str | Path) -> None:
+    """Runs the steps that a network file holds for a test: the bits must be those in the file.
+
+    Raises:
+        ValueError: if they are not, if the file holds none, or if it cannot be read.
+
+    Example:
+        >>> import torch, bitspike as snn, tempfile
+        >>> file = tempfile.mkdtemp() + "/net.safetensors"
+        >>> snn.save_network(snn.Leaky(beta=0.5, init_hidden=True), file, torch.tensor([[0.75]]))
+        >>> snn.verify(file)
+    """
+    data = Path(path).read_bytes()
+    net = network.Network(data)
+    tensors = {name: x for name, x in _content(data)[1].items() if name.startswith("selftest.")}
+    if _INPUT not in tensors:
+        raise ValueError(f"{path} holds no steps for a test")
+    for name, found in _run(net, tensors[_INPUT]).items():
+        expected = tensors.get(name)
+        if expected is None or not _same_bits(found, expected):
+            raise ValueError(f"{path} does not compute its own {name.removeprefix(_RESULT)!r}")
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a.view(torch.int32), b.view(torch.int32))
+
+
+def _with_selftest(data: bytes) -> bytes:
+    """The same file with steps for a test."""
+    net = network.Network(data)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(_STEPS, *net.input.shape, generator=generator)
+    if net.input.is_spikes:
+        x = (x < 0.3).float()
+    graph, tensors = _content(data)
+    return network.write(graph, tensors | {_INPUT: x} | _run(net, x))
+
+
+def _run(net: network.Network, x: Tensor) -> dict[str, Tensor]:
+    """What a network makes of a sequence, by the names of the file's tensors."""
+    state = net.state(1)
+    steps = [state.step(step.contiguous(), "dense") for step in x]
+    outputs = zip(net.outputs, zip(*steps, strict=True), strict=True)
+    return {_RESULT + name: torch.cat(list(values)) for name, values in outputs}
+
+
+def _content(data: bytes) -> tuple[str, dict[str, Tensor]]:
+    """The graph and the float32 tensors of a network file that has been read before."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    graph = header.pop("__metadata__")["graph"]
+    tensors = {}
+    for name, about in header.items():
+        first, last = (start + offset for offset in about["data_offsets"])
+        numbers = torch.frombuffer(bytearray(data[first:last]), dtype=torch.float32)
+        tensors[name] = numbers.view(about["shape"])
+    return graph, tensors

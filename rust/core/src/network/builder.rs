@@ -1,0 +1,279 @@
+//! Names, shapes and places of the values of a graph, while its ops are read.
+
+use super::Error;
+use super::container::Container;
+use super::fields::Fields;
+use super::json::Json;
+use super::parameter::Parameter;
+use super::tensor::Tensor;
+use super::values::{Kind, Sizes, Slot, Value};
+use crate::simd::Isa;
+use crate::spikes::layout::padded;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Before the name of a value: what it was one step earlier.
+pub(super) const PREVIOUS: &str = "prev:";
+/// Most numbers of all values, parameters and states of a network, for a sample.
+const LIMIT: usize = 1 << 27;
+/// Most axes of a value.
+const AXES: usize = 8;
+
+/// Planes of memory that outlive a step.
+#[derive(Clone, Debug)]
+pub(super) struct Persistent {
+    pub(super) name: String,
+    /// The first of the planes.
+    pub(super) value: Value,
+    pub(super) planes: usize,
+}
+
+/// What is known of a graph so far.
+#[derive(Debug)]
+pub(super) struct Builder<'a> {
+    pub(super) isa: Isa,
+    pub(super) tensors: &'a Container<'a>,
+    pub(super) values: BTreeMap<String, Value>,
+    pub(super) sizes: Sizes,
+    pub(super) persistent: Vec<Persistent>,
+    /// States that are not 0 before the first step.
+    pub(super) initial: Vec<(Value, Parameter)>,
+    /// Numbers of all that has been reserved.
+    reserved: usize,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(isa: Isa, tensors: &'a Container<'a>) -> Self {
+        Self {
+            isa,
+            tensors,
+            values: BTreeMap::new(),
+            sizes: Sizes::default(),
+            persistent: Vec::new(),
+            initial: Vec::new(),
+            reserved: 0,
+        }
+    }
+
+    /// Counts numbers that a network or its state will hold.
+    pub(super) fn reserve(&mut self, numbers: usize) -> Result<(), Error> {
+        self.reserved = self.reserved.saturating_add(numbers);
+        if self.reserved > LIMIT {
+            return Err(Error::Limit {
+                what: "the number of all neurons, their parameters and states",
+                limit: LIMIT,
+            });
+        }
+        Ok(())
+    }
+
+    /// A buffer of so many planes, as a value of its first.
+    pub(super) fn buffer(
+        &mut self,
+        kind: Kind,
+        shape: &[usize],
+        planes: usize,
+    ) -> Result<Value, Error> {
+        let sizes = shape.iter().chain([&planes]).copied();
+        let all = sizes.fold(1, usize::saturating_mul);
+        self.reserve(all)?;
+        let slots = match kind {
+            Kind::Spikes => &mut self.sizes.spikes,
+            Kind::Numbers => &mut self.sizes.numbers,
+        };
+        let neurons = all / planes;
+        slots.push(Slot { planes, neurons });
+        Ok(Value {
+            kind,
+            shape: shape.to_vec(),
+            neurons,
+            slot: slots.len() - 1,
+            plane: 0,
+        })
+    }
+
+    /// A new value with a buffer of its own.
+    pub(super) fn define(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        shape: &[usize],
+    ) -> Result<Value, Error> {
+        let value = self.buffer(kind, shape, 1)?;
+        self.name(name, value.clone())?;
+        Ok(value)
+    }
+
+    /// Gives a value its name.
+    pub(super) fn name(&mut self, name: &str, value: Value) -> Result<(), Error> {
+        let refused = |problem| {
+            Err(Error::Name {
+                name: name.to_owned(),
+                problem,
+            })
+        };
+        if name.starts_with(PREVIOUS) {
+            return refused("begins like a previous value");
+        }
+        match self.values.insert(name.to_owned(), value) {
+            None => Ok(()),
+            Some(_) => refused("is made twice"),
+        }
+    }
+
+    /// Keeps the planes of a buffer from step to step.
+    pub(super) fn keep(&mut self, name: String, value: &Value, planes: usize) {
+        self.persistent.push(Persistent {
+            name,
+            value: value.clone(),
+            planes,
+        });
+    }
+
+    /// The value that a key of an op names.
+    pub(super) fn read(&self, fields: &mut Fields, key: &'static str) -> Result<Value, Error> {
+        let name = fields.text(key)?;
+        self.value(&name).cloned()
+    }
+
+    /// The value of a name.
+    pub(super) fn value(&self, name: &str) -> Result<&Value, Error> {
+        self.values.get(name).ok_or_else(|| Error::Name {
+            name: name.to_owned(),
+            problem: "is read before it is made",
+        })
+    }
+
+    /// A name, kind and shape that the graph declares, not 0.
+    pub(super) fn declared(
+        &self,
+        place: &str,
+        object: Json,
+    ) -> Result<(String, Kind, Vec<usize>), Error> {
+        let mut fields = Fields::new(place, object)?;
+        let name = fields.text("name")?;
+        let kind = Kind::nth(fields.choice("kind", &Kind::NAMES)?);
+        let shape = fields.sizes("shape")?;
+        if shape.is_empty() || shape.len() > AXES || shape.contains(&0) {
+            return Err(fields.value("shape", "a list of 1 to 8 sizes, none of them 0"));
+        }
+        fields.finish()?;
+        Ok((name, kind, shape))
+    }
+
+    /// The numbers of a tensor that must have this shape.
+    pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        let tensor = self.tensors.tensor(name)?;
+        if tensor.shape != shape {
+            return Err(tensor.problem(format!(
+                "has shape {:?}; it must be {shape:?}",
+                tensor.shape
+            )));
+        }
+        tensor.numbers()
+    }
+
+    /// A number, or the name of a tensor that broadcasts to the neurons of a shape.
+    pub(super) fn parameter(
+        &mut self,
+        fields: &mut Fields,
+        key: &'static str,
+        shape: &[usize],
+    ) -> Result<Parameter, Error> {
+        match fields.take(key)? {
+            Json::Number(number) => Ok(Parameter::Same(number as f32)),
+            Json::Integer(number) => Ok(Parameter::Same(number as f32)),
+            Json::Text(name) => self.broadcast(&name, shape),
+            _ => Err(fields.value(key, "a number or the name of a tensor")),
+        }
+    }
+
+    /// What states are before the first step: for each plane of a buffer a number, or the name of a
+    /// tensor.
+    pub(super) fn initial(
+        &mut self,
+        fields: &mut Fields,
+        states: &Value,
+        count: usize,
+    ) -> Result<(), Error> {
+        let list = fields.list("initial")?;
+        if list.len() != count {
+            return Err(fields.value(
+                "initial",
+                &format!("a list of {count} numbers or names of tensors"),
+            ));
+        }
+        for (plane, initial) in list.into_iter().enumerate() {
+            let initial = match initial {
+                Json::Integer(0) => continue,
+                Json::Number(number) => Parameter::Same(number as f32),
+                Json::Integer(number) => Parameter::Same(number as f32),
+                Json::Text(name) => self.broadcast(&name, &states.shape)?,
+                _ => return Err(fields.value("initial", "numbers or names of tensors")),
+            };
+            let state = Value {
+                plane,
+                ..states.clone()
+            };
+            self.initial.push((state, initial));
+        }
+        Ok(())
+    }
+
+    /// The numbers of a tensor for each neuron of a shape.
+    fn broadcast(&mut self, name: &str, shape: &[usize]) -> Result<Parameter, Error> {
+        let tensor = self.tensors.tensor(name)?;
+        let numbers = tensor.numbers()?;
+        if let [number] = numbers[..] {
+            return Ok(Parameter::Same(number));
+        }
+        let neurons = shape.iter().product();
+        self.reserve(neurons)?;
+        let each = broadcast(tensor, &numbers, shape)?;
+        Ok(Parameter::Each(each))
+    }
+
+    /// The numbers of a bias, padded; zeros for null.
+    pub(super) fn bias(&mut self, fields: &mut Fields, outputs: usize) -> Result<Vec<f32>, Error> {
+        let mut bias = match fields.text_or_null("bias")? {
+            Some(name) => self.tensor(&name, &[outputs])?,
+            None => Vec::new(),
+        };
+        bias.resize(padded(outputs), 0.0);
+        Ok(bias)
+    }
+}
+
+/// The numbers of a tensor for each neuron of a shape, padded: axes are matched from the last on, and
+/// those of size 1, or missing ones, are repeated.
+fn broadcast(tensor: &Tensor<'_>, numbers: &[f32], shape: &[usize]) -> Result<Vec<f32>, Error> {
+    let missing = shape.len().checked_sub(tensor.shape.len());
+    let fits = missing.is_some_and(|missing| {
+        let mut axes = tensor.shape.iter().zip(&shape[missing..]);
+        axes.all(|(&found, &size)| found == 1 || found == size)
+    });
+    let (Some(missing), true) = (missing, fits) else {
+        return Err(tensor.problem(format!(
+            "has shape {:?}, which does not broadcast to {shape:?}",
+            tensor.shape
+        )));
+    };
+    let neurons = shape.iter().product();
+    let place = |neuron: usize| {
+        let (mut rest, mut place, mut stride) = (neuron, 0, 1);
+        for (axis, size) in shape.iter().enumerate().rev() {
+            if axis >= missing && tensor.shape[axis - missing] > 1 {
+                place += rest % size * stride;
+                stride *= size;
+            }
+            rest /= size;
+        }
+        place
+    };
+    let mut each: Vec<_> = (0..neurons).map(|neuron| numbers[place(neuron)]).collect();
+    each.resize(padded(neurons), 0.0);
+    Ok(each)
+}

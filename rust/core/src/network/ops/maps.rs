@@ -1,0 +1,56 @@
+//! What ops on feature maps read in common.
+
+use super::super::Error;
+use super::super::fields::Fields;
+use super::super::values::Value;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Feature maps in one or two dimensions, the former of a height of 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Maps {
+    pub(super) channels: usize,
+    pub(super) size: [usize; 2],
+    is_line: bool,
+}
+
+impl Maps {
+    /// Those of a value of shape `[channels, length]` or `[channels, height, width]`.
+    pub(super) fn of(value: &Value, fields: &Fields) -> Result<Self, Error> {
+        match value.shape[..] {
+            [channels, length] => Ok(Self { channels, size: [1, length], is_line: true }),
+            [channels, height, width] => {
+                Ok(Self { channels, size: [height, width], is_line: false })
+            }
+            _ => Err(fields.shape(format!(
+                "an input of shape {:?}; it must be [channels, length] or [channels, height, width]",
+                value.shape
+            ))),
+        }
+    }
+
+    /// A key of a size for each dimension; `absent` is that of the height of lines.
+    pub(super) fn sizes(
+        self,
+        fields: &mut Fields,
+        key: &'static str,
+        absent: usize,
+    ) -> Result<[usize; 2], Error> {
+        if self.is_line {
+            let [length] = fields.array(key)?;
+            Ok([absent, length])
+        } else {
+            fields.array(key)
+        }
+    }
+
+    /// The shape of as many maps of another size.
+    pub(super) fn shape(self, channels: usize, [height, width]: [usize; 2]) -> Vec<usize> {
+        if self.is_line {
+            vec![channels, width]
+        } else {
+            vec![channels, height, width]
+        }
+    }
+}

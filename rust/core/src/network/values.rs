@@ -1,0 +1,260 @@
+//! What flows between ops, and the memory in which it lies.
+
+use super::parameter::Parameter;
+use crate::conv::Taps;
+use crate::simd::Simd;
+use crate::spikes::indices::{self, SLACK};
+use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// What a value holds for each neuron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A bit: whether it fires.
+    Spikes,
+    /// A number in single precision.
+    Numbers,
+}
+
+impl Kind {
+    pub(super) const NAMES: [&'static str; 2] = ["spikes", "numbers"];
+
+    /// The kind of that place among the [names](Self::NAMES).
+    pub(super) const fn nth(n: usize) -> Self {
+        if n == 0 { Self::Spikes } else { Self::Numbers }
+    }
+}
+
+/// A value of a graph: its shape, without the batch, and its place in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) kind: Kind,
+    pub(super) shape: Vec<usize>,
+    pub(super) neurons: usize,
+    /// Which of the buffers of its kind.
+    pub(super) slot: usize,
+    /// Which of the buffer's planes.
+    pub(super) plane: usize,
+}
+
+/// The size of a buffer: so many planes of a row for each sample.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) planes: usize,
+    pub(super) neurons: usize,
+}
+
+/// Sizes of the memory of a network, for one sample.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sizes {
+    pub(super) spikes: Vec<Slot>,
+    pub(super) numbers: Vec<Slot>,
+    /// Inputs of the widest product.
+    pub(super) widest: usize,
+    /// How many convolutions there are.
+    pub(super) convolutions: usize,
+    /// Bytes of their memories.
+    pub(super) fixed: usize,
+}
+
+/// Numbers of a row of so many neurons, and words.
+pub(super) const fn row(kind: Kind, neurons: usize) -> usize {
+    match kind {
+        Kind::Spikes => words(neurons),
+        Kind::Numbers => padded(neurons),
+    }
+}
+
+/// All values of a network for some samples, and what its ops work in. Ops take the buffer that they write out of it, and put
+/// it back: it is never the one that they read.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    pub(super) samples: usize,
+    /// Steps since the reset.
+    pub(super) step: u64,
+    pub(super) spikes: Vec<Vec<u64>>,
+    pub(super) numbers: Vec<Vec<f32>>,
+    pub(super) active: Active,
+    pub(super) convolutions: Vec<Scratch>,
+}
+
+/// What a convolution works in, for one sample at a time.
+#[derive(Clone, Debug)]
+pub(super) enum Scratch {
+    Spikes {
+        taps: Taps,
+        pixels: Vec<f32>,
+        line: Vec<f32>,
+    },
+    Numbers {
+        patches: Vec<f32>,
+        sums: Vec<f32>,
+        active: Active,
+    },
+}
+
+/// The active inputs of a product, sample by sample.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Active {
+    /// Where the list of each sample starts, and where the last one ends.
+    pub(super) starts: Vec<usize>,
+    pub(super) inputs: Vec<u32>,
+    /// Which inputs are not 0, as words.
+    pub(super) nonzero: Vec<u64>,
+}
+
+impl Memory {
+    /// Memory of zeros. The sizes have been checked by [`bytes`](Self::bytes).
+    pub(super) fn new(sizes: &Sizes, samples: usize) -> Self {
+        let zeros = |kind, slots: &[Slot]| -> Vec<usize> {
+            let size = |slot: &Slot| slot.planes * samples * row(kind, slot.neurons);
+            slots.iter().map(size).collect()
+        };
+        Self {
+            samples,
+            step: 0,
+            spikes: zeros(Kind::Spikes, &sizes.spikes)
+                .into_iter()
+                .map(|size| vec![0; size])
+                .collect(),
+            numbers: zeros(Kind::Numbers, &sizes.numbers)
+                .into_iter()
+                .map(|size| vec![0.0; size])
+                .collect(),
+            active: Active::new(samples, sizes.widest),
+            convolutions: Vec::with_capacity(sizes.convolutions),
+        }
+    }
+
+    /// How many bytes [`new`](Self::new) takes; None if more than fits in memory.
+    pub(super) fn bytes(sizes: &Sizes, samples: usize) -> Option<usize> {
+        let of = |kind, slots: &[Slot], bytes: usize| {
+            slots.iter().try_fold(0_usize, |sum, slot| {
+                let factors = [slot.planes, samples, row(kind, slot.neurons), bytes];
+                let size = factors.into_iter().try_fold(1_usize, usize::checked_mul)?;
+                sum.checked_add(size)
+            })
+        };
+        let lists = words(sizes.widest)
+            .checked_mul(samples)?
+            .checked_mul(WORD_BITS * 4 + 8)?;
+        of(Kind::Spikes, &sizes.spikes, 8)?
+            .checked_add(of(Kind::Numbers, &sizes.numbers, 4)?)?
+            .checked_add(lists)?
+            .checked_add(samples.checked_mul(8)?)?
+            .checked_add(sizes.fixed)
+            .filter(|&bytes| isize::try_from(bytes).is_ok())
+    }
+
+    /// The rows of a value's spikes.
+    #[inline(always)]
+    pub(super) fn spikes_of(&self, value: &Value) -> &[u64] {
+        let len = self.samples * words(value.neurons);
+        &self.spikes[value.slot][value.plane * len..][..len]
+    }
+
+    /// The rows of a value's numbers, each [`padded`].
+    #[inline(always)]
+    pub(super) fn numbers_of(&self, value: &Value) -> &[f32] {
+        let len = self.samples * padded(value.neurons);
+        &self.numbers[value.slot][value.plane * len..][..len]
+    }
+
+    /// One vector of a value of a sample; of spikes, 1 or 0.
+    #[inline(always)]
+    pub(super) fn vector<S: Simd>(
+        &self,
+        simd: S,
+        value: &Value,
+        sample: usize,
+        first: usize,
+    ) -> S::F32 {
+        match value.kind {
+            Kind::Numbers => {
+                let row = sample * padded(value.neurons);
+                simd.load(&self.numbers_of(value)[row + first..])
+            }
+            Kind::Spikes => {
+                let row = sample * words(value.neurons);
+                let word = self.spikes_of(value)[row + first / WORD_BITS];
+                let fired = simd.to_mask(word >> (first % WORD_BITS));
+                simd.select(fired, simd.splat(1.0), simd.splat(0.0))
+            }
+        }
+    }
+
+    /// As before the first step: all is zero but for these states.
+    pub(super) fn reset(&mut self, initial: &[(Value, Parameter)]) {
+        self.step = 0;
+        self.spikes.iter_mut().for_each(|buffer| buffer.fill(0));
+        self.numbers.iter_mut().for_each(|buffer| buffer.fill(0.0));
+        for (state, parameter) in initial {
+            let row = padded(state.neurons);
+            let plane = &mut self.numbers[state.slot][state.plane * self.samples * row..];
+            for row in plane.chunks_exact_mut(row).take(self.samples) {
+                for (neuron, number) in row.iter_mut().enumerate().take(state.neurons) {
+                    *number = parameter.of(neuron);
+                }
+            }
+        }
+    }
+}
+
+impl Scratch {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Spikes { taps, pixels, line } => {
+                taps.bytes() + size_of::<f32>() * (pixels.len() + line.len())
+            }
+            Self::Numbers {
+                patches,
+                sums,
+                active,
+            } => {
+                let numbers = patches.len() + sums.len() + active.inputs.len();
+                size_of::<f32>() * numbers + 8 * (active.starts.len() + active.nonzero.len())
+            }
+        }
+    }
+}
+
+impl Active {
+    /// Memory for so many rows of so many inputs.
+    pub(super) fn new(rows: usize, inputs: usize) -> Self {
+        let row_words = words(inputs);
+        Self {
+            starts: vec![0; rows + 1],
+            inputs: vec![0; rows * row_words * WORD_BITS + SLACK],
+            nonzero: vec![0; rows * row_words],
+        }
+    }
+
+    /// Lists what is set in rows of so many neurons.
+    #[inline(always)]
+    pub(super) fn list(&mut self, spikes: &[u64], neurons: usize) {
+        let rows = spikes.chunks_exact(words(neurons));
+        for (row, spikes) in rows.enumerate() {
+            self.starts[row + 1] = indices::append(spikes, &mut self.inputs, self.starts[row]);
+        }
+    }
+
+    /// Lists what is not 0 in padded rows of so many numbers.
+    #[inline(always)]
+    pub(super) fn list_nonzero<S: Simd>(&mut self, simd: S, numbers: &[f32], neurons: usize) {
+        let row_words = words(neurons);
+        let rows = self.nonzero.chunks_exact_mut(row_words);
+        for (row, (nonzero, numbers)) in rows.zip(numbers.chunks_exact(padded(neurons))).enumerate()
+        {
+            for (word, numbers) in nonzero.iter_mut().zip(numbers.chunks_exact(WORD_BITS)) {
+                *word = 0;
+                for (v, numbers) in numbers.chunks_exact(S::LANES).enumerate() {
+                    let bits = simd.to_bits(simd.nonzero(simd.load(numbers)));
+                    *word |= bits << (v * S::LANES);
+                }
+            }
+            nonzero[row_words - 1] &= tail_mask(neurons);
+            self.starts[row + 1] = indices::append(nonzero, &mut self.inputs, self.starts[row]);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Networks from files: steps are the kernels of whole sequences, bit by bit.
+
+mod case;
+mod file;
+mod layers;
+mod mutations;
+mod refusals;
+mod sequences;
+mod states;
+mod traces;
