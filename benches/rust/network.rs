@@ -75,6 +75,7 @@ fn steps(criterion: &mut Criterion) {
 }
 
 /// Prints how long single steps take, and how active the layers are.
+#[allow(clippy::print_stdout, reason = "criterion reports no percentiles")]
 fn latencies(isa: Isa, network: &Network, events: &[Vec<u32>]) {
     let mut state = network.state(1).expect("a state");
     let mut times = Vec::with_capacity(STEPS);
