@@ -1,6 +1,7 @@
 """Calls of surrogates, pictures, and what looks at networks or trains them."""
 
 import copy
+import tempfile
 
 import numpy as np
 import torch
@@ -34,6 +35,16 @@ def diagnosed(x):
 def spent(x):
     report = snn.energy(NETWORK, x)
     return report.synops, report.joules
+
+
+def streamed(x):
+    return snn.stream(NETWORK, x, batch=B)(SPIKES[0])
+
+
+def saved(x):
+    with tempfile.NamedTemporaryFile() as file:
+        snn.save_network(NETWORK, file.name, x)
+        return snn.stream(snn.load_network(file.name), batch=B)(SPIKES[0])
 
 
 def rescued(x):
@@ -112,6 +123,9 @@ RUNS = ("fake", "func.grad")
 # A linear layer in front of all takes no other dtypes.
 DTYPES = ("bool", "int8", "uint8", "uint16", "int64", "float64", "bfloat16", "float16")
 
+# What a sample that runs through a network says is what its layers say.
+OF_A_LAYER = "sample|input is|linear"
+
 TOOLS = [
     *(
         Use(kind.__call__, "x", POTENTIALS, kind(), says=kind.__name__)
@@ -135,6 +149,8 @@ TOOLS = [
     # What is the same at all steps costs nothing but the first time.
     Use(snn.energy, "x", SPIKES, spent, OF_A_MODEL, without=(*DTYPES, "func.grad", "expanded")),
     Use(snn.rescue, "x", SPIKES, rescued, OF_A_MODEL, without=(*DTYPES, *RUNS)),
+    Use(snn.stream, "sample", SPIKES[1], streamed, OF_A_LAYER, without=(*DTYPES, "func.grad")),
+    Use(snn.save_network, "sample", SPIKES[1], saved, OF_A_LAYER, without=(*DTYPES, "func.grad")),
     *training(backprop.TBPTT),
     *training(backprop.BPTT),
     *training(backprop.RTRL),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
 from bitspike.graph import GraphError, capture
 from bitspike.ops import network
 from bitspike.spikes.tensor import SpikeTensor
@@ -26,6 +27,7 @@ def network_bytes(
     net: Callable[..., Any], sample: Tensor, kind: Kind | None = None, dt: float = 1e-3
 ) -> bytes:
     """The content of a network file; see `save_network`."""
+    sample = with_values(as_tensor(sample, "sample"), "sample")
     if kind is None:
         packed = isinstance(sample, SpikeTensor)
         kind = "spikes" if packed or bool(((sample == 0) | (sample == 1)).all()) else "numbers"
@@ -62,6 +64,7 @@ def save_network(
         dt: Seconds per step.
 
     Raises:
+        TypeError: for a sample that is no tensor and cannot become one, or has no values.
         GraphError: for a program that is no network of steps, or a call that a file has no word
             for, with the line and the reason.
         ValueError: if the file would not be read, with the reason.
