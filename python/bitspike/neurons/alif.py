@@ -83,7 +83,7 @@ class ALIF(SpikingNeuron):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The parameters of the equation, of which decays are clamped to ``[0, 1]``."""
-        return self.beta.clamp(0, 1), self.rho.clamp(0, 1), self.beta_a
+        return self.beta.clamp(0.0, 1.0), self.rho.clamp(0.0, 1.0), self.beta_a
 
     def forward(self, input_: Tensor, a: Tensor | None = None, mem: Tensor | None = None) -> Result:
         """One step, or a sequence if ``multi_step``."""

@@ -106,7 +106,7 @@ class Alpha(LIF):
             output=output,
             **switches,
         )
-        self._constant("alpha", number(alpha, "alpha").detach().clamp(0, 1), learn_alpha)
+        self._constant("alpha", number(alpha, "alpha").detach().clamp(0.0, 1.0), learn_alpha)
         known = may_be_read(self.alpha) and may_be_read(self.beta)
         if known and bool((self.alpha <= self.beta).any()):
             raise ValueError(
@@ -115,7 +115,7 @@ class Alpha(LIF):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """Both decays, clamped to ``[0, 1]``, and the ``τ`` that follows from them."""
-        alpha, beta = self.alpha.clamp(0, 1), self.beta.clamp(0, 1)
+        alpha, beta = self.alpha.clamp(0.0, 1.0), self.beta.clamp(0.0, 1.0)
         log_alpha = torch.log(alpha)
         return alpha, beta, log_alpha / (torch.log(beta) - log_alpha) + 1
 

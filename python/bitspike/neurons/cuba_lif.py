@@ -85,7 +85,7 @@ class CuBaLIF(LIF):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """Both decays, clamped to ``[0, 1]``, and both gains."""
-        return self.alpha.clamp(0, 1), self.beta.clamp(0, 1), self.w_in, self.r
+        return self.alpha.clamp(0.0, 1.0), self.beta.clamp(0.0, 1.0), self.w_in, self.r
 
     def forward(
         self, input_: Tensor, syn: Tensor | None = None, mem: Tensor | None = None

@@ -77,7 +77,7 @@ class KLIF(LIF):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The decay, clamped to ``[0, 1]``, and ``k``."""
-        return self.beta.clamp(0, 1), self.k
+        return self.beta.clamp(0.0, 1.0), self.k
 
     def forward(self, input_: Tensor, mem: Tensor | None = None) -> Result:
         """One step, or a sequence if ``multi_step``."""

@@ -118,7 +118,7 @@ class LeakyParallel(NeverReset):
                 )
             if not values.is_floating_point():
                 values = values.to(torch.get_default_dtype())
-            values = values.detach().clamp(0, 1)
+            values = values.detach().clamp(0.0, 1.0)
             self.register_buffer("beta", values)
             with torch.no_grad():
                 self._recurrent.copy_(values.reshape(-1, 1))

@@ -116,7 +116,7 @@ class RefractoryLeaky(LIF):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The decay, clamped to ``[0, 1]``, the gain of the input, and the constants."""
-        beta = self.beta.clamp(0, 1)
+        beta = self.beta.clamp(0.0, 1.0)
         gain = 1 - beta if self.decay_input else torch.ones_like(beta)
         return beta, gain, self.v_rest, self.v_reset, self.refractory
 

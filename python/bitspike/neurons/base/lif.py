@@ -71,4 +71,4 @@ class LIF(SpikingNeuron):
 
     def coefficients(self) -> tuple[Tensor, ...]:
         """The parameters of the equation, of which decays are clamped to ``[0, 1]``."""
-        return tuple([held(self, name).clamp(0, 1) for name in self.PARAMETERS])
+        return tuple([held(self, name).clamp(0.0, 1.0) for name in self.PARAMETERS])
