@@ -9,7 +9,7 @@ use crate::tensor::Tensor;
 use crate::view::View;
 use bitspike::Error;
 use bitspike::registry::AnySurrogate;
-use bitspike::stack::{self, Gradients, Layer, Outputs, Reversed};
+use bitspike::stack::{self, Gradients, Layer, LayerGradients, Outputs, Reversed};
 use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -161,18 +161,18 @@ pub(crate) fn stack_backward<'py>(
         .map(|x| Written::of(&x, "the gradient of the spikes that enter"))
         .transpose()?;
     let work = memory.iter().map(|memory| memory.neurons.work()).sum();
-    let mut reversed = Vec::new();
+    let (mut reversed, mut of_layers) = (Vec::new(), Vec::new());
     for (memory, way) in memory.iter().zip(&mut ways) {
         reversed.push(Reversed {
             layer: memory.layer()?,
             surrogate: way.surrogate,
             spikes: &way.spikes,
             last: way.last.as_ref().map(|last| View::all(last)),
-            gradients: Gradients {
-                weights: way.weights.as_deref_mut(),
-                bias: way.bias.as_deref_mut(),
-                initial: slices(&mut way.initial),
-            },
+        });
+        of_layers.push(LayerGradients {
+            weights: way.weights.as_deref_mut(),
+            bias: way.bias.as_deref_mut(),
+            initial: slices(&mut way.initial),
         });
     }
     let (steps, samples, neurons) = shape;
@@ -181,8 +181,12 @@ pub(crate) fn stack_backward<'py>(
         samples,
         neurons,
     };
-    let (spikes, input) = (spikes.strided(), input.as_deref_mut());
+    let gradients = Gradients {
+        layers: of_layers,
+        input: input.as_deref_mut(),
+    };
+    let spikes = spikes.strided();
     run(py, work, move |isa| {
-        stack::backward(isa, shape, reversed, spikes, input, at_a_time)
+        stack::backward(isa, shape, &reversed, spikes, gradients, at_a_time)
     })
 }

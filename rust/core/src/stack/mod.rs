@@ -8,7 +8,7 @@ mod backward;
 mod forward;
 mod samples;
 
-pub use backward::{Gradients, Reversed, backward};
+pub use backward::{Gradients, LayerGradients, Reversed, backward};
 pub use forward::{Outputs, forward};
 
 use crate::Error;

@@ -180,11 +180,8 @@ impl Case {
                 .collect(),
         };
         let last: Vec<_> = (0..self.layers.len()).map(|i| self.of_last(i)).collect();
-        let reversed = found
-            .layers
-            .iter_mut()
-            .enumerate()
-            .map(|(i, [weights, bias, initial])| Reversed {
+        let reversed: Vec<_> = (0..self.layers.len())
+            .map(|i| Reversed {
                 layer: Layer {
                     weights: self.layers[i].weights(self.inputs(i)),
                     bias: self.layers[i].bias.as_deref(),
@@ -193,17 +190,22 @@ impl Case {
                 surrogate: self.surrogate,
                 spikes: &self.entering[i],
                 last: self.last.then(|| vec![rows(&last[i], self.of(i))]),
-                gradients: stack::Gradients {
+            })
+            .collect();
+        let layers = found.layers.iter_mut();
+        let gradients = stack::Gradients {
+            layers: layers
+                .map(|[weights, bias, initial]| stack::LayerGradients {
                     weights: Some(weights),
                     bias: Some(bias),
                     initial: vec![Some(initial)],
-                },
-            })
-            .collect();
+                })
+                .collect(),
+            input: Some(&mut found.input),
+        };
         let upstream = self.upstream();
         let spikes = rows(&upstream, self.of(self.layers.len() - 1));
-        let input = Some(&mut found.input[..]);
-        stack::backward(isa, self.shape, reversed, spikes, input, at_a_time)?;
+        stack::backward(isa, self.shape, &reversed, spikes, gradients, at_a_time)?;
         Ok(found)
     }
 }

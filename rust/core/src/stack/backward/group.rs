@@ -1,34 +1,24 @@
 //! Some samples back through all layers.
 
+use super::reversed::Reversed;
 use super::sums::Sums;
 use crate::matmul::{
     FilteredErrors, Matrix, add_weight_gradient, dense_product, dense_stride,
     gradient_prefers_dense, input_gradient, product,
 };
-use crate::registry::AnySurrogate;
 use crate::sequence::{self, Errors, OutputGradients};
 use crate::simd::{Columns, Isa};
 use crate::spikes;
 use crate::spikes::layout::{padded, words};
-use crate::stack::Layer;
 use crate::stack::samples::{layer_of, rows, starting_at, words_of};
 use crate::tiling::{Shape, Strided};
 use std::ops::Range;
-
-/// What is read of a layer.
-pub(super) struct Pass<'a> {
-    pub(super) layer: Layer<'a>,
-    pub(super) surrogate: AnySurrogate,
-    /// The spikes of all samples that entered it.
-    pub(super) spikes: &'a [u64],
-    pub(super) last: Option<Vec<Strided<'a>>>,
-}
 
 /// Some samples, which share their sums.
 pub(super) struct Group<'a> {
     /// Of the spikes that entered the first layer.
     pub(super) shape: Shape,
-    pub(super) layers: &'a [Pass<'a>],
+    pub(super) layers: &'a [Reversed<'a>],
     /// The gradient of the spikes of the last layer.
     pub(super) upstream: Strided<'a>,
     /// The samples that go through the layers together.
@@ -41,56 +31,70 @@ pub(super) struct Group<'a> {
     pub(super) input: Option<Columns<'a, f32>>,
 }
 
-/// What the layers of a block write, one after another.
+/// What the layers of a block write, one after another: as long as the widest needs it.
 struct Room {
     current: Vec<f32>,
     /// Of the current.
     gradient: Vec<f32>,
-    /// Of the spikes that entered a layer.
-    upstream: Vec<f32>,
     active: Vec<u64>,
     errors: Vec<f32>,
 }
 
+/// The gradient of the spikes that entered a layer, which the layer in front of it reads.
+struct Sent {
+    data: Vec<f32>,
+    /// The length of its rows.
+    stride: usize,
+}
+
 impl Group<'_> {
     pub(super) fn run(mut self, isa: Isa) {
-        let mut room = self.room(isa);
+        let (mut room, mut sent) = self.room(isa);
         for block in self.blocks {
-            // The length of the rows in which the layer behind has left the gradient of its spikes.
-            let mut arrived = None;
             for i in (0..self.layers.len()).rev() {
-                arrived = Some(self.reverse(isa, i, block.clone(), arrived, &mut room));
+                self.reverse(isa, i, block.clone(), &mut room, &mut sent);
             }
-            self.give(block, arrived, &room);
+            self.give(block, &sent);
         }
     }
 
-    /// Room for the widest layer and the largest block.
-    fn room(&self, isa: Isa) -> Room {
+    /// Room for the largest block.
+    fn room(&self, isa: Isa) -> (Room, Sent) {
         let samples = self.blocks.iter().map(Range::len).max().unwrap_or(0);
         let rows = self.shape.steps * samples;
-        let most = |of: &dyn Fn(&Pass<'_>) -> usize| self.layers.iter().map(of).max().unwrap_or(0);
-        let neurons = most(&|pass| pass.layer.neurons.shape.neurons);
-        let listed = self.layers.iter().any(|pass| pass.lists_errors(isa));
-        let listed = if listed { rows } else { 0 };
-        Room {
+        let layers = self.layers.iter();
+        let neurons = layers.clone().map(|pass| pass.layer.neurons.shape.neurons);
+        let neurons = neurons.max().unwrap_or(0);
+        let strides = layers
+            .clone()
+            .map(|pass| dense_stride(isa, pass.layer.inputs()));
+        let listed = if layers.clone().any(|pass| pass.lists_errors(isa)) {
+            rows
+        } else {
+            0
+        };
+        let room = Room {
             current: vec![0.0; rows * neurons],
             gradient: vec![0.0; rows * neurons],
-            upstream: vec![0.0; rows * most(&|pass| dense_stride(isa, pass.layer.inputs()))],
             active: vec![0; listed * words(neurons)],
             errors: vec![0.0; listed * padded(neurons)],
-        }
+        };
+        let sent = Sent {
+            data: vec![0.0; rows * strides.max().unwrap_or(0)],
+            stride: 0,
+        };
+        (room, sent)
     }
 
-    /// Some samples of a layer. Returns the length of the rows of the gradient that it leaves.
+    /// Sends the gradients of some samples back through a layer.
     fn reverse(
         &mut self,
         isa: Isa,
         i: usize,
         samples: Range<usize>,
-        arrived: Option<usize>,
         room: &mut Room,
-    ) -> usize {
+        sent: &mut Sent,
+    ) {
         let pass = &self.layers[i];
         let all = Shape {
             neurons: pass.layer.inputs(),
@@ -108,74 +112,48 @@ impl Group<'_> {
             shape,
             sends: i > 0 || self.input.is_some(),
         };
-        let upstream = match arrived {
-            None => self.upstream.starting_at(samples.start),
-            Some(stride) => rows(&room.upstream, shape, stride),
+        let upstream = if i + 1 == self.layers.len() {
+            self.upstream.starting_at(samples.start)
+        } else {
+            rows(&sent.data, shape, sent.stride)
         };
         let first = self.blocks[0].start;
         let own = (samples.start - first) * shape.neurons..(samples.end - first) * shape.neurons;
         let initial = self.initial[i].iter_mut();
         let initial = initial.map(|out| Some(&mut out.as_mut()?.row(0)[own.clone()]));
-        let neurons = Neurons {
-            current: &mut room.current[..shape.work()],
-            gradient: &mut room.gradient[..shape.work()],
-            active: &mut room.active,
-            errors: &mut room.errors,
-        };
-        let decay = part.neurons(upstream, initial.collect(), neurons);
+        let decay = part.neurons(upstream, initial.collect(), room);
         let gradient = &room.gradient[..shape.work()];
         part.weights(gradient, &mut self.sums[i]);
-        if !part.sends {
-            return 0;
+        if part.sends {
+            let errors = decay.map(|decay| FilteredErrors {
+                shape,
+                active: &room.active[..part.rows() * words(shape.neurons)],
+                values: &room.errors[..part.rows() * padded(shape.neurons)],
+                decay,
+            });
+            sent.stride = part.spikes(gradient, errors, &mut sent.data);
         }
-        let listed = decay.map(|decay| FilteredErrors {
-            shape,
-            active: &room.active[..part.rows() * words(shape.neurons)],
-            values: &room.errors[..part.rows() * padded(shape.neurons)],
-            decay,
-        });
-        part.spikes(gradient, listed, &mut room.upstream)
     }
 
     /// Writes the gradient of the spikes that entered the first layer, if it is wanted.
-    fn give(&mut self, samples: &Range<usize>, stride: Option<usize>, room: &Room) {
-        let (Some(out), Some(stride)) = (&mut self.input, stride) else {
+    fn give(&mut self, samples: &Range<usize>, sent: &Sent) {
+        let Some(out) = &mut self.input else {
             return;
         };
         let inputs = self.shape.neurons;
         let first = samples.start - self.blocks[0].start;
         for row in 0..self.shape.steps * samples.len() {
             let (step, sample) = (row / samples.len(), first + row % samples.len());
-            let from = &room.upstream[row * stride..][..inputs];
+            let from = &sent.data[row * sent.stride..][..inputs];
             out.row(step)[sample * inputs..][..inputs].copy_from_slice(from);
         }
     }
 }
 
-impl Pass<'_> {
-    /// Whether few of the layer's errors may be other than 0, and they make its gradient.
-    fn lists_errors(&self, isa: Isa) -> bool {
-        let shape = self.layer.neurons.shape;
-        let rows = shape.steps * shape.samples;
-        self.last.is_none()
-            && self.surrogate.is_compact()
-            && self.layer.neurons.decay().is_some()
-            && !gradient_prefers_dense(isa, 0.0, rows, self.layer.inputs())
-    }
-}
-
-/// What the neurons of a block write.
-struct Neurons<'a> {
-    current: &'a mut [f32],
-    gradient: &'a mut [f32],
-    active: &'a mut [u64],
-    errors: &'a mut [f32],
-}
-
 /// Some samples of one layer.
 struct Part<'a> {
     isa: Isa,
-    pass: &'a Pass<'a>,
+    pass: &'a Reversed<'a>,
     /// The spikes that entered.
     spikes: Vec<u64>,
     samples: Range<usize>,
@@ -199,22 +177,22 @@ impl Part<'_> {
         &self,
         upstream: Strided<'_>,
         initial: Vec<Option<&mut [f32]>>,
-        to: Neurons<'_>,
+        room: &mut Room,
     ) -> Option<f32> {
         let Self { isa, pass, .. } = *self;
         let (weights, bias) = (pass.layer.weights, pass.layer.bias);
-        let made = product(isa, &self.spikes, self.rows(), weights, bias, to.current);
-        made.expect(CHECKED);
-        let layer = layer_of(&pass.layer.neurons, self.samples.clone(), to.current);
+        let current = &mut room.current[..self.shape.work()];
+        product(isa, &self.spikes, self.rows(), weights, bias, current).expect(CHECKED);
+        let layer = layer_of(&pass.layer.neurons, self.samples.clone(), current);
         let gradients = sequence::Gradients {
-            current: Some(to.gradient),
+            current: Some(&mut room.gradient[..self.shape.work()]),
             initial,
             learned: None,
         };
         if self.sends && pass.lists_errors(isa) {
             let errors = Errors {
-                active: &mut to.active[..self.rows() * words(self.shape.neurons)],
-                values: &mut to.errors[..self.rows() * padded(self.shape.neurons)],
+                active: &mut room.active[..self.rows() * words(self.shape.neurons)],
+                values: &mut room.errors[..self.rows() * padded(self.shape.neurons)],
             };
             let run = sequence::backward_with_errors;
             let decay = run(isa, &layer, pass.surrogate, upstream, gradients, errors);

@@ -7,15 +7,16 @@
 //! share each kernel of one group after another.
 
 mod group;
+mod reversed;
 mod sums;
 
-use super::Layer;
-use crate::registry::AnySurrogate;
+pub use reversed::Reversed;
+
 use crate::simd::Isa;
 use crate::spikes::layout::check_padded;
 use crate::tiling::{Shape, Strided, cut, split_columns};
 use crate::{Error, parallel};
-use group::{Group, Pass};
+use group::Group;
 use std::ops::Range;
 use sums::{Own, Sums};
 
@@ -24,24 +25,18 @@ const GROUPS: usize = 16;
 /// Bytes that the sums of all groups may take for each neuron-step, where two groups take less.
 const BYTES_OF_SUMS: f64 = 0.25;
 
-/// A layer on the way back.
+/// Where the gradients go.
 #[derive(Debug)]
-pub struct Reversed<'a> {
-    /// The layer.
-    pub layer: Layer<'a>,
-    /// What stands in for the derivative of its spikes.
-    pub surrogate: AnySurrogate,
-    /// The spikes that entered it, as bits, `[T, B, words(inputs)]`.
-    pub spikes: &'a [u64],
-    /// The gradients of its states after the last step, `[B, N]`; all are 0 if `None`.
-    pub last: Option<Vec<Strided<'a>>>,
-    /// Where its gradients go.
-    pub gradients: Gradients<'a>,
+pub struct Gradients<'a> {
+    /// Those of each layer.
+    pub layers: Vec<LayerGradients<'a>>,
+    /// That of the spikes that entered the first layer, `[T, B, inputs]`; not computed if `None`.
+    pub input: Option<&'a mut [f32]>,
 }
 
 /// Where the gradients of a layer go; what is `None` is not computed.
 #[derive(Debug, Default)]
-pub struct Gradients<'a> {
+pub struct LayerGradients<'a> {
     /// Of the weights, transposed: `[neurons, inputs]`.
     pub weights: Option<&'a mut [f32]>,
     /// Of the bias.
@@ -55,7 +50,6 @@ pub struct Gradients<'a> {
 /// # Arguments
 /// * `shape`: steps, samples and neurons of the spikes that entered the first layer.
 /// * `spikes`: the gradient of the spikes of the last layer, `[T, B, N]`.
-/// * `input`: where the gradient of the spikes that entered the first layer goes, `[T, B, inputs]`.
 ///
 /// # Errors
 /// If a length does not fit, a view reaches beyond its buffer, or spikes have padding bits set.
@@ -68,7 +62,7 @@ pub struct Gradients<'a> {
 /// use bitspike::registry::{AnySurrogate, NeuronKind};
 /// use bitspike::sequence;
 /// use bitspike::simd::Isa;
-/// use bitspike::stack::{Gradients, Layer, Reversed, backward};
+/// use bitspike::stack::{Gradients, Layer, LayerGradients, Reversed, backward};
 /// use bitspike::tiling::{Shape, Strided};
 ///
 /// let shape = Shape { steps: 1, samples: 1, neurons: 2 };
@@ -92,46 +86,42 @@ pub struct Gradients<'a> {
 ///     surrogate: AnySurrogate::new("boxcar", &[0.5])?,
 ///     spikes: &[0b01],
 ///     last: None,
-///     gradients: Gradients { weights: Some(&mut weights), bias: None, initial: vec![None] },
 /// };
 /// let ones = Strided::constant(&1.0);
-/// backward(Isa::active()?, shape, vec![reversed], ones, Some(&mut input), 1)?;
+/// let gradients = Gradients {
+///     layers: vec![LayerGradients { weights: Some(&mut weights), bias: None, initial: vec![None] }],
+///     input: Some(&mut input),
+/// };
+/// backward(Isa::active()?, shape, &[reversed], ones, gradients, 1)?;
 /// assert_eq!((weights, input), ([1.0, 0.0], [1.0, 3.0]));
 /// # Ok::<(), bitspike::Error>(())
 /// ```
 pub fn backward(
     isa: Isa,
     shape: Shape,
-    layers: Vec<Reversed<'_>>,
+    layers: &[Reversed<'_>],
     spikes: Strided<'_>,
-    input: Option<&mut [f32]>,
+    gradients: Gradients<'_>,
     at_a_time: usize,
 ) -> Result<(), Error> {
-    check(shape, &layers, &spikes, input.as_deref())?;
-    let mut outputs = Vec::new();
-    let mut initial = Vec::new();
-    let layers: Vec<_> = layers
+    check(shape, layers, &spikes, &gradients)?;
+    let (mut outputs, initial): (Vec<_>, Vec<_>) = gradients
+        .layers
         .into_iter()
-        .map(|reversed| {
-            let Gradients {
-                weights,
-                bias,
-                initial: states,
-            } = reversed.gradients;
-            outputs.push(Sums { weights, bias });
-            initial.push(states);
-            Pass {
-                layer: reversed.layer,
-                surrogate: reversed.surrogate,
-                spikes: reversed.spikes,
-                last: reversed.last,
-            }
+        .map(|of| {
+            (
+                Sums {
+                    weights: of.weights,
+                    bias: of.bias,
+                },
+                of.initial,
+            )
         })
-        .collect();
+        .unzip();
     outputs.iter_mut().for_each(Sums::clear);
 
     let blocks: Vec<_> = cut(0..shape.samples, at_a_time.max(1)).collect();
-    let groups = groups(shape, &layers).clamp(1, blocks.len().max(1));
+    let groups = groups(shape, layers).clamp(1, blocks.len().max(1));
     let per_group = blocks.len().div_ceil(groups).max(1);
     let parts: Vec<_> = blocks.chunks(per_group).collect();
     let mut others: Vec<Vec<Own>> = parts
@@ -146,10 +136,10 @@ pub fn backward(
     };
     let row = shape.neurons;
     let of_part = |blocks| columns(blocks, row);
-    let mut input = split_columns(input, shape.samples * row, &parts, of_part);
+    let mut input = split_columns(gradients.input, shape.samples * row, &parts, of_part);
     let mut states: Vec<Vec<_>> = initial
         .into_iter()
-        .zip(&layers)
+        .zip(layers)
         .map(|(states, pass)| {
             let row = pass.layer.neurons.shape.neurons;
             let split = |out| {
@@ -166,7 +156,7 @@ pub fn backward(
     for (&blocks, sums) in parts.iter().zip(std::iter::once(first).chain(own)) {
         jobs.push(Group {
             shape,
-            layers: &layers,
+            layers,
             upstream: spikes,
             blocks,
             sums,
@@ -197,26 +187,28 @@ fn check(
     shape: Shape,
     layers: &[Reversed<'_>],
     spikes: &Strided<'_>,
-    input: Option<&[f32]>,
+    gradients: &Gradients<'_>,
 ) -> Result<(), Error> {
     let Shape {
         steps,
         samples,
         neurons: mut inputs,
     } = shape;
-    if let Some(input) = input {
+    if let Some(input) = &gradients.input {
         Error::check_length("the gradient of spikes", input.len(), &shape.all())?;
     }
-    for reversed in layers {
+    let found = gradients.layers.len();
+    Error::check_length("gradients of layers", found, &[layers.len()])?;
+    for (reversed, of_layer) in layers.iter().zip(&gradients.layers) {
         reversed.layer.check(shape, inputs)?;
         check_padded(reversed.spikes, steps * samples, inputs)?;
         let neurons = reversed.layer.neurons.shape;
         let states = reversed.layer.neurons.neuron.states().len();
-        let Gradients {
+        let LayerGradients {
             weights,
             bias,
             initial,
-        } = &reversed.gradients;
+        } = of_layer;
         if let Some(weights) = weights {
             let lengths = [neurons.neurons, inputs];
             Error::check_length("the gradient of weights", weights.len(), &lengths)?;
@@ -246,7 +238,7 @@ fn check(
 }
 
 /// How many groups have sums of their own: a matter of sizes alone.
-fn groups(shape: Shape, layers: &[Pass<'_>]) -> usize {
+fn groups(shape: Shape, layers: &[Reversed<'_>]) -> usize {
     let neurons = layers.iter().map(|pass| pass.layer.neurons.shape.work());
     let weights = layers.iter().map(|pass| pass.layer.weights.shape());
     let weights: usize = weights.map(|[inputs, neurons]| inputs * neurons).sum();
