@@ -86,7 +86,7 @@ impl Forward<'_, '_> {
         let own = scan.tile_of_row(tile, row);
         let vectors = tile.vectors::<S, FULL>();
         let zero = simd.splat(0.0);
-        let mut y = scan.initial.load::<S, FULL, TILE>(simd, 0, own);
+        let mut y = scan.initial.load_once::<S, FULL, TILE>(simd, own);
         for steps in pieces(scan.shape.steps, tile.width) {
             for t in steps {
                 let decay = scan.decay.load::<S, FULL, TILE>(simd, t, tile);

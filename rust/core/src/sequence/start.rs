@@ -12,10 +12,10 @@ pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     layer: &Layer<'_>,
     tile: Tile,
 ) -> [FiringLanes<S, N>; V] {
-    let threshold: [S::F32; V] = layer.threshold.load::<S, FULL, V>(simd, 0, tile);
+    let threshold: [S::F32; V] = layer.threshold.load_once::<S, FULL, V>(simd, tile);
     let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); V];
     for (k, view) in layer.parameters.iter().enumerate() {
-        let row = view.load::<S, FULL, V>(simd, 0, tile);
+        let row = view.load_once::<S, FULL, V>(simd, tile);
         for (i, parameters) in parameters.iter_mut().enumerate() {
             parameters.as_mut()[k] = row[i];
         }
@@ -35,7 +35,7 @@ pub(super) fn initial<S: Simd, N: Neuron, const FULL: bool>(
 ) -> [N::State<S>; TILE] {
     let mut state = [N::State::<S>::from_fn(|_| simd.splat(0.0)); TILE];
     for (k, view) in layer.initial.iter().enumerate() {
-        let row = view.load::<S, FULL, TILE>(simd, 0, tile);
+        let row = view.load_once::<S, FULL, TILE>(simd, tile);
         for (state, value) in state.iter_mut().zip(row) {
             state.as_mut()[k] = value;
         }

@@ -94,6 +94,16 @@ impl<'a> Strided<'a> {
         self.row(step, tile).load::<S, FULL, V>(simd)
     }
 
+    /// As [`load`](Self::load), for what is read once per tile.
+    #[inline(always)]
+    pub(crate) fn load_once<S: Simd, const FULL: bool, const V: usize>(
+        &self,
+        simd: S,
+        tile: Tile,
+    ) -> [S::F32; V] {
+        self.row(0, tile).load_once::<S, FULL, V>(simd)
+    }
+
     /// Asks for the neurons of a later [`load`](Self::load), if the view differs from step to step.
     #[inline(always)]
     pub(crate) fn prefetch<S: Simd>(&self, simd: S, step: usize, tile: Tile) {
@@ -144,4 +154,26 @@ impl Row<'_> {
             ),
         }
     }
+
+    /// As [`load`](Self::load), for what is read once per tile.
+    #[inline(always)]
+    pub(crate) fn load_once<S: Simd, const FULL: bool, const V: usize>(
+        self,
+        simd: S,
+    ) -> [S::F32; V] {
+        match self {
+            Self::Each(row) if !FULL => partial(simd, row),
+            _ => self.load::<S, FULL, V>(simd),
+        }
+    }
+}
+
+/// A row that is not full, compiled once per instruction set: it is a lot of code, and every loop of
+/// every neuron has several.
+#[inline(never)]
+fn partial<S: Simd, const V: usize>(simd: S, row: &[f32]) -> [S::F32; V] {
+    simd.vectorize(
+        #[inline(always)]
+        || Row::Each(row).load::<S, false, V>(simd),
+    )
 }

@@ -82,7 +82,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         let lanes = lanes::<S, N, FULL, TILE>(simd, self.layer, tile);
         let mut carry = [Carry::<S, N>::new(simd); TILE];
         for (k, view) in self.incoming.last.iter().enumerate() {
-            let row = view.load::<S, FULL, TILE>(simd, 0, tile);
+            let row = view.load_once::<S, FULL, TILE>(simd, tile);
             for (carry, value) in carry.iter_mut().zip(row) {
                 carry.state.as_mut()[k] = value;
             }
@@ -203,7 +203,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         let graded: [S::F32; TILE] = self
             .layer
             .graded_factor
-            .load::<S, FULL, TILE>(simd, 0, tile);
+            .load_once::<S, FULL, TILE>(simd, tile);
         let vectors = tile.vectors::<S, FULL>();
         let past_caches = self.layer.shape.is_past_caches();
         for (i, t) in steps.enumerate().rev() {

@@ -88,11 +88,11 @@ impl<N: Neuron> Job<'_, '_, N> {
         let vectors = tile.vectors::<S, FULL>();
         let (layer, span) = (self.layer, self.span);
         let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL, TILE>(simd, layer, tile);
-        let graded = layer.graded_factor.load::<S, FULL, TILE>(simd, 0, tile);
+        let graded = layer.graded_factor.load_once::<S, FULL, TILE>(simd, tile);
         let mut state = initial::<S, N, FULL>(simd, layer, tile);
         if steps.start > 0 {
             for k in 0..N::STATES.len() {
-                let row = Row::Each(self.carried(tile, k)).load::<S, FULL, TILE>(simd);
+                let row = Row::Each(self.carried(tile, k)).load_once::<S, FULL, TILE>(simd);
                 for (state, value) in state.iter_mut().zip(row) {
                     state.as_mut()[k] = value;
                 }
