@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from bitspike.spikes.gradient import DenseGradient
 from bitspike.spikes.tensor import SpikeTensor
-
-_functorch: Any = torch._C._functorch
-
-
-def is_wanted(grads: Sequence[Tensor | None]) -> bool:
-    """Whether gradients that are computed now must be differentiable, or are batches of them."""
-    if torch.is_grad_enabled() or _functorch.peek_interpreter_stack() is not None:
-        return True
-    return any(x is not None and _functorch.is_legacy_batchedtensor(x) for x in grads)
 
 
 def gradients(

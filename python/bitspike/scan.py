@@ -11,7 +11,7 @@ from bitspike import derivable
 from bitspike.arguments import as_tensor, expect_one_device
 from bitspike.ops import route
 from bitspike.ops import scan as ops
-from bitspike.ops.route import is_traced
+from bitspike.ops.route import gradient_needs_torch, is_traced
 from bitspike.reference_path import leave_kernels
 from bitspike.spikes.dense import DenseSpikes
 from bitspike.spikes.tensor import SpikeTensor
@@ -175,7 +175,7 @@ class _Scan(torch.autograd.Function):
         need = [bool(needed) for needed in ctx.needs_input_grad[:4]]
         native: Any
         upstream: Tensor | None
-        if not is_traced(out) and out.numel() and derivable.is_wanted([grad]):
+        if not is_traced(out) and out.numel() and gradient_needs_torch([grad]):
             native, upstream = _gradients_in_torch, derivable.plain(grad)
         else:
             native, upstream = ops.backward, grad if is_traced(out) else plain_gradient(grad)

@@ -42,6 +42,17 @@ def is_traced(*tensors: Tensor) -> bool:
     return False
 
 
+def gradient_needs_torch(grads: Iterable[Tensor | None]) -> bool:
+    """Whether what is made of these gradients must be differentiable, or they are batches.
+
+    Batches come from ``is_grads_batched=True``, of `torch.autograd.grad` and what is built on it.
+    """
+    functorch = torch._C._functorch
+    if torch.is_grad_enabled() or functorch.peek_interpreter_stack() is not None:
+        return True
+    return any(x is not None and functorch.is_legacy_batchedtensor(x) for x in grads)
+
+
 class Routed(Protocol[_Covariant]):
     """A native call that may go through an operator, and its kernel, which does not."""
 

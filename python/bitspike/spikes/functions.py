@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from bitspike.ops.route import is_watched
 
 from .linear import linear
-from .pooling import max_pool2d
+from .pooling import avg_pool2d, max_pool2d
 from .tensor import SpikeTensor, wrapped
 from .unpacked_view import UnpackedView
 
@@ -98,6 +98,7 @@ def _has_edge(x: Any) -> bool:
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     F.linear: linear,
+    F.avg_pool2d: avg_pool2d,
     F.max_pool2d: max_pool2d,
     Tensor.__getitem__: _getitem,
     Tensor.__iter__: _iterate,

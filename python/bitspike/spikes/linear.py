@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bitspike.ops import matmul
-from bitspike.ops.route import is_traced
+from bitspike.ops.route import gradient_needs_torch, is_traced
 
 from . import errors
 from .tensor import SpikeTensor
@@ -66,8 +66,8 @@ class Linear(torch.autograd.Function):
         words = x.saved_words() if need_weight else x.words
         to_x = _input_gradient(ctx, grad, weight) if need_x else None
         grad = grad.reshape(math.prod(words.shape[:-1]), weight.shape[0])
-        if torch.is_grad_enabled():
-            # With create_graph=True the gradient is made of operations that autograd can record.
+        if gradient_needs_torch([grad]):
+            # Operations that autograd can record, and that know batches of gradients.
             to_weight = grad.t() @ x.flatten(0, -2)
             return to_x, to_weight, grad.sum(0) if ctx.biased else None
         if not need_weight:
@@ -90,7 +90,7 @@ def _input_gradient(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
     listed = errors.take(ctx, grad)
     if listed is not None:
         return matmul.input_gradient(grad, listed, weight)
-    if torch.is_grad_enabled() or is_traced(grad, weight) or grad.dtype is not torch.float32:
+    if gradient_needs_torch([grad]) or is_traced(grad, weight) or grad.dtype is not torch.float32:
         return grad @ weight
     return matmul.dense_input_gradient(grad, weight)
 

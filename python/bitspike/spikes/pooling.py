@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 from torch import Size, Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from bitspike.ops import pooling
-from bitspike.ops.route import is_traced
+from bitspike.ops.route import gradient_needs_torch, is_traced
 
 from .tensor import SpikeTensor, of_words
 from .upstream import plain_gradient
@@ -48,6 +47,14 @@ def max_pool2d(
     return maxima.unflatten(0, input.shape[:-3])
 
 
+def avg_pool2d(input: Any, *options: Any, **named: Any) -> Any:
+    """``F.avg_pool2d`` for a `SpikeTensor` ``[*, C, H, W]``, which counts bits."""
+    pool: Any = F.avg_pool2d
+    if not isinstance(input, SpikeTensor) or input.dim() < 5:
+        return NotImplemented
+    return pool(input.flatten(0, -4), *options, **named).unflatten(0, input.shape[:-3])
+
+
 def packed_sizes(x: Any, window: Any, stride: Any) -> pooling.Sizes | None:
     """The sizes of a pool on packed bits, or None if it has no packed form."""
     if not isinstance(x, SpikeTensor) or x.is_transposed or len(x.features) != 3 or not x.rows:
@@ -79,20 +86,32 @@ class MaxPool(torch.autograd.Function):
         return of_words(maxima, maps, x.dtype, False, last)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
         (x,) = ctx.saved_tensors
         upstream = plain_gradient(grad)
         if upstream is None:
             return None, None
         words, last = x.saved_words(), x.channels_last
+        if gradient_needs_torch([upstream]):
+            return _gradient_in_torch(x.dense(), ctx.sizes, upstream).to(x.dtype), None
         return pooling.max_pool_gradient(words, ctx.sizes, last, upstream).to(x.dtype), None
+
+
+def _gradient_in_torch(spikes: Tensor, sizes: pooling.Sizes, grad: Tensor) -> Tensor:
+    """The gradient of the spikes as torch computes it, for a gradient that autograd records."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        rows = spikes.float().flatten(0, -4).requires_grad_()
+        maxima = F.max_pool2d(rows, sizes.window, sizes.stride)
+        grad = grad.reshape(maxima.shape)
+        (to_rows,) = torch.autograd.grad(maxima, rows, grad, create_graph=again)
+    return to_rows.reshape(spikes.shape)
 
 
 # Operations below autograd, for the table.
 
 
-def avg_pool2d(
+def means(
     x: SpikeTensor,
     window: list[int],
     stride: list[int] | None = None,
@@ -109,7 +128,7 @@ def avg_pool2d(
     return (sums / (divisor or math.prod(sizes.window))).to(x.dtype)
 
 
-def avg_pool2d_backward(grad: Tensor, x: Any, *args: Any) -> Any:
+def means_backward(grad: Tensor, x: Any, *args: Any) -> Any:
     if isinstance(grad, SpikeTensor) or x.dim() < 4:
         return NotImplemented
     # Only the shape of the spikes counts, so that they need not be unpacked.

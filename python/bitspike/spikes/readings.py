@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from bitspike.ops import spikes
+from bitspike.ops.route import gradient_needs_torch
 
 
 class Counts(Function):
@@ -43,7 +44,9 @@ class SpikeTimes(Function):
         return times
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (times,) = ctx.saved_tensors
+        if gradient_needs_torch([grad]):
+            steps = torch.arange(ctx.steps).view(-1, *[1] * (times.dim() - 1))
+            return -(grad[:, None] * (times[:, None] == steps)).sum(0), None
         return spikes.spike_times_gradient(times, grad, ctx.steps), None

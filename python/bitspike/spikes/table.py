@@ -167,8 +167,8 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     aten.linear.default: linear.aten_linear,
     aten.convolution.default: conv.convolution,
     aten.convolution_backward.default: conv.convolution_backward,
-    aten.avg_pool2d.default: pooling.avg_pool2d,
-    aten.avg_pool2d_backward.default: pooling.avg_pool2d_backward,
+    aten.avg_pool2d.default: pooling.means,
+    aten.avg_pool2d_backward.default: pooling.means_backward,
 }
 
 _ANY_ORDER = frozenset(

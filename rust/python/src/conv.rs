@@ -4,7 +4,7 @@ use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::tensor::Tensor;
 use bitspike::conv::{self, Convolution, Order, Orders, Windows};
-use bitspike::spikes::count;
+use bitspike::spikes::density;
 use pyo3::prelude::*;
 
 /// Maps and windows as Python describes them: `([planes, height, width], window, stride)`.
@@ -204,8 +204,7 @@ pub(crate) fn convolve_prefers_dense(
     let (words, weight) = (&*words, weight.as_deref().unwrap_or_default());
     run(py, words.len() + weight.len(), move |isa| {
         let neurons = conv.channels * conv.size[0] * conv.size[1];
-        let elements = rows.saturating_mul(neurons).max(1);
-        let density = count(isa, words) as f64 / elements as f64;
+        let density = density(isa, words, rows.saturating_mul(neurons));
         conv::prefers_dense(isa, density, rows, conv, weight)
     })
 }

@@ -4,7 +4,7 @@ use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
 use crate::tensor::Tensor;
 use bitspike::matmul::{self, FilteredErrors, Matrix};
-use bitspike::spikes::count;
+use bitspike::spikes::density;
 use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -94,8 +94,7 @@ pub(crate) fn prefers_dense(
     let spikes = spikes.map(|x| Memory::of(&x, "spikes")).transpose()?;
     let spikes = spikes.as_deref().unwrap_or_default();
     run(py, spikes.len(), move |isa| {
-        let elements = rows.saturating_mul(inputs).max(1);
-        let density = count(isa, spikes) as f64 / elements as f64;
+        let density = density(isa, spikes, rows.saturating_mul(inputs));
         Ok(matmul::prefers_dense(isa, density, rows, outputs))
     })
 }
@@ -146,8 +145,7 @@ pub(crate) fn gradient_prefers_dense(
     let active = active.map(|x| Memory::of(&x, "active")).transpose()?;
     let active = active.as_deref().unwrap_or_default();
     run(py, active.len(), move |isa| {
-        let elements = rows.saturating_mul(weights[0]).max(1);
-        let share = count(isa, active) as f64 / elements as f64;
+        let share = density(isa, active, rows.saturating_mul(weights[0]));
         Ok(matmul::gradient_prefers_dense(isa, share, rows, weights[1]))
     })
 }

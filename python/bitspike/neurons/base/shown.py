@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bitspike import derivable
 from bitspike.ops.call import Call
-from bitspike.ops.route import is_traced
+from bitspike.ops.route import gradient_needs_torch, is_traced
 from bitspike.spikes.upstream import plain_gradient
 
 from .saving import as_tensors, saved
@@ -61,7 +61,7 @@ def gradients(
     if is_traced(values[0]):
         # torch does not know yet of which type a gradient will be.
         found = native(call, as_tensors(values), need, grads)
-    elif derivable.is_wanted(grads):
+    elif gradient_needs_torch(grads):
         tensors = as_tensors(values)[: len(need)]
         found = derivable.gradients(partial(specification, call), tensors, need, grads)
     else:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bitspike import derivable
 from bitspike.neurons.base.saving import save, saved
+from bitspike.ops.route import gradient_needs_torch
 from bitspike.spikes.tensor import SpikeTensor, of_words
 
 from ._backward import gradients
@@ -77,7 +78,7 @@ class _Function(torch.autograd.Function):
         x, *others = saved(ctx)
         values, words = others[: len(need) - 1], others[len(need) - 1 :]
         found: list[Tensor | None]
-        if derivable.is_wanted(grads):
+        if gradient_needs_torch(grads):
             inputs = [x, *values]
             tensors = [v if isinstance(v, Tensor) else None for v in inputs]
             found = derivable.gradients(_specification(stack, inputs), tensors, need, grads)

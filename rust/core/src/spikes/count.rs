@@ -39,6 +39,12 @@ pub fn count(isa: Isa, words: &[u64]) -> u64 {
     counts.iter().sum()
 }
 
+/// The share of bits that are set among `elements`, which the words hold; 0 if there are none.
+#[must_use]
+pub fn density(isa: Isa, words: &[u64], elements: usize) -> f64 {
+    count(isa, words) as f64 / elements.max(1) as f64
+}
+
 #[inline(always)]
 fn count_words(words: &[u64]) -> u64 {
     words.iter().map(|word| u64::from(word.count_ones())).sum()

@@ -11,7 +11,7 @@
 //! | `[R, K]` bits | `[K, R]` bits | [`transpose`](fn@transpose) |
 //! | rows of `B·N` bits | rows of `N` bits | [`cut_rows`] |
 //! | rows `[C, P]` of bits | rows `[P, C]` of bits | [`swap_axes`] |
-//! | bits | how many are set | [`count`](fn@count), [`count_rows`], [`count_axis`] |
+//! | bits | how many are set | [`count`](fn@count), [`count_rows`], [`count_axis`], [`density`] |
 //! | bits | times of the first, second, … spike | [`spike_times`] |
 //! | bits | positions of the set ones, and back | [`to_indices`], [`from_indices`] |
 //! | bits | `(t, b, n)` of each spike, and back | [`to_events`], [`from_events`] |
@@ -29,7 +29,7 @@ pub(crate) mod swap;
 mod times;
 mod transpose;
 
-pub use count::{count, count_axis, count_rows};
+pub use count::{count, count_axis, count_rows, density};
 pub use events::{from_events, to_events};
 pub use indices::{from_indices, to_indices};
 pub use pack::{Bf16, Element, F16, pack, unpack};

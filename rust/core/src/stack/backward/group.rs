@@ -237,8 +237,7 @@ impl Part<'_> {
         let inputs = self.pass.layer.inputs();
         let weights = self.pass.layer.weights.transposed();
         if let Some(errors) = errors {
-            let active = spikes::count(self.isa, errors.active) as f64;
-            let share = active / self.shape.work().max(1) as f64;
+            let share = spikes::density(self.isa, errors.active, self.shape.work());
             if !gradient_prefers_dense(self.isa, share, self.rows(), inputs) {
                 let out = &mut out[..self.rows() * inputs];
                 if input_gradient(self.isa, errors, weights, out).expect(CHECKED) {
