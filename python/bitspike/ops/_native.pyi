@@ -6,12 +6,15 @@ from typing import Any, final
 from torch import Tensor
 
 from bitspike.ops.conv import Convolution as _Convolution
+from bitspike.ops.events import Layer as _EventLayer
+from bitspike.ops.events import Trains as _Trains
 from bitspike.ops.pooling import Sizes as _Sizes
 from bitspike.ops.recurrent import FeedbackArguments as _Feedback
 from bitspike.ops.scan import ScanArguments as _Scan
 from bitspike.ops.sequence import LayerArguments as _Layer
 
 __all__ = [
+    "Fired",
     "Network",
     "NetworkState",
     "bernoulli",
@@ -22,6 +25,8 @@ __all__ = [
     "count_axis",
     "describe",
     "error_decay",
+    "events_backward",
+    "events_forward",
     "force_isa",
     "from_events",
     "install_torch_pool",
@@ -234,3 +239,23 @@ class NetworkState:
     def reset(self) -> None: ...
     def save(self) -> bytes: ...
     def restore(self, data: bytes) -> None: ...
+
+@final
+class Fired:
+    def __len__(self) -> int: ...
+    def write(self, starts: Tensor, times: Tensor, neurons: Tensor, slopes: Tensor) -> None: ...
+
+def events_forward(layer: _EventLayer, inputs: _Trains) -> Fired: ...
+def events_backward(
+    layer: _EventLayer,
+    inputs: _Trains,
+    fired: _Trains,
+    slopes: Tensor,
+    upstream: Tensor,
+    *,
+    weights: Tensor | None,
+    delays: Tensor | None,
+    times: Tensor | None,
+    recurrent_weights: Tensor | None,
+    recurrent_delays: Tensor | None,
+) -> None: ...

@@ -82,6 +82,12 @@ pub enum Error {
         /// The neuron's name.
         neuron: &'static str,
     },
+    /// The spikes of a sample are not in the order of their times, or a time is not finite.
+    #[error("the times of the spikes of sample {sample} must be finite and ascend")]
+    Unordered {
+        /// Its number.
+        sample: usize,
+    },
     /// What is said of the last step is asked of a sequence without steps.
     #[error("a sequence of no steps has no last spikes")]
     NoSteps,

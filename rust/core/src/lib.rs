@@ -14,6 +14,8 @@ extern crate alloc;
 
 pub mod conv;
 mod error;
+#[cfg(feature = "std")]
+pub mod events;
 mod math;
 pub mod matmul;
 #[cfg(feature = "runtime")]
