@@ -151,14 +151,14 @@ def export_onnx(
         GraphError: likewise.
 
     Example:
-        >>> import torch, bitspike as snn, onnxruntime, tempfile
+        >>> import numpy, onnxruntime, torch, bitspike as snn, tempfile
         >>> path = tempfile.mkdtemp() + "/step.onnx"
         >>> snn.export_onnx(snn.Leaky(beta=0.5, init_hidden=True), torch.zeros(1, 1), path)
         >>> model = onnxruntime.InferenceSession(path)
-        >>> step = {"x": [[1.5]], "Leaky.mem": [[0.0]]}
-        >>> step = {name: np.array(x, dtype="float32") for name, x in step.items()}
-        >>> model.run(["y", "Leaky.mem.next"], step)
-        [array([[1.]], dtype=float32), array([[1.5]], dtype=float32)]
+        >>> x, mem = numpy.array([[[1.5]], [[0.0]]], dtype="float32")
+        >>> spikes, mem = model.run(["y", "Leaky.mem.next"], {"x": x, "Leaky.mem": mem})
+        >>> spikes.item(), mem.item()
+        (1.0, 1.5)
     """
     try:
         import_module("onnxscript")
