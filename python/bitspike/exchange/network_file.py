@@ -55,7 +55,8 @@ def save_network(
     whose neurons keep their states (``init_hidden=True``), of a loop over time, or of a sequence
     that its neurons take whole (``multi_step=True``). The file holds one step of it: a graph as
     JSON, weights, and some steps of random input with what the network makes of them, for
-    `verify`. Other readers of safetensors open it as well.
+    `verify`. Other readers of safetensors open it as well. Batch normalisations in eval mode are
+    folded into the linear layers and convolutions in front of them, which rounds once more.
 
     Args:
         net: An ``nn.Module``, or a function that calls modules, in eval mode.
