@@ -1,6 +1,7 @@
 """Networks that come back from files as modules."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 import bitspike as snn
 from bitspike import surrogate
+from bitspike.ops import network as native
 from helpers.cases import CASES
 from helpers.exact import exact
 
@@ -149,9 +151,36 @@ def test_neurons_come_back_or_say_why_not(case, path):
         torch.testing.assert_close(a * 1, b, rtol=1e-5, atol=1e-6)
 
 
+def test_ops_that_python_does_not_write(path):
+    firing = {"reset": "subtract", "reset_delay": True, "fire_at": "gt", "order": "integrate_first"}
+    firing |= {"recurrent": None, "state": ["mem"], "initial": [0]}
+    maps = {"kernel": [2, 2], "stride": [2, 1]}
+    graph = {
+        "dt": 1e-3,
+        "inputs": [{"name": "in", "shape": [1, 4, 3], "kind": "numbers"}],
+        "previous": [],
+        "ops": [
+            {"op": "sumpool", "in": "in", "out": "sums", **maps},
+            {"op": "threshold", "in": "sums", "out": "bits", "threshold": "t", "fire_at": "gt"},
+            {"op": "flatten", "in": "bits", "out": "flat"},
+            {"op": "sumpool", "in": "bits", "out": "again", "kernel": [1, 2], "stride": [1, 2]},
+            {"op": "linear", "in": "flat", "out": "current", "weight": "w", "bias": None},
+            {"op": "if", "in": "current", "out": "spikes", "threshold": 1.5, **firing},
+        ],
+        "outputs": ["spikes", "mem", "again"],
+    }
+    tensors = {"w": torch.tensor([[1.0, 0.5, -0.25, 0.75]]), "t": torch.tensor([[0.5, 1.0]])}
+    path.write_bytes(native.write(json.dumps(graph), tensors))
+    file, x = snn.load_network(path), (torch.rand(10, 3, 1, 4, 3) * 4).round() / 8
+    expected = streamed(file, x)
+    assert expected[0].any() and expected[2].any()
+    with torch.no_grad():
+        for a, b in zip(file.module()(x), expected, strict=True):
+            assert torch.equal(a * 1, b)
+
+
 def test_other_numbers_than_a_class_can_have_are_refused(path):
     from bitspike.exchange import network_file as content
-    from bitspike.ops import network as native
 
     snn.save_network(snn.Leaky(beta=0.5, init_hidden=True), path, torch.ones(1, 2))
     graph, tensors = content._content(path.read_bytes())
