@@ -177,6 +177,7 @@ class Padded(nn.Module):
                 norm.running_mean.copy_(torch.linspace(-0.5, 0.25, len(norm.running_mean)))
                 norm.running_var.fill_(4 - 1e-5)  # the square root of which, with eps, is 2
             self.norm.weight.copy_(torch.tensor([1.0, 2.0, -1.0, 4.0]))
+            self.norm2.bias.copy_(torch.linspace(0.5, 2.5, 5))
             self.graded.weights.copy_(torch.tensor([[0.5], [1.0], [2.0]]))
 
     def forward(self, x):

@@ -18,18 +18,12 @@ from bitspike.layers.folding import folded
 from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.recurrent import Recurrent
 
-from . import neuron_ops
+from . import map_ops, neuron_ops
 from .steps import Previous, Step
 
 _ADDS = ("add", "radd", "iadd")
 _MULTIPLIES = ("mul", "rmul", "multiply")
 _RESHAPES = ("flatten", "reshape", "view")
-_POOLS: dict[str, Any] = {
-    "max_pool1d": nn.MaxPool1d,
-    "max_pool2d": nn.MaxPool2d,
-    "avg_pool1d": nn.AvgPool1d,
-    "avg_pool2d": nn.AvgPool2d,
-}
 _PASSES = ("getitem", "unbind", "select", "detach", "contiguous", "float", "clone", "unsqueeze")
 
 
@@ -44,6 +38,7 @@ class Description:
         """
         self.tensors: dict[str, Tensor] = {}
         self._step = step
+        self.leading = step.leading
         self._ops: list[dict[str, Any]] = []
         self._previous: list[dict[str, Any]] = []
         self._names: dict[Value, str] = {step.input: "x"}
@@ -87,7 +82,7 @@ class Description:
         if isinstance(value, Previous):
             name = self._named(value.output)
             kind = "spikes" if name.endswith(neuron_ops.SPIKES) else "numbers"
-            return self.previous(name, list(value.output.shape[self._step.leading :]), kind)
+            return self.previous(name, list(value.output.shape[self.leading :]), kind)
         if isinstance(value, Value) and value in self._names:
             return self._names[value]
         line = node.line if node is not None else ""
@@ -127,7 +122,7 @@ class Description:
         if neuron in self._neurons:
             raise GraphError(f"{node.name} is called more than once in a step", node.line)
         self._neurons.add(neuron)
-        shape = list(node.outputs[0].shape[self._step.leading :])
+        shape = list(node.outputs[0].shape[self.leading :])
         try:
             neuron_ops.add(self, node.name, neuron, current, shape)
         except GraphError as error:
@@ -140,7 +135,7 @@ class Description:
         reason = ""
         if norm.training or norm.running_var is None:
             reason = "takes its statistics from the batch; call eval() first"
-        elif module is None or calls > 1 or self._reads[x] > 1 or self._step.leading > 1:
+        elif module is None or calls > 1 or self._reads[x] > 1 or self.leading > 1:
             reason = "follows no linear layer or convolution of its own, into which it would go"
         if reason:
             raise GraphError(f"{node.name} {reason}", node.line)
@@ -187,14 +182,14 @@ class Description:
     ) -> dict[str, Any] | None:
         """The op of a torch function; None for one that changes nothing."""
         name, out = node.name, node.outputs[0]
-        lead = self._step.leading
+        lead = self.leading
         if name in _PASSES or (name in ("dropout", "dropout1d", "dropout2d") and not node.draws):
             return None
-        if name in _POOLS and len(values) == 1:
-            module = _POOLS[name](*args[1:], **kwargs)
-            return self._pool(node, module, self._named(values[0], node))
+        if name in map_ops.POOLS and len(values) == 1:
+            module = map_ops.POOLS[name](*args[1:], **kwargs)
+            return map_ops.pool(self, node, module, self._named(values[0], node))
         if name == "pad" and len(values) == 1:
-            return self._border(node, self._named(values[0], node), *args[1:], **kwargs)
+            return map_ops.border(self, node, self._named(values[0], node), *args[1:], **kwargs)
         if name in _RESHAPES and len(values) == 1 and len(out.shape) == lead + 1:
             return {"op": "flatten", "in": self._named(values[0], node)}
         if (
@@ -225,60 +220,6 @@ class Description:
             "bias": None if bias is None else self.tensor(f"{path}.bias", bias),
         }
 
-    def _conv(self, node: Node, module: Any, x: str) -> dict[str, Any]:
-        if module.padding_mode != "zeros" or isinstance(module.padding, str):
-            raise GraphError(
-                f"{node.name} has padding that a network file has no word for", node.line
-            )
-        return {
-            "op": f"conv{len(module.kernel_size)}d",
-            "in": x,
-            **self.weights(node.name, module),
-            "stride": list(module.stride),
-            "padding": list(module.padding),
-            "dilation": list(module.dilation),
-            "groups": module.groups,
-        }
-
-    def _pool(self, node: Node, module: Any, x: str) -> dict[str, Any]:
-        axes = len(node.outputs[0].shape) - self._step.leading - 1
-        kernel, stride, padding = (
-            list(size) if isinstance(size, tuple) else [size] * axes
-            for size in (module.kernel_size, module.stride, module.padding)
-        )
-        plain = not module.ceil_mode and getattr(module, "divisor_override", None) is None
-        largest = isinstance(module, nn.MaxPool1d | nn.MaxPool2d)
-        spikes = self.kinds[x] == "spikes"
-        if largest:
-            plain = plain and not module.return_indices and module.dilation in (1, (1,) * axes)
-        elif any(padding):
-            plain = plain and module.count_include_pad
-        if not plain:
-            raise GraphError(f"{node.name}, {module}, has no op in a network file", node.line)
-        op = ("orpool" if spikes else "maxpool") if largest else "avgpool"
-        if any(padding):
-            x = self._padded(node, x, padding, -math.inf if op == "maxpool" else 0.0)
-        return {"op": op, "in": x, "kernel": kernel, "stride": stride}
-
-    def _border(
-        self, node: Node, x: str, pad: Any, mode: str = "constant", value: float | None = None
-    ) -> dict[str, Any]:
-        axes = len(node.outputs[0].shape) - self._step.leading - 1
-        sides = list(reversed(pad[::2])), list(reversed(pad[1::2]))
-        if mode != "constant" or sides[0] != sides[1] or len(sides[0]) != axes:
-            raise GraphError(f"{node.name} makes no border that is alike on both sides", node.line)
-        number = self.number(f"{self.fresh(node.name)}.value", torch.tensor([value or 0.0]))
-        return {"op": "pad", "in": x, "padding": sides[0], "value": number}
-
-    def _padded(self, node: Node, x: str, padding: list[int], border: float) -> str:
-        """Feature maps amid a border."""
-        out = self.fresh(f"{node.name}.padded")
-        value = self.number(f"{out}.value", torch.tensor([border]))
-        self.add(
-            {"op": "pad", "in": x, "out": out, "padding": padding, "value": value}, self.kinds[x]
-        )
-        return out
-
     def _delay(self, node: Node, module: Any, x: str) -> dict[str, Any] | None:
         steps = float(module.delay.reshape(-1)[0])
         if module.kernel != "linear" or not bool((module.delay == steps).all()) or steps % 1:
@@ -286,7 +227,7 @@ class Description:
         return {"op": "delay", "in": x, "steps": int(steps)} if steps else None
 
     def _flatten(self, node: Node, module: Any, x: str) -> dict[str, Any]:
-        if len(node.outputs[0].shape) != self._step.leading + 1:
+        if len(node.outputs[0].shape) != self.leading + 1:
             raise GraphError(f"{node.name} does not flatten all axes of a sample", node.line)
         return {"op": "flatten", "in": x}
 
@@ -303,12 +244,12 @@ class Description:
 
 _MODULES: dict[type, Any] = {
     nn.Linear: Description._linear,
-    nn.Conv1d: Description._conv,
-    nn.Conv2d: Description._conv,
-    nn.AvgPool1d: Description._pool,
-    nn.AvgPool2d: Description._pool,
-    nn.MaxPool1d: Description._pool,
-    nn.MaxPool2d: Description._pool,
+    nn.Conv1d: map_ops.conv,
+    nn.Conv2d: map_ops.conv,
+    nn.AvgPool1d: map_ops.pool,
+    nn.AvgPool2d: map_ops.pool,
+    nn.MaxPool1d: map_ops.pool,
+    nn.MaxPool2d: map_ops.pool,
     nn.Flatten: Description._flatten,
     SynapticDelay: Description._delay,
     GradedSpikes: Description._graded,

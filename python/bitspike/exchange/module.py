@@ -36,7 +36,9 @@ class FileNetwork(nn.Module):
         self.outputs: tuple[str, ...] = tuple(graph["outputs"])
         self._previous = {x["name"]: tuple(x["shape"]) for x in graph["previous"]}
         back = {op.get("recurrent") for op in graph["ops"]}
-        self._ops: list[Op] = [op for op in graph["ops"] if op["out"] not in back]
+        self._ops: list[Op] = [
+            parts.with_numbers(op) for op in graph["ops"] if op["out"] not in back
+        ]
         feedback = {op["out"]: op for op in graph["ops"] if op["out"] in back}
         for op in self._ops:
             for path, part in parts.of(op, feedback):
@@ -105,7 +107,7 @@ def _sum(net: FileNetwork, op: Op, x: Tensor) -> Tensor:
 
 def _pad(net: FileNetwork, op: Op, x: Tensor) -> Tensor:
     sides = [size for size in reversed(op["padding"]) for _ in range(2)]
-    return F.pad(x, sides, value=float(net.number(op["value"])))
+    return F.pad(x, sides, value=op["value"])
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {

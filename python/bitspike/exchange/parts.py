@@ -57,9 +57,13 @@ class Parts:
             yield path, SynapticDelay(max_delay=op["steps"], delay=float(op["steps"]))
         elif "weight" in op:
             yield path, self._product(op)
-        for key in ("factor", "threshold", "value"):
+        for key in ("factor", "threshold"):
             if kind not in _NEURONS and isinstance(op.get(key), str):
                 yield op[key], self._tensors[op[key]]
+
+    def with_numbers(self, op: Op) -> Op:
+        """An op with numbers in the place of tensors that cannot be anything else."""
+        return {**op, "value": float(self._number(op["value"]))} if op["op"] == "pad" else op
 
     def _product(self, op: Op) -> nn.Module:
         weight = self._tensors[op["weight"]]
