@@ -135,8 +135,8 @@ def export_onnx(
     states; the outputs ``y``, or ``y0, y1, ...``, and after the states with ``.next`` behind. The
     states before the first step are zeros for most neurons; `export_step` tells all of them.
 
-    ONNX Runtime fires the same spikes for the same membranes. Its products add in an order of their
-    own, so that membranes agree within rounding.
+    Under ONNX Runtime, neurons of multiplications and additions alone have the bits that they have
+    here. Its products add in an order of their own, and its exponentials are others.
 
     Args:
         net: As for `export_step`.
