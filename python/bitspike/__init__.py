@@ -21,6 +21,8 @@ from bitspike import utils as utils
 from bitspike.analysis import diagnose as diagnose
 from bitspike.analysis import energy as energy
 from bitspike.analysis import rescue as rescue
+from bitspike.exchange import export_onnx as export_onnx
+from bitspike.exchange import export_step as export_step
 from bitspike.exchange import load_network as load_network
 from bitspike.exchange import save_network as save_network
 from bitspike.exchange import verify as verify

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -160,6 +161,8 @@ class _Exported:
     """
 
     _of: ClassVar[weakref.WeakKeyDictionary[HiddenState, _Exported]] = weakref.WeakKeyDictionary()
+    _not_of: ClassVar[set[HiddenState]] = set()
+    """Those that `states_put_back` keeps clean."""
 
     def __init__(self, export: Any) -> None:
         self.export = weakref.ref(export)
@@ -168,13 +171,27 @@ class _Exported:
     @classmethod
     def of(cls, module: HiddenState) -> _Exported | None:
         """The states of this module in the present export; None outside of one."""
-        if not is_exporting() or torch.compiler.is_dynamo_compiling():
+        if not is_exporting() or torch.compiler.is_dynamo_compiling() or module in cls._not_of:
             return None
         export = torch._guards.TracingContext.try_get()
         found = cls._of.get(module)
         if found is None or found.export() is not export:
             found = cls._of[module] = cls(export)
         return found
+
+
+@contextmanager
+def states_put_back(modules: Collection[HiddenState]) -> Iterator[None]:
+    """Modules keep states as usual, under ``torch.export`` too, and get the old ones back."""
+    before = [(module, module._hidden_state()) for module in modules]
+    _Exported._not_of.update(modules)
+    try:
+        yield
+    finally:
+        _Exported._not_of.difference_update(modules)
+        for module, states in before:
+            for name, state in states.items():
+                object.__setattr__(module, name, state)
 
 
 def savable(state: Tensor) -> Tensor:

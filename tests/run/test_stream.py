@@ -160,9 +160,74 @@ def test_neurons_that_take_whole_sequences():
     assert torch.equal(of_steps(stream, x), expected.dense())
 
 
+class Padded(nn.Module):
+    """Pools with borders, a normalisation that is folded, graded spikes."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4)
+        self.largest = nn.MaxPool2d(3, stride=2, padding=1)
+        self.lif1 = snn.Leaky(beta=0.5, init_hidden=True)
+        self.any, self.mean = nn.MaxPool2d(2, padding=1), nn.AvgPool2d(2, stride=1, padding=1)
+        self.graded, self.drop = snn.GradedSpikes(3), snn.TimeDropout(0.5)
+        self.fc, self.norm2 = nn.Linear(36, 5), nn.BatchNorm1d(5)
+        self.lif2 = snn.Leaky(beta=0.5, init_hidden=True)
+        with torch.no_grad():
+            for norm in (self.norm, self.norm2):
+                norm.running_mean.copy_(torch.linspace(-0.5, 0.25, len(norm.running_mean)))
+                norm.running_var.fill_(4 - 1e-5)  # the square root of which, with eps, is 2
+            self.norm.weight.copy_(torch.tensor([1.0, 2.0, -1.0, 4.0]))
+            self.norm2.bias.copy_(torch.linspace(0.5, 2.5, 5))
+            self.graded.weights.copy_(torch.tensor([[0.5], [1.0], [2.0]]))
+
+    def forward(self, x):
+        x = self.lif1(self.largest(self.norm(self.conv(x))))
+        x = self.drop(self.graded(self.mean(self.any(x))))
+        return self.lif2(self.norm2(self.fc(x.flatten(1))))
+
+
+def test_borders_of_pools_and_normalisations():
+    net, x = exact(Padded()), spikes(1, 8, 8)
+    stream = snn.stream(net, x[0], BATCH)
+    utils.reset(net)
+    with torch.no_grad():
+        expected = torch.stack([net(step) for step in x])
+    assert expected.sum() > 0
+    assert torch.equal(of_steps(stream, x), expected)
+    torch.testing.assert_close(stream.read("lif2.mem"), net.lif2.mem, rtol=1e-6, atol=1e-6)
+
+
+def test_normalisations_that_cannot_be_folded_are_refused():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.norm = nn.Linear(3, 3), nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            x = self.fc(x)
+            return x + self.norm(x)
+
+    x = torch.ones(2, 3)
+    for net, match in (
+        (Twice().eval(), "norm follows no linear layer or convolution of its own"),
+        (nn.Sequential(nn.BatchNorm1d(3)).eval(), "0 follows no linear layer"),
+        (Twice(), r"takes its statistics from the batch; call eval\(\)"),
+        (nn.Sequential(nn.AvgPool1d(2, padding=1, count_include_pad=False)), "has no op"),
+    ):
+        sample = x if "op" not in match else torch.ones(2, 3, 4)
+        with pytest.raises(snn.graph.GraphError, match=match):
+            snn.stream(net, sample)
+
+
 NEURONS = {
     "Leaky": lambda **k: snn.Leaky(beta=torch.tensor([0.5, 0.75, 0.9]), **k),
     "immediate": lambda **k: snn.Leaky(beta=0.9, reset_delay=False, **k),
+    "graded": lambda **k: snn.Leaky(
+        beta=0.9, graded_spikes_factor=torch.tensor([0.5, 2.0, 3.0]), **k
+    ),
+    "fire first": lambda **k: snn.Synaptic(
+        alpha=0.5, beta=0.9, order="fire_first", graded_spikes_factor=2.0, **k
+    ),
     "IF": lambda **k: snn.IF(**k),
     "Lapicque": lambda **k: snn.Lapicque(beta=0.8, **k),
     "Synaptic": lambda **k: snn.Synaptic(alpha=0.7, beta=0.9, **k),
@@ -241,7 +306,6 @@ def test_what_cannot_run_without_torch_is_refused_by_name():
     x = torch.ones(2, 3)
     for net, match in (
         (snn.Leaky(beta=0.9, inhibition=snn.KWTA(1), init_hidden=True), "inhibition"),
-        (snn.Leaky(beta=0.9, graded_spikes_factor=2, init_hidden=True), "graded"),
         (snn.Leaky(beta=0.9, fire_at="ge", init_hidden=True), "fire_at"),
         (nn.Sequential(nn.Dropout(0.5), snn.Leaky(beta=0.9, init_hidden=True)), "eval"),
         (nn.Sequential(nn.LSTM(3, 3)), "LSTM"),

@@ -53,6 +53,20 @@ def test_readme_has_at_most_120_short_lines():
     assert not [line for line in lines if len(line) > 120 and line[0] != "|"]
 
 
+def test_two_lines_of_a_snntorch_program_change():
+    (block,) = (x for x in python_blocks(README) if "import snntorch" in x)
+    theirs, changed = re.subn(r"(?m)^.*# was: (.*)$", r"\1", block)
+    assert changed == 2
+    spikes = []
+    for program in (block, theirs):
+        torch.manual_seed(0)
+        variables = {"__name__": "program"}
+        exec(program, variables)
+        spikes.append(variables["spikes"] * 1)
+    # One call over all steps may add in another order, and the last bit may decide a spike.
+    assert (spikes[0] != spikes[1]).float().mean() < 1e-3 < spikes[1].mean()
+
+
 def test_the_table_of_the_readme_is_that_of_the_records(tmp_path):
     copy = tmp_path / "README.md"
     text = README.read_text(encoding="utf-8")

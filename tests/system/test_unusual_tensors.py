@@ -13,6 +13,7 @@ from helpers.public import CALLABLE
 # Whose tensors are not those of a user: torch calls it, or the library does.
 EXEMPT = {
     "Constant": "a part of a graph, which capture makes",
+    "export_onnx": "it writes what export_step makes, which has a use",
     "LayerDiagnosis": "a record, which diagnose makes",
     "StateQuant": "what autograd calls; state_quant makes the function that users call",
     "SpikingNeuron": "the base class of neurons, which have uses of their own",

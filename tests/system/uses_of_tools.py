@@ -41,6 +41,11 @@ def streamed(x):
     return snn.stream(NETWORK, x, batch=B)(SPIKES[0])
 
 
+def exported(x):
+    program = snn.export_step(STEP, x)
+    return program.module()(*program.example_inputs[0])
+
+
 def saved(x):
     with tempfile.NamedTemporaryFile() as file:
         snn.save_network(NETWORK, file.name, x)
@@ -114,6 +119,7 @@ def animator(x):
     return figure.axes[0].images[0].get_array().data
 
 
+STEP = network()
 NETWORK = network()
 TRAINED = network(output=True)
 SILENT = network(threshold=99.0)
@@ -150,6 +156,7 @@ TOOLS = [
     Use(snn.energy, "x", SPIKES, spent, OF_A_MODEL, without=(*DTYPES, "func.grad", "expanded")),
     Use(snn.rescue, "x", SPIKES, rescued, OF_A_MODEL, without=(*DTYPES, *RUNS)),
     Use(snn.stream, "sample", SPIKES[1], streamed, OF_A_LAYER, without=(*DTYPES, "func.grad")),
+    Use(snn.export_step, "sample", SPIKES[1], exported, OF_A_LAYER, without=(*DTYPES, "func.grad")),
     Use(snn.save_network, "sample", SPIKES[1], saved, OF_A_LAYER, without=(*DTYPES, "func.grad")),
     *training(backprop.TBPTT),
     *training(backprop.BPTT),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from itertools import chain
 from typing import Any
 
 import torch
@@ -11,22 +13,17 @@ from torch import Tensor, nn
 
 from bitspike.graph import Attribute, Constant, GraphError, Input, Node, Output, Value
 from bitspike.graph.values import leaves
-from bitspike.layers import SynapticDelay
-from bitspike.neurons import LI
+from bitspike.layers import GradedSpikes, SynapticDelay, TimeDropout
+from bitspike.layers.folding import folded
 from bitspike.neurons.base.neuron import SpikingNeuron
-from bitspike.neurons.base.recurrent import OneToOne, Recurrent
+from bitspike.neurons.base.recurrent import Recurrent
 
+from . import map_ops, neuron_ops
 from .steps import Previous, Step
 
 _ADDS = ("add", "radd", "iadd")
 _MULTIPLIES = ("mul", "rmul", "multiply")
 _RESHAPES = ("flatten", "reshape", "view")
-_POOLS: dict[str, Any] = {
-    "max_pool1d": nn.MaxPool1d,
-    "max_pool2d": nn.MaxPool2d,
-    "avg_pool1d": nn.AvgPool1d,
-    "avg_pool2d": nn.AvgPool2d,
-}
 _PASSES = ("getitem", "unbind", "select", "detach", "contiguous", "float", "clone", "unsqueeze")
 
 
@@ -41,11 +38,16 @@ class Description:
         """
         self.tensors: dict[str, Tensor] = {}
         self._step = step
+        self.leading = step.leading
         self._ops: list[dict[str, Any]] = []
         self._previous: list[dict[str, Any]] = []
         self._names: dict[Value, str] = {step.input: "x"}
-        self._kinds = {"x": kind}
+        self.kinds = {"x": kind}
         self._neurons: set[nn.Module] = set()
+        self._products: dict[Value, tuple[nn.Module, dict[str, Any]]] = {}
+        """What linear layers and convolutions make, each with its op."""
+        read = [leaves((args, kwargs)) for _, args, kwargs in step.calls]
+        self._reads = Counter(x for x in chain(*read, step.results) if isinstance(x, Value))
         self._name_outputs(step)
         with torch.no_grad():
             for node, args, kwargs in step.calls:
@@ -71,7 +73,7 @@ class Description:
             for name, state in states.items():
                 self._names[state] = f"{node.name}.{name}"
             if node.outputs and node.outputs[0] not in node.states:
-                self._names[node.outputs[0]] = f"{node.name}.spikes"
+                self._names[node.outputs[0]] = neuron_ops.output_of(node.name, neuron)
             if isinstance(neuron, Recurrent):
                 self._names[states["spk"]] = f"{node.name}.spikes"
 
@@ -79,12 +81,8 @@ class Description:
         """The name of a value."""
         if isinstance(value, Previous):
             name = self._named(value.output)
-            if all(x["name"] != name for x in self._previous):
-                shape = list(value.output.shape[self._step.leading :])
-                kind = "spikes" if name.endswith(".spikes") else "numbers"
-                self._previous.append({"name": name, "shape": shape, "kind": kind})
-                self._kinds[f"prev:{name}"] = kind
-            return f"prev:{name}"
+            kind = "spikes" if name.endswith(neuron_ops.SPIKES) else "numbers"
+            return self.previous(name, list(value.output.shape[self.leading :]), kind)
         if isinstance(value, Value) and value in self._names:
             return self._names[value]
         line = node.line if node is not None else ""
@@ -95,6 +93,8 @@ class Description:
         module = node.module
         if isinstance(module, SpikingNeuron):
             return self._neuron(node, module, self._named(args[0], node))
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            return self._normalisation(node, module, args[0])
         out = node.outputs[0]
         values = [x for x in leaves((args, kwargs)) if isinstance(x, Value | Previous)]
         makes = _MODULES.get(type(module)) if module is not None else None
@@ -108,13 +108,43 @@ class Description:
         if op is None:
             self._names[out] = self._named(values[0], node)
             return None
-        name = self._fresh(node.name)
-        kind = self._kinds[op["in"]] if op["op"] == "delay" else "numbers"
-        self._add({**op, "out": name}, "spikes" if op["op"] == "orpool" else kind)
+        name = self.fresh(node.name)
+        kind = self.kinds[op["in"]] if op["op"] in ("delay", "pad") else "numbers"
+        op = {**op, "out": name}
+        self.add(op, "spikes" if op["op"] == "orpool" else kind)
         self._names[out] = name
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+            self._products[out] = module, op
         return None
 
-    def _fresh(self, name: str) -> str:
+    def _neuron(self, node: Node, neuron: SpikingNeuron, current: str) -> None:
+        """Adds the ops of a neuron."""
+        if neuron in self._neurons:
+            raise GraphError(f"{node.name} is called more than once in a step", node.line)
+        self._neurons.add(neuron)
+        shape = list(node.outputs[0].shape[self.leading :])
+        try:
+            neuron_ops.add(self, node.name, neuron, current, shape)
+        except GraphError as error:
+            raise GraphError(error.reason, node.line) from None
+
+    def _normalisation(self, node: Node, norm: Any, x: Any) -> None:
+        """Folds a batch normalisation into the weights in front of it."""
+        module, op = self._products.pop(x, (None, {}))
+        calls = sum(other.module is module for other, _, _ in self._step.calls)
+        reason = ""
+        if norm.training or norm.running_var is None:
+            reason = "takes its statistics from the batch; call eval() first"
+        elif module is None or calls > 1 or self._reads[x] > 1 or self.leading > 1:
+            reason = "follows no linear layer or convolution of its own, into which it would go"
+        if reason:
+            raise GraphError(f"{node.name} {reason}", node.line)
+        weight, bias = folded(module, norm)
+        self.tensor(op["weight"], weight)
+        op["bias"] = self.tensor(op["weight"].removesuffix("weight") + "bias", bias)
+        self._names[node.outputs[0]] = op["out"]
+
+    def fresh(self, name: str) -> str:
         """A name that is not taken."""
         taken, count, found = {x["out"] for x in self._ops} | {"x"}, 1, name
         while found in taken:
@@ -122,33 +152,44 @@ class Description:
             found = f"{name}_{count}"
         return found
 
-    def _add(self, op: dict[str, Any], kind: str) -> None:
+    def add(self, op: dict[str, Any], kind: str) -> None:
+        """Adds an op, whose output is of this kind."""
         self._ops.append(op)
-        self._kinds[op["out"]] = kind
+        self.kinds[op["out"]] = kind
 
-    def _tensor(self, name: str, value: Tensor) -> str:
+    def previous(self, name: str, shape: list[int], kind: str) -> str:
+        """What a value was one step before."""
+        if all(x["name"] != name for x in self._previous):
+            self._previous.append({"name": name, "shape": shape, "kind": kind})
+            self.kinds[f"prev:{name}"] = kind
+        return f"prev:{name}"
+
+    def tensor(self, name: str, value: Tensor) -> str:
+        """Adds a tensor, and returns its name."""
         self.tensors[name] = value.detach().float().cpu().contiguous()
         return name
 
-    def _number(self, name: str, value: float | Tensor) -> float | str:
+    def number(self, name: str, value: float | Tensor) -> float | str:
         """A number, or the name of a tensor."""
         if not isinstance(value, Tensor):
             return float(value)
         if value.numel() == 1 and math.isfinite(value.item()):
             return value.float().item()
-        return self._tensor(name, value)
+        return self.tensor(name, value)
 
     def _function(
         self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any], values: list[Any]
     ) -> dict[str, Any] | None:
         """The op of a torch function; None for one that changes nothing."""
         name, out = node.name, node.outputs[0]
-        lead = self._step.leading
+        lead = self.leading
         if name in _PASSES or (name in ("dropout", "dropout1d", "dropout2d") and not node.draws):
             return None
-        if name in _POOLS and len(values) == 1:
-            module = _POOLS[name](*args[1:], **kwargs)
-            return self._pool(node, module, self._named(values[0], node))
+        if name in map_ops.POOLS and len(values) == 1:
+            module = map_ops.POOLS[name](*args[1:], **kwargs)
+            return map_ops.pool(self, node, module, self._named(values[0], node))
+        if name == "pad" and len(values) == 1:
+            return map_ops.border(self, node, self._named(values[0], node), *args[1:], **kwargs)
         if name in _RESHAPES and len(values) == 1 and len(out.shape) == lead + 1:
             return {"op": "flatten", "in": self._named(values[0], node)}
         if (
@@ -164,50 +205,20 @@ class Description:
             if isinstance(factor, Constant):
                 factor = factor.tensor
             if isinstance(factor, int | float | Tensor):
-                number = self._number(f"{self._fresh(name)}.factor", factor)
+                number = self.number(f"{self.fresh(name)}.factor", factor)
                 return {"op": "scale", "in": self._named(x, node), "factor": number}
         raise GraphError(f"a network file has no op for {name}", node.line)
 
     def _linear(self, node: Node, module: Any, x: str) -> dict[str, Any]:
-        return {"op": "linear", "in": x, **self._weights(node.name, module)}
+        return {"op": "linear", "in": x, **self.weights(node.name, module)}
 
-    def _weights(self, path: str, module: Any) -> dict[str, Any]:
+    def weights(self, path: str, module: Any) -> dict[str, Any]:
+        """The keys of a product."""
         bias = module.bias
         return {
-            "weight": self._tensor(f"{path}.weight", module.weight),
-            "bias": None if bias is None else self._tensor(f"{path}.bias", bias),
+            "weight": self.tensor(f"{path}.weight", module.weight),
+            "bias": None if bias is None else self.tensor(f"{path}.bias", bias),
         }
-
-    def _conv(self, node: Node, module: Any, x: str) -> dict[str, Any]:
-        if module.padding_mode != "zeros" or isinstance(module.padding, str):
-            raise GraphError(
-                f"{node.name} has padding that a network file has no word for", node.line
-            )
-        return {
-            "op": f"conv{len(module.kernel_size)}d",
-            "in": x,
-            **self._weights(node.name, module),
-            "stride": list(module.stride),
-            "padding": list(module.padding),
-            "dilation": list(module.dilation),
-            "groups": module.groups,
-        }
-
-    def _pool(self, node: Node, module: Any, x: str) -> dict[str, Any]:
-        axes = len(node.outputs[0].shape) - self._step.leading - 1
-        kernel, stride, padding = (
-            list(size) if isinstance(size, tuple) else [size] * axes
-            for size in (module.kernel_size, module.stride, module.padding)
-        )
-        plain = not module.ceil_mode and getattr(module, "divisor_override", None) is None
-        largest = isinstance(module, nn.MaxPool1d | nn.MaxPool2d)
-        spikes = self._kinds[x] == "spikes"
-        if largest:
-            plain = plain and not module.return_indices and module.dilation in (1, (1,) * axes)
-        if any(padding) or not plain:
-            raise GraphError(f"{node.name}, {module}, has no op in a network file", node.line)
-        op = ("orpool" if spikes else "maxpool") if largest else "avgpool"
-        return {"op": op, "in": x, "kernel": kernel, "stride": stride}
 
     def _delay(self, node: Node, module: Any, x: str) -> dict[str, Any] | None:
         steps = float(module.delay.reshape(-1)[0])
@@ -216,88 +227,33 @@ class Description:
         return {"op": "delay", "in": x, "steps": int(steps)} if steps else None
 
     def _flatten(self, node: Node, module: Any, x: str) -> dict[str, Any]:
-        if len(node.outputs[0].shape) != self._step.leading + 1:
+        if len(node.outputs[0].shape) != self.leading + 1:
             raise GraphError(f"{node.name} does not flatten all axes of a sample", node.line)
         return {"op": "flatten", "in": x}
 
+    def _graded(self, node: Node, module: Any, x: str) -> dict[str, Any]:
+        weights = module.weights
+        if node.outputs[0].shape[-1] == module.size:
+            weights = weights.view(-1)
+        return {"op": "scale", "in": x, "factor": self.number(f"{node.name}.weights", weights)}
+
     def _pass(self, node: Node, module: Any, x: str) -> None:
-        if isinstance(module, nn.Dropout | nn.Dropout1d | nn.Dropout2d) and module.training:
+        if not isinstance(module, nn.Identity) and module.training:
             raise GraphError(f"{node.name} drops at random; call eval() first", node.line)
-
-    def _neuron(self, node: Node, neuron: SpikingNeuron, current: str) -> None:
-        """The op of a neuron, and those of its connection to itself."""
-        path = node.name
-        if neuron in self._neurons:
-            raise GraphError(f"{path} is called more than once in a step", node.line)
-        self._neurons.add(neuron)
-        shape = node.outputs[0].shape[self._step.leading :]
-        reason = neuron._refusal(torch.empty(1), [])
-        if reason is None and bool((neuron.graded_spikes_factor != 1).any()):
-            reason = "graded_spikes_factor is not 1"
-        if reason is None and neuron.order != "integrate_first":
-            reason = f"order is {neuron.order!r}"
-        if reason is not None:
-            raise GraphError(f"{path} cannot run without torch: {reason}", node.line)
-        states = [name for name in neuron.STATES if name != "spk"]
-        rest = dict(zip(neuron.STATES, neuron.rest(), strict=True))
-        initial = [self._number(f"{path}.{name}.initial", rest[name]) for name in states]
-        numbers = neuron.coefficients()
-        keys = {
-            name: self._number(f"{path}.{name}", number)
-            for name, number in zip(neuron.PARAMETERS, numbers, strict=True)
-        }
-        names = [f"{path}.{name}" for name in states]
-        op: dict[str, Any]
-        if isinstance(neuron, LI):
-            op = {"op": "li", "in": current, "out": self._fresh(f"{path}.out"), **keys}
-            return self._add({**op, "state": names, "initial": initial}, "numbers")
-        recurrent = None
-        if isinstance(neuron, Recurrent):
-            recurrent = self._feedback(node, neuron, list(shape))
-        op = {
-            "op": neuron.NAME,
-            "in": current,
-            "out": f"{path}.spikes",
-            **keys,
-            "threshold": self._number(f"{path}.threshold", neuron.firing_threshold()),
-            "reset": neuron.reset_mechanism,
-            "reset_delay": neuron.reset_delay,
-            "fire_at": "gt",
-            "order": "integrate_first",
-            "recurrent": recurrent,
-        }
-        for name in names:
-            self._kinds[name] = "numbers"
-        return self._add({**op, "state": names, "initial": initial}, "spikes")
-
-    def _feedback(self, node: Node, neuron: Recurrent, shape: list[int]) -> str:
-        """The current that a layer sends to itself."""
-        path, connection = node.name, neuron.recurrent
-        spikes = f"{path}.spikes"
-        self._previous.append({"name": spikes, "shape": shape, "kind": "spikes"})
-        x, out = f"prev:{spikes}", f"{path}.recurrent"
-        op: dict[str, Any]
-        if isinstance(connection, OneToOne):
-            op = {"op": "scale", "in": x, "factor": self._number(f"{path}.V", connection.V)}
-        elif type(connection) is nn.Linear and len(shape) == 1:
-            op = {"op": "linear", "in": x, **self._weights(out, connection)}
-        else:
-            kind = type(connection).__name__
-            raise GraphError(f"{out} is a {kind}, which a network file has no op for", node.line)
-        self._add({**op, "out": out}, "numbers")
-        return out
 
 
 _MODULES: dict[type, Any] = {
     nn.Linear: Description._linear,
-    nn.Conv1d: Description._conv,
-    nn.Conv2d: Description._conv,
-    nn.AvgPool1d: Description._pool,
-    nn.AvgPool2d: Description._pool,
-    nn.MaxPool1d: Description._pool,
-    nn.MaxPool2d: Description._pool,
+    nn.Conv1d: map_ops.conv,
+    nn.Conv2d: map_ops.conv,
+    nn.AvgPool1d: map_ops.pool,
+    nn.AvgPool2d: map_ops.pool,
+    nn.MaxPool1d: map_ops.pool,
+    nn.MaxPool2d: map_ops.pool,
     nn.Flatten: Description._flatten,
     SynapticDelay: Description._delay,
+    GradedSpikes: Description._graded,
+    TimeDropout: Description._pass,
     nn.Identity: Description._pass,
     nn.Dropout: Description._pass,
     nn.Dropout1d: Description._pass,

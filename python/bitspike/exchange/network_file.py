@@ -16,6 +16,8 @@ from bitspike.ops import network
 from bitspike.spikes.tensor import SpikeTensor
 
 from .description import Description
+from .module import FileNetwork
+from .parts import Parts
 from .steps import step_of
 
 Kind = Literal["spikes", "numbers"]
@@ -53,7 +55,8 @@ def save_network(
     whose neurons keep their states (``init_hidden=True``), of a loop over time, or of a sequence
     that its neurons take whole (``multi_step=True``). The file holds one step of it: a graph as
     JSON, weights, and some steps of random input with what the network makes of them, for
-    `verify`. Other readers of safetensors open it as well.
+    `verify`. Other readers of safetensors open it as well. Batch normalisations in eval mode are
+    folded into the linear layers and convolutions in front of them, which rounds once more.
 
     Args:
         net: An ``nn.Module``, or a function that calls modules, in eval mode.
@@ -83,8 +86,47 @@ def save_network(
     Path(path).write_bytes(_with_selftest(data))
 
 
-def load_network(path: str | Path) -> network.Network:
+class NetworkFile(network.Network):
+    """A network file that has been read; see `load_network`."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._data = data
+
+    def module(self, spike_grad: Callable[[Tensor], Tensor] | None = None) -> FileNetwork:
+        """The network as an ``nn.Module``, to train on or to save again.
+
+        It takes sequences ``[T, B, *]`` from rest, in a loop over time, and returns the outputs of
+        all steps. Layers have the names that they had, and weights are parameters; what a file does
+        not hold is as a class has it by default: surrogates, and what else is learned. The numbers
+        of `PLIF` are those of the file within rounding, all others in all bits.
+
+        Args:
+            spike_grad: The surrogate gradient of all neurons.
+
+        Raises:
+            GraphError: for neurons of which a file holds the coefficients of the equation only, and
+                not the arguments (`AdEx`, `EIF`, `HodgkinHuxley`, `Lapicque`, `QIF`,
+                `ResonateAndFire`), and for tensors that are not float32.
+
+        Example:
+            >>> import torch, bitspike as snn, tempfile
+            >>> file = tempfile.mkdtemp() + "/net.safetensors"
+            >>> lif = snn.Leaky(beta=0.5, init_hidden=True)
+            >>> snn.save_network(lif, file, torch.tensor([[0.75]]))
+            >>> net = snn.load_network(file).module()
+            >>> net(torch.full((3, 1, 1), 0.75)).flatten()
+            tensor([0., 1., 0.])
+        """
+        graph, tensors = _content(self._data)
+        return FileNetwork(json.loads(graph), Parts(tensors, spike_grad))
+
+
+def load_network(path: str | Path) -> NetworkFile:
     """Reads a network file; :func:`bitspike.stream` runs what this returns.
+
+    ``load_network(path).module()`` is the network as an ``nn.Module`` again, see
+    `NetworkFile.module`.
 
     Raises:
         ValueError: for anything in the file that is not as it must be.
@@ -97,7 +139,7 @@ def load_network(path: str | Path) -> network.Network:
         >>> [stream(torch.tensor([[0.75]])).item() for _ in range(3)]
         [0.0, 1.0, 0.0]
     """
-    return network.Network(Path(path).read_bytes())
+    return NetworkFile(Path(path).read_bytes())
 
 
 def verify(path: str | Path) -> None:
@@ -154,6 +196,8 @@ def _content(data: bytes) -> tuple[str, dict[str, Tensor]]:
     tensors = {}
     for name, about in header.items():
         first, last = (start + offset for offset in about["data_offsets"])
+        if about["dtype"] != "F32":
+            raise GraphError(f"{name} is {about['dtype']}, and only F32 is read in Python")
         numbers = torch.frombuffer(bytearray(data[first:last]), dtype=torch.float32)
         tensors[name] = numbers.view(about["shape"])
     return graph, tensors

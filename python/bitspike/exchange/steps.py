@@ -100,10 +100,10 @@ def _of_call(graph: Graph) -> Step:
 
 
 def _is_given(state: Value | None) -> bool:
-    return state is not None and not _is_rest(state)
+    return state is not None and not is_rest(state)
 
 
-def _is_rest(state: Any) -> bool:
+def is_rest(state: Any) -> bool:
     """Whether a state is that before the first step."""
     if isinstance(state, Constant):
         return not torch.any(state.tensor)
@@ -131,7 +131,7 @@ class _Body:
             output = self.output(source.place)
             if not source.lag:
                 return output
-            if source.lag > 1 or not all(_is_rest(x) for x in source.first):
+            if source.lag > 1 or not all(is_rest(x) for x in source.first):
                 raise GraphError("a value of earlier steps does not begin with zeros", node.line)
             return Previous(output)
         if isinstance(source, Fixed):
@@ -196,7 +196,7 @@ def _of_loop(graph: Graph, parts: list[Node | Loop], loop: Loop) -> Step:
 def _expect_rest(source: Any, node: Node) -> None:
     """Checks that a neuron's states begin at rest and are its own."""
     if isinstance(source, Earlier):
-        fine = source.lag == 1 and all(_is_rest(x) for x in source.first)
+        fine = source.lag == 1 and all(is_rest(x) for x in source.first)
     else:
         fine = isinstance(source, Fixed) and source.value is None
     if not fine:

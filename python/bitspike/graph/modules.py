@@ -16,6 +16,8 @@ def is_leaf(module: nn.Module) -> bool:
     kind = type(module)
     library = kind.__module__.partition(".")[0]
     if library == __name__.partition(".")[0]:
-        # A program in a docstring of this package has the name of its module.
-        return vars(sys.modules[kind.__module__]).get(kind.__name__) is kind
+        # A program in a docstring of this package has the name of its module. A class of the
+        # package that is a program says so.
+        is_ours = vars(sys.modules[kind.__module__]).get(kind.__name__) is kind
+        return is_ours and not getattr(kind, "is_program", False)
     return library == "torch" and not isinstance(module, nn.Sequential)

@@ -8,12 +8,12 @@
 //! refused, or holds nothing where the length is 0. A network may serve several threads at once, a
 //! state one at a time. No panic leaves a function: it becomes an error.
 
-#![allow(
-    unsafe_code,
-    reason = "the file where addresses from C become slices and references"
-)]
+#![allow(unsafe_code, reason = "what C calls is given addresses")]
+
+mod memory;
 
 use bitspike::network::{self, Input, Output};
+use memory::{copy, reference, reference_mut, slice};
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,49 +45,6 @@ fn guarded<T>(otherwise: T, body: impl FnOnce() -> Result<T, String>) -> T {
 
 fn text(error: network::Error) -> String {
     error.to_string()
-}
-
-/// The memory of so many elements.
-///
-/// # Safety
-/// By the contract of this file.
-unsafe fn slice<'a, T>(start: *const T, length: usize) -> Result<&'a [T], String> {
-    match (start.is_null(), length) {
-        (_, 0) => Ok(&[]),
-        (true, _) => Err("an address is null".to_owned()),
-        // SAFETY: not null, and readable by the contract.
-        _ => Ok(unsafe { std::slice::from_raw_parts(start, length) }),
-    }
-}
-
-/// A reference to what a pointer of this library points to.
-///
-/// # Safety
-/// By the contract of this file.
-unsafe fn reference<'a, T>(pointer: *const T) -> Result<&'a T, String> {
-    // SAFETY: null or valid by the contract.
-    unsafe { pointer.as_ref() }.ok_or_else(|| "a pointer is null".to_owned())
-}
-
-/// As [`reference`], to write.
-///
-/// # Safety
-/// By the contract of this file.
-unsafe fn reference_mut<'a, T>(pointer: *mut T) -> Result<&'a mut T, String> {
-    // SAFETY: null or valid, and used by one thread, by the contract.
-    unsafe { pointer.as_mut() }.ok_or_else(|| "a pointer is null".to_owned())
-}
-
-/// Copies numbers to `out` if there is room for all, and returns how many there are.
-///
-/// # Safety
-/// By the contract of this file.
-unsafe fn copy<T: Copy>(from: &[T], out: *mut T, capacity: usize) -> usize {
-    if !out.is_null() && from.len() <= capacity {
-        // SAFETY: there is room by the contract, and it is no memory of this library.
-        unsafe { ptr::copy_nonoverlapping(from.as_ptr(), out, from.len()) };
-    }
-    from.len()
 }
 
 /// Reads a network file. NULL if anything in it is not as it must be: `bitspike_error` says what. The

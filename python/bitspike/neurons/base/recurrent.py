@@ -141,7 +141,7 @@ class Recurrent(LIF):
         """The current that these spikes cause, in the dtype of the states."""
         if spk.dtype in (torch.bfloat16, torch.float16):
             spk = spk.float()
-        if self._has_samples(spk) and len(spk) > 1 and spk.stride(0) == 0:
+        if self._has_samples(spk) and spk.shape[0] > 1 and spk.stride(0) == 0:
             return self._feedback(spk[:1]).expand(spk.shape)
         connection = self.recurrent
         others = {

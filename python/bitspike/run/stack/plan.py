@@ -11,6 +11,7 @@ from torch import Size, Tensor, nn
 
 from bitspike import checkpoint
 from bitspike.layers.dropout import TimeDropout
+from bitspike.layers.folding import folded
 from bitspike.neurons.base.constants import spikes_are_bits
 from bitspike.neurons.base.inputs import states_before
 from bitspike.neurons.base.neuron import SpikingNeuron
@@ -25,7 +26,6 @@ from bitspike.spikes.tensor import SpikeTensor, of_words
 
 from ._forward import Stack
 from ._function import run
-from ._normalisation import folded
 from ._products import Conv, Linear, Product
 from ._steps import Flatten, MaxPool, Neurons, Step
 

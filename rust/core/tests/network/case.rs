@@ -133,6 +133,11 @@ impl Case {
                     self.pool(i, windows, matches!(layer, Layer::Any));
                 }
             }
+            Layer::Pad => {
+                if let [channels, height, width] = self.shape[..] {
+                    self.pad(i, [channels, height, width]);
+                }
+            }
             Layer::Delay { steps } => {
                 self.file.op(format!(
                     r#""op": "delay", "in": "{}", "out": "s{i}", "steps": {steps}"#,
@@ -236,6 +241,26 @@ impl Case {
         .expect("fits");
         self.shape = vec![conv.outputs, height, width];
         self.fire(i, &current, LEAKY);
+    }
+
+    /// One line above, two columns beside.
+    fn pad(&mut self, i: usize, [channels, height, width]: [usize; 3]) {
+        self.file.op(format!(
+            r#""op": "pad", "in": "{}", "out": "s{i}", "padding": [1, 2], "value": 0"#,
+            self.value
+        ));
+        let row = words(self.neurons());
+        self.shape = vec![channels, height + 2, width + 4];
+        let padded = words(self.neurons());
+        let mut packed = vec![0; self.rows() * padded];
+        for (row, out) in self.packed.chunks(row).zip(packed.chunks_mut(padded)) {
+            for n in 0..channels * height * width {
+                let (map, y, x) = (n / width / height, n / width % height, n % width);
+                let to = (map * (height + 2) + y + 1) * (width + 4) + x + 2;
+                out[to / 64] |= (row[n / 64] >> (n % 64) & 1) << (to % 64);
+            }
+        }
+        self.fired(i, packed, None);
     }
 
     fn pool(&mut self, i: usize, windows: Windows, any: bool) {

@@ -19,6 +19,8 @@ pub(crate) enum Layer {
     Any,
     /// The sums of windows, and leaky neurons.
     Sum,
+    /// The same spikes amid silent ones.
+    Pad,
     /// The same spikes, later.
     Delay { steps: usize },
 }
@@ -60,7 +62,7 @@ pub(crate) fn layers() -> impl Strategy<Value = Vec<Layer>> {
         stride,
     });
     let delay = (1..4_usize).prop_map(|steps| Layer::Delay { steps });
-    let layer = prop_oneof![4 => dense, 2 => conv, 1 => Just(Layer::Any), 1 => Just(Layer::Sum), 1 => delay];
+    let layer = prop_oneof![4 => dense, 2 => conv, 1 => Just(Layer::Any), 1 => Just(Layer::Sum), 1 => Just(Layer::Pad), 1 => delay];
     proptest::collection::vec(layer, 1..5)
 }
 

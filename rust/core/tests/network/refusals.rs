@@ -174,6 +174,29 @@ fn a_neuron_says_what_it_cannot_do() {
 }
 
 #[test]
+fn a_border_is_one_number_and_around_spikes_silent() {
+    let border = |kind: &str, padding: &str, value: &str| {
+        let mut file = File::new(&[1, 2], kind);
+        file.tensor("each", &[2], &[1.0, 2.0]);
+        file.op(format!(
+            r#""op": "pad", "in": "x", "out": "y", "padding": [{padding}], "value": {value}"#
+        ));
+        file.output("y").try_bytes()
+    };
+    assert!(border("spikes", "1", "0").is_ok());
+    assert!(border("numbers", "1", "0.5").is_ok());
+    for (kind, padding, value) in [
+        ("spikes", "1", "1"),
+        ("numbers", "1", r#""each""#),
+        ("numbers", "2097152", "0"),
+        ("numbers", "1, 1", "0"),
+    ] {
+        let refused = border(kind, padding, value).expect_err("a refusal");
+        assert!(matches!(refused, Error::Value { .. }), "{refused:?}");
+    }
+}
+
+#[test]
 fn claims_of_great_sizes_are_refused_before_memory_is_taken() {
     let kinds = [
         (r#""shape": [2]"#, r#""shape": [1000000000000]"#),

@@ -109,6 +109,27 @@ fn a_delay_gives_back_what_came_so_many_steps_before() {
 }
 
 #[test]
+fn a_border_is_silent_or_holds_a_number() {
+    let mut file = File::new(&[2, 1, 2], "spikes");
+    file.op(r#""op": "pad", "in": "x", "out": "wide", "padding": [1, 2], "value": 0"#);
+    file.op(r#""op": "scale", "in": "wide", "out": "y", "factor": 1"#);
+    let spikes = network(file.output("y"));
+    assert_eq!(spikes.value("wide").expect("a value").0, [2, 3, 6]);
+    let mut expected = [0.0; 36];
+    (expected[6 + 2], expected[18 + 6 + 3]) = (1.0, 1.0);
+    let found = numbers(&spikes, "y", &[&[1.0, 0.0, 0.0, 1.0]]);
+    assert_eq!(found, [expected]);
+
+    let mut file = File::new(&[1, 3], "numbers");
+    file.tensor("lowest", &[1], &[f32::NEG_INFINITY]);
+    file.op(r#""op": "pad", "in": "x", "out": "wide", "padding": [1], "value": "lowest""#);
+    file.op(r#""op": "maxpool", "in": "wide", "out": "y", "kernel": [2], "stride": [2]"#);
+    let largest = network(file.output("y"));
+    let found = numbers(&largest, "y", &[&[-2.0, -1.0, -3.0]]);
+    assert_eq!(found, [[-2.0, -1.0]]);
+}
+
+#[test]
 fn pools_sum_average_and_join_their_windows() {
     let maps = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0];
     for kind in ["numbers", "spikes"] {

@@ -5,6 +5,7 @@ mod delay;
 mod linear;
 mod maps;
 mod neurons;
+mod pad;
 mod pointwise;
 mod pool;
 mod product;
@@ -21,6 +22,7 @@ use conv::Conv;
 use delay::Delay;
 use linear::Linear;
 use neurons::Neurons;
+use pad::Pad;
 use pointwise::Pointwise;
 use pool::{Pool, Reduction};
 
@@ -29,6 +31,7 @@ use pool::{Pool, Reduction};
 pub(super) enum Op {
     Linear(Linear),
     Conv(Conv),
+    Pad(Pad),
     Pool(Pool),
     Pointwise(Pointwise),
     Delay(Delay),
@@ -56,6 +59,7 @@ fn read_named(
         "linear" => Op::Linear(Linear::read(builder, fields, out)?),
         "conv1d" => Op::Conv(Conv::read(builder, fields, out, 1)?),
         "conv2d" => Op::Conv(Conv::read(builder, fields, out, 2)?),
+        "pad" => Op::Pad(Pad::read(builder, fields, out)?),
         "sumpool" => Op::Pool(Pool::read(builder, fields, out, Reduction::Sum)?),
         "avgpool" => Op::Pool(Pool::read(builder, fields, out, Reduction::Mean)?),
         "maxpool" => Op::Pool(Pool::read(builder, fields, out, Reduction::Largest)?),
@@ -93,6 +97,7 @@ impl Op {
         match self {
             Self::Linear(op) => op.run(isa, memory),
             Self::Conv(op) => op.run(isa, memory),
+            Self::Pad(op) => op.run(memory),
             Self::Pool(op) => op.run(isa, memory),
             Self::Pointwise(op) => op.run(isa, memory),
             Self::Delay(op) => op.run(memory),
