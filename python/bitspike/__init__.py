@@ -21,6 +21,7 @@ from bitspike.analysis import diagnose as diagnose
 from bitspike.analysis import energy as energy
 from bitspike.analysis import rescue as rescue
 from bitspike.exchange import load_network as load_network
+from bitspike.exchange import nir as nir
 from bitspike.exchange import save_network as save_network
 from bitspike.exchange import verify as verify
 from bitspike.layers import TEBN as TEBN

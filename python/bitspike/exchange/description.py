@@ -16,18 +16,8 @@ from bitspike.neurons import LI
 from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.recurrent import OneToOne, Recurrent
 
+from .functions import ADDS, DROPOUTS, MULTIPLIES, PASSES, POOLS, RESHAPES
 from .steps import Previous, Step
-
-_ADDS = ("add", "radd", "iadd")
-_MULTIPLIES = ("mul", "rmul", "multiply")
-_RESHAPES = ("flatten", "reshape", "view")
-_POOLS: dict[str, Any] = {
-    "max_pool1d": nn.MaxPool1d,
-    "max_pool2d": nn.MaxPool2d,
-    "avg_pool1d": nn.AvgPool1d,
-    "avg_pool2d": nn.AvgPool2d,
-}
-_PASSES = ("getitem", "unbind", "select", "detach", "contiguous", "float", "clone", "unsqueeze")
 
 
 class Description:
@@ -144,20 +134,20 @@ class Description:
         """The op of a torch function; None for one that changes nothing."""
         name, out = node.name, node.outputs[0]
         lead = self._step.leading
-        if name in _PASSES or (name in ("dropout", "dropout1d", "dropout2d") and not node.draws):
+        if name in PASSES or (name in DROPOUTS and not node.draws):
             return None
-        if name in _POOLS and len(values) == 1:
-            module = _POOLS[name](*args[1:], **kwargs)
+        if name in POOLS and len(values) == 1:
+            module = POOLS[name](*args[1:], **kwargs)
             return self._pool(node, module, self._named(values[0], node))
-        if name in _RESHAPES and len(values) == 1 and len(out.shape) == lead + 1:
+        if name in RESHAPES and len(values) == 1 and len(out.shape) == lead + 1:
             return {"op": "flatten", "in": self._named(values[0], node)}
         if (
-            name in _ADDS
+            name in ADDS
             and len(args) == 2
             and all(isinstance(x, Output | Input | Previous) for x in args)
         ):
             return {"op": "add", "in": [self._named(x, node) for x in args]}
-        if name in _MULTIPLIES and len(args) == 2:
+        if name in MULTIPLIES and len(args) == 2:
             x, factor = args if isinstance(args[0], Output | Input | Previous) else args[::-1]
             if isinstance(factor, Attribute):
                 factor = factor.read()
