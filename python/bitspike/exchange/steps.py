@@ -26,8 +26,8 @@ from bitspike.graph import (
 )
 from bitspike.graph.values import leaves
 from bitspike.layers import SynapticDelay
-from bitspike.neurons.base.never_reset import NeverReset
 from bitspike.neurons.base.neuron import SpikingNeuron
+from bitspike.neurons.base.never_reset import NeverReset
 
 _ZEROS = ("zeros", "zeros_like", "new_zeros")
 _PICKS = ("getitem", "unbind", "iter", "select")

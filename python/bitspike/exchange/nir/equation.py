@@ -15,8 +15,9 @@ def number(value: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Equation:
-    """A step: ``I = αI + w·x`` if there is an ``alpha``, else ``I = x``; then
+    """A step of a neuron.
 
+    ``I = αI + w·x`` if there is an ``alpha``, else ``I = x``; then
     ``U = v_rest + β(U - v_rest) + g·I``, a spike where ``U > threshold``, and a reset.
 
     All coefficients are float64 and broadcast against the shape of one step.

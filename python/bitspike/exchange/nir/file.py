@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from .package import package
 from .records import MAX_DEPTH, GraphRecord, Record, value_of
 
 _MOST = 1 << 18
-"""More data sets than this has no network; a file whose groups lie in each other has."""
+"""More entries than this has no network; a file whose groups lie in each other has."""
 _INFLATED = 1100
 """How many bytes one compressed byte can become, by deflate."""
 _SMALL = 1 << 16
@@ -27,111 +29,71 @@ def read(path: str | Path) -> GraphRecord:
         OSError: if there is no such file, or it cannot be opened.
         ImportError: without h5py.
     """
+    with opened(path) as (file, entries):
+        found = _node(entries.of(file, "").get("node"), entries, "", 0)
+        if not isinstance(found, GraphRecord):
+            raise NIRError(f"{path} holds a {found.kind}, and no graph")
+        version = _text(entries.of(file, ""), entries, "version", "")
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version)
+    if numbers is None:
+        raise NIRError(f"{path} is of version {version!r}, which is none of nir")
+    _mark(found, tuple(int(x or 0) for x in numbers.groups()) < (1, 0, 6))
+    return found
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[tuple[Any, Entries]]:
+    """A file of HDF5, and what reads its entries; whatever h5py raises becomes a `NIRError`."""
     h5py = package("h5py")
     with open(path, "rb"):
-        pass
+        pass  # an OSError of the system, unlike one of h5py, is not of the file's content
     try:
         with h5py.File(path, "r") as file:
-            return _Reader(h5py).graph(file)
+            yield file, Entries(h5py)
     except NIRError:
         raise
     except Exception as error:  # h5py raises whatever it meets in a file that is damaged.
-        raise NIRError(f"{path} is no NIR file that can be read: {error}") from error
+        raise NIRError(f"{path} is no file that can be read: {error}") from error
 
 
-class _Reader:
+class Entries:
+    """Reads groups and data sets, after a look at what they are."""
+
+    max_depth = MAX_DEPTH
+
     def __init__(self, h5py: Any) -> None:
-        self.h5py = h5py
-        self.seen = 0
+        self._h5py = h5py
+        self._seen = 0
 
-    def graph(self, file: Any) -> GraphRecord:
-        """The graph of a file."""
-        found = self.node(self.entries(file, "").get("node"), "", 0)
-        if not isinstance(found, GraphRecord):
-            raise NIRError(f"the file holds a {found.kind}, and no graph")
-        version = self.text(file, "version")
-        numbers = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version)
-        if numbers is None:
-            raise NIRError(f"version {version!r} is none of nir")
-        old = tuple(int(x or 0) for x in numbers.groups()) < (1, 0, 6)
-        _mark(found, old)
-        return found
-
-    def entries(self, group: Any, path: str) -> dict[str, Any]:
+    def of(self, group: Any, path: str) -> dict[str, Any]:
         """What lies in a group, and not behind a link to somewhere else."""
-        if not isinstance(group, self.h5py.Group):
-            raise NIRError(f"{path or 'node'} is no group")
+        if not isinstance(group, self._h5py.Group):
+            raise NIRError(f"{path or 'the file'} is no group, or has no graph")
         found = {}
         for name in group:
-            self.seen += 1
-            if self.seen > _MOST:
+            self._seen += 1
+            if self._seen > _MOST:
                 raise NIRError(f"the file has more than {_MOST} entries")
-            if not isinstance(group.get(name, getlink=True), self.h5py.HardLink):
+            if not isinstance(group.get(name, getlink=True), self._h5py.HardLink):
                 raise NIRError(f"{path}{name} is a link to somewhere else")
             found[name] = group[name]
         return found
 
-    def node(self, group: Any, path: str, depth: int) -> GraphRecord | Record:
-        """A node, or a graph."""
-        if depth > MAX_DEPTH:
-            raise NIRError(f"graphs lie in graphs more than {MAX_DEPTH} deep")
-        entries = self.entries(group, path)
-        kind = self.text(group, "type")
-        metadata = entries.pop("metadata", {})
-        if metadata:
-            items = self.entries(metadata, f"{path}metadata.").items()
-            metadata = {
-                name: self.value(f"{path}metadata.{name}", x)
-                for name, x in items
-                if isinstance(x, self.h5py.Dataset)
-            }
-        if kind == "NIRGraph":
-            return self.inner(entries, metadata, path, depth)
-        fields = {
-            name: self.value(f"{path}{name}", entry)
-            for name, entry in entries.items()
-            if name != "type"
-        }
-        return Record(kind, fields, metadata)
-
-    def inner(
-        self, entries: dict[str, Any], metadata: dict[str, Any], path: str, depth: int
-    ) -> GraphRecord:
-        """The nodes and the edges of a graph."""
-        nodes = {
-            name: self.node(group, f"{path}{name}.", depth + 1)
-            for name, group in self.entries(entries.get("nodes"), f"{path}nodes.").items()
-        }
-        edges = entries.get("edges")
-        if not isinstance(edges, self.h5py.Dataset):
-            raise NIRError(f"{path}edges are missing")
-        pairs = self.numbers(f"{path}edges", edges)
-        if pairs.size and (pairs.ndim != 2 or pairs.shape[1] != 2):
-            raise NIRError(f"{path}edges have shape {pairs.shape}, not [E, 2]")
-        found = GraphRecord(nodes, metadata=metadata)
-        names = [x.decode() if isinstance(x, bytes) else str(x) for x in pairs.ravel().tolist()]
-        found.edges = list(zip(names[::2], names[1::2], strict=True))
-        found.expect_edges(path)
-        return found
-
-    def text(self, group: Any, name: str) -> str:
-        """A data set that is a text."""
-        found = self.value(name, group[name]) if name in group else None
-        if not isinstance(found, str):
-            raise NIRError(f"{group.name} has no {name}")
-        return found
+    def is_data(self, entry: Any) -> bool:
+        """Whether an entry is a data set."""
+        return isinstance(entry, self._h5py.Dataset)
 
     def value(self, path: str, entry: Any) -> Any:
         """The numbers or the text of a data set."""
-        if not isinstance(entry, self.h5py.Dataset):
-            raise NIRError(f"{path} is no array and no text")
-        found = self.numbers(path, entry)
+        found = self.array(path, entry)
         if getattr(found, "dtype", None) is not None and found.dtype.kind in "OSU":
             raise NIRError(f"{path} is an array of texts")
         return value_of(path, found)
 
-    def numbers(self, path: str, entry: Any) -> Any:
+    def array(self, path: str, entry: Any) -> Any:
         """What a data set holds, after a look at how much that is."""
+        if not self.is_data(entry):
+            raise NIRError(f"{path} is missing, or is no array and no text")
         stored = entry.id.get_storage_size()
         limit = stored * _INFLATED + _SMALL
         chunk = math.prod(entry.chunks or ()) * entry.dtype.itemsize
@@ -140,6 +102,53 @@ class _Reader:
         if entry.nbytes > limit or chunk > limit:
             raise NIRError(f"{path} claims {entry.nbytes} bytes, and {stored} are stored")
         return entry[()]
+
+
+def _node(group: Any, entries: Entries, path: str, depth: int) -> GraphRecord | Record:
+    """A node, or a graph."""
+    if depth > MAX_DEPTH:
+        raise NIRError(f"graphs lie in graphs more than {MAX_DEPTH} deep")
+    inside = entries.of(group, path)
+    kind = _text(inside, entries, "type", path)
+    metadata = {}
+    if "metadata" in inside:
+        held = entries.of(inside.pop("metadata"), f"{path}metadata.").items()
+        metadata = {
+            name: entries.value(f"{path}metadata.{name}", x)
+            for name, x in held
+            if entries.is_data(x)
+        }
+    if kind == "NIRGraph":
+        return _graph(inside, metadata, entries, path, depth)
+    del inside["type"]
+    fields = {name: entries.value(f"{path}{name}", entry) for name, entry in inside.items()}
+    return Record(kind, fields, metadata)
+
+
+def _graph(
+    inside: dict[str, Any], metadata: dict[str, Any], entries: Entries, path: str, depth: int
+) -> GraphRecord:
+    """The nodes and the edges of a graph."""
+    nodes = {
+        name: _node(group, entries, f"{path}{name}.", depth + 1)
+        for name, group in entries.of(inside.get("nodes"), f"{path}nodes.").items()
+    }
+    pairs = entries.array(f"{path}edges", inside.get("edges"))
+    if pairs.size and (pairs.ndim != 2 or pairs.shape[1] != 2):
+        raise NIRError(f"{path}edges have shape {pairs.shape}, not [E, 2]")
+    names = [x.decode() if isinstance(x, bytes) else str(x) for x in pairs.ravel().tolist()]
+    edges = list(zip(names[::2], names[1::2], strict=True))
+    found = GraphRecord(nodes, edges, metadata)
+    found.expect_edges(path)
+    return found
+
+
+def _text(inside: dict[str, Any], entries: Entries, name: str, path: str) -> str:
+    """An entry that is a text."""
+    found = entries.value(f"{path}{name}", inside.get(name))
+    if not isinstance(found, str):
+        raise NIRError(f"{path}{name} is no text")
+    return found
 
 
 def _mark(graph: GraphRecord, old: bool) -> None:

@@ -44,7 +44,7 @@ def _move(wiring: Wiring, name: str, unit: Unit, equation: Equation, report: Rep
     is_hard = equation.reset == "zero"
     if not (is_hard and equation.threshold is not None) and bool((equation.v_rest != 0).any()):
         if equation.alpha is not None:
-            report.refuse(name, "v_leak behind a synapse has no neuron here; shift potentials by it")
+            report.refuse(name, "v_leak behind a synapse has no neuron here; shift all by it")
             return
         current = equation.driven()
         equation = replace(equation, v_rest=number(0.0))
@@ -114,11 +114,11 @@ def folded(record: Record, gain: Tensor, current: Tensor) -> Record | None:
         channels.append(x)
     gain, current = channels
     fields = dict(record.fields)
-    fields["weight"] = weight.double() * gain.view(-1, *(1,) * (weight.dim() - 1))
+    fields["weight"] = (weight.double() * gain.view(-1, *(1,) * (weight.dim() - 1))).float()
     bias = record.fields.get("bias")
     kind = record.kind
     if bias is not None or bool((current != 0).any()):
         bias = torch.zeros(len(weight)) if bias is None else bias
-        fields["bias"] = bias.double() * gain + current
+        fields["bias"] = (bias.double() * gain + current).float()
         kind = "Affine" if kind == "Linear" else kind
     return Record(kind, fields, record.metadata)

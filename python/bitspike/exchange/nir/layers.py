@@ -212,8 +212,8 @@ def layer_of(record: Record) -> nn.Module:
         )
         return _with(conv, weight, fields["bias"])
     if kind in ("AvgPool2d", "SumPool2d"):
-        sizes = [whole(fields[name], 2) for name in ("kernel_size", "stride", "padding")]
-        return nn.AvgPool2d(*sizes, divisor_override=1 if kind == "SumPool2d" else None)
+        sizes: Any = {name: whole(fields[name], 2) for name in ("kernel_size", "stride", "padding")}
+        return nn.AvgPool2d(**sizes, divisor_override=1 if kind == "SumPool2d" else None)
     if kind == "Flatten":
         start, end = (whole(fields[name], 1)[0] for name in ("start_dim", "end_dim"))
         return nn.Flatten(start + 1 if start >= 0 else start, end + 1 if end >= 0 else end)

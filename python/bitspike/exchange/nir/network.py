@@ -95,9 +95,7 @@ class Network(nn.Module):
                 values[group[0]] = self._whole(group[0], values)
         return self._results(values)
 
-    def step(
-        self, x: Tensor | tuple[Tensor, ...], state: State | None = None
-    ) -> tuple[Any, State]:
+    def step(self, x: Tensor | tuple[Tensor, ...], state: State | None = None) -> tuple[Any, State]:
         """One step.
 
         Args:
@@ -188,7 +186,7 @@ class Network(nn.Module):
             found: Tensor = layer.run_sequence(x)
             return found
         if type(layer) is nn.Linear:  # takes time as it is
-            return layer(x)
+            return layer(x)  # type: ignore[no-any-return]
         steps, samples = x.shape[:2]
         return torch.unflatten(layer(x.flatten(0, 1)), 0, (steps, samples))
 

@@ -58,11 +58,11 @@ def equation_of(neuron: Any, *, nudge_threshold: bool = False) -> Equation:
         if isinstance(neuron, StateLeaky):
             fires = _wide(neuron.threshold) if neuron.output else None
             return Equation(_wide(neuron.decay), threshold=fires)
-        names = dict(zip(neuron.PARAMETERS, map(_wide, neuron.coefficients()), strict=True))
-        names.pop("refractory", None)
-        gain = names.pop("r", names.pop("gain", number(1.0)))
+        numbers: Any = dict(zip(neuron.PARAMETERS, map(_wide, neuron.coefficients()), strict=True))
+        numbers.pop("refractory", None)
+        gain = numbers.pop("r", numbers.pop("gain", number(1.0)))
         if isinstance(neuron, LI):
-            return Equation(gain=gain, **names)
+            return Equation(gain=gain, **numbers)
         threshold = neuron.firing_threshold()
         if neuron.fire_at == "ge":
             threshold = torch.nextafter(threshold, torch.full_like(threshold, -torch.inf))
@@ -141,7 +141,7 @@ def neuron_of(
     alpha = narrow(equation.alpha, shape)
     if is_one(equation.w_in) and is_one(equation.gain) and wanted != "CuBaLIF":
         return Synaptic(alpha, beta, **options)
-    gains = {"w_in": narrow(equation.w_in, shape), "r": narrow(equation.gain, shape)}
+    gains: Any = {"w_in": narrow(equation.w_in, shape), "r": narrow(equation.gain, shape)}
     return CuBaLIF(alpha, beta, **gains, **options)
 
 

@@ -27,8 +27,6 @@ class Assembly:
     """Which of them takes the input."""
     exit: str = ""
     """Which of them makes the output."""
-    integrates: str = ""
-    """Which of them has the membrane."""
 
 
 def assembly(equation: Equation, shape: Size, clock: Clock, hints: dict[str, Any]) -> Assembly:
@@ -63,7 +61,7 @@ def assembly(equation: Equation, shape: Size, clock: Clock, hints: dict[str, Any
         fed_back = -subtracted(equation) / equation.gain
         nodes["reset"] = Record("Scale", _filled(shape, scale=fed_back))
         edges += [("threshold", "reset"), ("reset", "li")]
-    return Assembly(nodes, edges, entry, "threshold", "li")
+    return Assembly(nodes, edges, entry, "threshold")
 
 
 def subtracted(equation: Equation) -> Tensor:

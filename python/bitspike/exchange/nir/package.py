@@ -57,7 +57,7 @@ def unchecked(record: GraphRecord) -> Any:
         name: unchecked(node) if isinstance(node, GraphRecord) else as_nir(node)
         for name, node in record.nodes.items()
     }
-    options = {"metadata": dict(record.metadata)}
+    options: dict[str, Any] = {"metadata": dict(record.metadata)}
     if "type_check" in inspect.signature(nir.NIRGraph.__init__).parameters:
         options["type_check"] = False
     return nir.NIRGraph(nodes, list(record.edges), **options)

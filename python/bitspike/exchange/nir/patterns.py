@@ -81,7 +81,7 @@ def _factor(record: Record) -> Tensor | None:
     if record.kind == "Scale":
         scale: Tensor = record.fields["scale"]
         return scale
-    weight = record.fields.get("weight")
+    weight: Any = record.fields.get("weight")
     if record.kind != "Linear" or weight.dim() != 2 or weight.shape[0] != weight.shape[1]:
         return None
     diagonal = torch.diagonal(weight)
@@ -99,7 +99,7 @@ def _fuse_synapse(wiring: Wiring, name: str) -> None:
     equation = neuron.equation
     if equation is None or equation.alpha is not None or neuron.record.kind != "Threshold":
         return
-    of_synapse = {"alpha": synapse.equation.beta, "w_in": synapse.equation.gain}
+    of_synapse: Any = {"alpha": synapse.equation.beta, "w_in": synapse.equation.gain}
     neuron.equation = replace(equation, **of_synapse)
     neuron.takes = synapse.takes
     chain = [name, after[0]]

@@ -111,7 +111,7 @@ def value_of(name: str, value: Any) -> Any:
         return value
     if isinstance(value, bytes):
         return value.decode()
-    dtype = getattr(value, "dtype", None)
+    dtype: Any = getattr(value, "dtype", None)
     if getattr(dtype, "kind", "") in ("f", "i", "u"):  # NumPy's, of any size and byte order
         wide = dtype.kind != "f" or dtype.itemsize > 4
         name_of = {"f": "float64" if wide else "float32"}.get(dtype.kind, "int64")

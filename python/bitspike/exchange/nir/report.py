@@ -54,8 +54,9 @@ class Report:
         return [line for line in self.lines if line.status == "refused"]
 
     def keep(self, node: str, reason: str) -> None:
-        """Notes that a node means the same."""
-        self.lines.append(Line(node, "ok", reason))
+        """Notes that a node means the same, unless it was noted that it does not."""
+        if all(line.node != node for line in self.lines if line.status != "ok"):
+            self.lines.append(Line(node, "ok", reason))
 
     def change(self, node: str, reason: str) -> None:
         """Notes that numbers have changed."""

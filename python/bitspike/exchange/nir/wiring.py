@@ -147,9 +147,7 @@ def _end(graph: GraphRecord, name: str, path: str, kind: str, report: Report) ->
     own, node = f"{path}{name}", graph.nodes[name]
     while isinstance(node, GraphRecord):
         ends = [
-            (key, x)
-            for key, x in node.nodes.items()
-            if isinstance(x, Record) and x.kind == kind
+            (key, x) for key, x in node.nodes.items() if isinstance(x, Record) and x.kind == kind
         ]
         if len(ends) != 1:
             report.refuse(own, f"a graph inside a graph needs one {kind}, not {len(ends)}")
