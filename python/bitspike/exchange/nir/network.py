@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from bitspike.arguments import as_tensor
 from bitspike.spikes.pack import pack_if_binary
 from bitspike.state import HiddenState
 
-from .order import Order
+from .order import arrange
 from .records import Edge
 from .report import Report
 
@@ -52,16 +52,27 @@ class Network(nn.Module):
     def __init__(
         self,
         layers: Mapping[str, nn.Module],
-        edges: Iterable[Edge],
-        order: Order,
+        edges: Sequence[Edge],
         shapes: Mapping[str, Size],
-        ends: tuple[tuple[str, ...], tuple[str, ...]],
+        *,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
         report: Report,
     ) -> None:
-        """Puts layers together."""
+        """Puts layers together.
+
+        Args:
+            layers: What computes the nodes, by their names; others hand on what they are given.
+            edges: What feeds what.
+            shapes: Those of what nodes make in a step, without the batch.
+            inputs: The nodes that take the inputs.
+            outputs: The nodes that give the outputs.
+            report: What became of each node.
+        """
         super().__init__()
-        self.inputs, self.outputs = ends
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self.nir_report = report
+        order = arrange(shapes, edges, inputs)
         self._groups, self._backward, self._shapes = order.groups, order.backward, dict(shapes)
         self._sources: dict[str, list[str]] = {name: [] for name in shapes}
         for a, b in edges:

@@ -71,7 +71,7 @@ def equation_of(neuron: Any, *, nudge_threshold: bool = False) -> Equation:
             threshold=_wide(threshold),
             reset=neuron.reset_mechanism,
             delayed=neuron.reset_delay,
-            **names,
+            **numbers,
         )
 
 

@@ -45,35 +45,38 @@ def _fuse_threshold(wiring: Wiring, name: str) -> None:
     integrator = wiring.units[before[0]]
     if integrator.record.kind not in INTEGRATORS or integrator.equation is None:
         return
-    equation = replace(integrator.equation, threshold=threshold.equation.threshold)
+    hints = threshold.record.metadata
+    delayed = bool(hints.get("reset_delay", True))
+    fires = threshold.equation.threshold
+    equation = replace(integrator.equation, threshold=fires, delayed=delayed)
     chain = [before[0], name]
     for back in wiring.after[name]:
         if wiring.before[back] == [name] and wiring.after[back] == [before[0]]:
-            found = _reset(equation, wiring.units[back].record, threshold.record.metadata)
+            found = _reset(equation, wiring.units[back].record)
             if found is not None and len(chain) == 2:
                 equation = found
                 chain.append(back)
     if wiring.after[before[0]] != [name]:
         return
-    record = Record("Threshold", metadata=threshold.record.metadata)
+    record = Record("Threshold", metadata=hints)
     unit = Unit(record, shape=integrator.shape, takes=integrator.shape, equation=equation)
     wiring.replace(chain, _together(chain), unit)
 
 
-def _reset(equation: Equation, record: Record, hints: dict[str, Any]) -> Equation | None:
+def _reset(equation: Equation, record: Record) -> Equation | None:
     """The equation of a neuron whose spikes come back through a node, if that is its reset."""
     scale = _factor(record)
     threshold = equation.threshold
     if scale is None or threshold is None or equation.alpha is not None:
         return None
     taken = -scale.double() * equation.gain
-    at_once = "reset_delay" in hints and not hints["reset_delay"]
-    if same(taken, threshold) and not (at_once and same(equation.beta, equation.beta * 0 + 1)):
-        return replace(equation, reset="subtract")
+    at_next = same(taken, threshold)
     if same(taken, equation.beta.float().double() * threshold):
-        reset = "subtract" if at_once else "subtract_beta"
-        return replace(equation, reset=reset, delayed=not at_once)
-    return None
+        if not equation.delayed:
+            return replace(equation, reset="subtract")
+        if not at_next:
+            return replace(equation, reset="subtract_beta")
+    return replace(equation, reset="subtract", delayed=True) if at_next else None
 
 
 def _factor(record: Record) -> Tensor | None:

@@ -236,9 +236,7 @@ def _built(wiring: Wiring, report: Report, spike_grad: Any) -> Network:
             continue
         layers[name] = _layer(name, unit, report, spike_grad)
     inputs, outputs = wiring.of_kind("Input"), wiring.of_kind("Output")
-    edges = wiring.edges
-    order = arrange(wiring.units, edges, inputs)
-    return Network(layers, edges, order, shapes, (tuple(inputs), tuple(outputs)), report)
+    return Network(layers, wiring.edges, shapes, inputs=inputs, outputs=outputs, report=report)
 
 
 def _layer(name: str, unit: Unit, report: Report, spike_grad: Any) -> nn.Module:

@@ -195,6 +195,8 @@ class Writer:
                     "after a spike, which NIR's reset does not; export with reset_delay=False"
                 )
             hints["reset_delay"] = True
+        elif equation.threshold is not None and reset != "zero" and not equation.delayed:
+            hints["reset_delay"] = False
         if equation.threshold is None or reset in ("zero", "none"):
             return assembly(equation, shape, self._clock, hints)
         if chosen == "error":
@@ -202,9 +204,13 @@ class Writer:
                 f'reset_mechanism={reset!r} is a circle of nodes in NIR: reset="graph" writes it '
                 'exactly, reset="hard" makes a reset to zero of it, with other spikes'
             )
+        if chosen != "hard" and reset == "subtract" and not equation.delayed:
+            self.report.change(
+                path,
+                "a membrane that its reset leaves above the threshold loses one more threshold here"
+                " before it fires, and not in NIR; from_nir reads it as it is here",
+            )
         if chosen == "graph":
-            if not equation.delayed:
-                hints["reset_delay"] = False
             return assembly(equation, shape, self._clock, hints)
         made = assembly(replace(equation, reset="zero", delayed=False), shape, self._clock, hints)
         if chosen == "hard":

@@ -15,7 +15,6 @@ from ..steps import step_of
 from .clock import Clock
 from .errors import NIRError
 from .package import as_nir, has_reset_value, package, unchecked
-from .records import GraphRecord
 from .writer import RESETS, Options, Writer
 
 
@@ -50,8 +49,7 @@ def to_nir(
         discretization: ``"euler"``, time constants ``dt/(1 - β)``, or ``"exact"``, ``-dt/ln β``.
         nudge_threshold: Say ``fire_at="ge"`` by a threshold that is smaller by one unit in its last
             place.
-        compat: ``"nirtorch"`` refuses what nirtorch 2.6 cannot run, several outputs, and writes no
-            dots in names.
+        compat: ``"nirtorch"`` refuses what nirtorch 2.6 cannot run, several outputs.
 
     Returns:
         A ``nir.NIRGraph``; its attribute ``nir_report`` says what became of each module.
@@ -85,10 +83,8 @@ def to_nir(
         step = step_of(capture(net, sample))
         writer = Writer(step, clock, Options(reset, nudge_threshold))
     graph = writer.graph
-    if compat is not None:
-        if len(writer.outputs) > 1:
-            raise NIRError("nirtorch runs graphs with one output; return one tensor")
-        graph = _without_dots(graph)
+    if compat is not None and len(writer.outputs) > 1:
+        raise NIRError("nirtorch runs graphs with one output; return one tensor")
     graph.metadata = {
         "dt": clock.dt,
         "discretization": clock.discretization,
@@ -101,11 +97,3 @@ def to_nir(
         writer.report.keep("graph", f"nir's own check of types refuses it: {error}")
     made.nir_report = writer.report
     return made
-
-
-def _without_dots(graph: GraphRecord) -> GraphRecord:
-    names = {name: name.replace(".", "_") for name in graph.nodes}
-    return GraphRecord(
-        {names[name]: node for name, node in graph.nodes.items()},
-        [(names[a], names[b]) for a, b in graph.edges],
-    )
