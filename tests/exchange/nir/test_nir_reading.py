@@ -300,7 +300,7 @@ def test_subtract_from_nodes_of_others(path):
     nodes["membrane"] = ENDS["output"]
     write(path, nodes, [*edges, ("li", "membrane")])
     net = from_nir(path, dt=1)
-    assert [type(module).__name__ for module in net.children()] == ["Linear", "LI", "Leaky"]
+    assert [type(module).__name__ for module in net.children()] == ["LI", "Leaky", "Linear"]
     assert net(ONE)[0].flatten().tolist() == [1.0] * 6  # 1, then 0.5 + 1 - 0.5
 
 

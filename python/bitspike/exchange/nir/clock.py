@@ -43,9 +43,13 @@ class Clock(NamedTuple):
         """Its name."""
         return "exact" if self.exact else "euler"
 
+    def _over(self, x: Tensor) -> Tensor:
+        """``dt/x``, rounded once: torch multiplies a Python number by the reciprocal."""
+        return torch.tensor(self.dt, dtype=torch.float64) / x
+
     def decay(self, tau: Tensor) -> Tensor:
         """What is left of a potential after a step."""
-        return torch.exp(-self.dt / tau) if self.exact else 1 - self.dt / tau
+        return torch.exp(-self._over(tau)) if self.exact else 1 - self._over(tau)
 
     def time_constant(self, decay: Tensor) -> Tensor:
         """The inverse of `decay`.
@@ -61,22 +65,27 @@ class Clock(NamedTuple):
         if self.exact:
             if bool((decay == 0).any()):
                 raise NIRError('a decay of 0 has no time constant; use discretization="euler"')
-            return -self.dt / torch.log(decay)
-        return self.dt / (1 - decay)
+            return -self._over(torch.log(decay))
+        return self._over(1 - decay)
+
+    def keeps(self, decay: Tensor) -> bool:
+        """Whether a decay of float32 comes back from its time constant."""
+        finite = decay[decay != 1]
+        return bool((self.decay(self.time_constant(finite)).float() == finite.float()).all())
 
     def gain(self, tau: Tensor) -> Tensor:
         """What a step adds to a potential for an input of 1 and a resistance of 1."""
-        return -torch.expm1(-self.dt / tau) if self.exact else self.dt / tau
+        return -torch.expm1(-self._over(tau)) if self.exact else self._over(tau)
 
     def synapse_gain(self, tau: Tensor) -> Tensor:
         """What a spike of 1, which lasts for a step, adds to a synaptic current."""
-        return self.dt / tau
+        return self._over(tau)
 
     def membrane_gain(self, tau_syn: Tensor, tau_mem: Tensor) -> Tensor:
         """What a synaptic current of 1 at the start of a step adds to a membrane behind it."""
         if not self.exact:
-            return self.dt / tau_mem
+            return self._over(tau_mem)
         alpha, beta = self.decay(tau_syn), self.decay(tau_mem)
         apart = torch.where(tau_syn == tau_mem, torch.ones_like(tau_mem), tau_mem - tau_syn)
-        equal = self.dt / tau_mem * beta
+        equal = self._over(tau_mem) * beta
         return torch.where(tau_syn == tau_mem, equal, tau_syn / apart * (beta - alpha))

@@ -101,7 +101,7 @@ class Draft:
         """One edge, which carries what was a step before if it closes a circle."""
         if before and not self._leads(b, a):
             delay = number(self._clock.dt).expand(self._shapes[a]).contiguous()
-            late = self.add(f"{a}.delay", Record("Delay", {"delay": delay}), self._shapes[a])
+            late = self.add(f"{a}_delay", Record("Delay", {"delay": delay}), self._shapes[a])
             self.join(a, late)
             a, before = late, False
         if (a, b) in self.graph.edges:

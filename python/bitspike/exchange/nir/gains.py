@@ -36,7 +36,7 @@ def _split(wiring: Wiring, name: str, unit: Unit, equation: Equation) -> tuple[s
     synapse = Equation(alpha, equation.w_in)
     front = Unit(Record("LI"), shape=unit.takes, takes=unit.takes, equation=synapse)
     unit.equation = replace(equation, alpha=None, w_in=number(1.0))
-    return wiring.put_in_front(name, f"{name}.syn", front), front, synapse
+    return wiring.put_in_front(name, f"{name}_syn", front), front, synapse
 
 
 def _move(wiring: Wiring, name: str, unit: Unit, equation: Equation, report: Report) -> None:
@@ -85,7 +85,7 @@ def _move(wiring: Wiring, name: str, unit: Unit, equation: Equation, report: Rep
         return
     fields = {"scale": gain, "current": current}
     front = Unit(Record("Scale", fields), shape=unit.takes, takes=unit.takes)
-    wiring.put_in_front(name, f"{name}.gain", front)
+    wiring.put_in_front(name, f"{name}_gain", front)
     report.change(name, f"{what} as a layer in front of it")
 
 

@@ -77,7 +77,8 @@ class Network(nn.Module):
         self._sources: dict[str, list[str]] = {name: [] for name in shapes}
         for a, b in edges:
             self._sources[b].append(a)
-        self._paths = {name: _place(self, name, layer) for name, layer in layers.items()}
+        ordered = [name for group in order.groups for name in group if name in layers]
+        self._paths = {name: _place(self, name, layers[name]) for name in ordered}
         self._looped = {
             name
             for group in order.groups

@@ -140,11 +140,11 @@ def _understood(graph: GraphRecord, clock: Clock, round_delays: bool, report: Re
 def _read(name: str, unit: Unit, clock: Clock, round_delays: bool, report: Report) -> None:
     """Reads the numbers of a node."""
     record = unit.record
+    own = own_shape(record) if record.kind != "Output" else None
     if record.kind in (*INTEGRATORS, *FIRING, "Threshold"):
         unit.equation = equation_of_node(record, clock, unit.subtracts)
     elif record.kind not in _LAYERS:
         raise NIRError(f"there is no counterpart of a node {record.kind!r}; replace it")
-    own = own_shape(record) if record.kind != "Output" else None
     unit.shape = Size(()) if own is None else own
     if record.kind == "Input" and own is None:
         raise NIRError("an Input needs a shape")

@@ -30,8 +30,8 @@ from .records import GraphRecord, Record
 from .report import Report
 
 RESETS = ("error", "graph", "hard", "nir104")
-_AXES = {"Linear": 1, "Affine": 1, "Conv1d": 2, "Conv2d": 3}
-"""How many axes a step has that these nodes take."""
+_TAKES = {"Linear": "[n]", "Affine": "[n]", "Conv1d": "[C, L]", "Conv2d": "[C, H, W]"}
+"""The steps that these nodes take."""
 
 
 class Options(NamedTuple):
@@ -93,11 +93,11 @@ class Writer:
         """The node of a layer."""
         shape = self._draft.shape(value)
         record = record_of(module, shape, self._clock)
-        needed = len(shape) if record is None else _AXES.get(record.kind, len(shape))
-        if len(shape) != needed:
+        takes = None if record is None else _TAKES.get(record.kind)
+        if takes is not None and len(shape) != takes.count(",") + 1:
             raise NIRError(
-                f"NIR's {type(module).__name__} takes steps of {needed} axes, and these have "
-                f"{list(shape)}; flatten them in front of it"
+                f"NIR's {type(module).__name__} takes steps {takes}, and these are {list(shape)}; "
+                "flatten them in front of it"
             )
         for key, x in module.named_parameters():
             if x.dtype is not torch.float32:
@@ -137,7 +137,7 @@ class Writer:
         draft = self._draft
         front = draft.makers.get(value, "")
         record = draft.graph.nodes.get(front)
-        if not isinstance(record, Record) or record.kind not in _AXES or self._uses[value] != 1:
+        if not isinstance(record, Record) or record.kind not in _TAKES or self._uses[value] != 1:
             raise NIRError(
                 "NIR says it in the weights of Linear, Conv1d or Conv2d alone; put such a layer in "
                 "front of it that feeds nothing else"
@@ -175,6 +175,9 @@ class Writer:
         else:
             entry, last = self._spread(path, found, shape)
         draft.enter(value, entry, node)
+        for decay in (equation.alpha, equation.beta):
+            if decay is not None and not self._clock.keeps(decay):
+                self.report.change(path, "decays below 2^-27 are rounded to multiples of 2^-53")
         self.report.keep(path, " → ".join(x.kind for x in found.nodes.values()))
         draft.makers[out] = self._behind(path, neuron, last, shape)
         if isinstance(neuron, Recurrent):
@@ -256,7 +259,7 @@ class Writer:
         if bool((neuron.graded_spikes_factor != 1).any()):
             more["graded"] = scaled(neuron.graded_spikes_factor, shape)
         for part, record in more.items():
-            name = self._draft.add(f"{path}.{part}", record, shape)
+            name = self._draft.add(f"{path}_{part}", record, shape)
             self._draft.join(last, name)
             last = name
         return last
