@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import NIRError
+from .heaps import expect_sound
 from .package import package
 from .records import MAX_DEPTH, GraphRecord, Record, value_of
 
@@ -45,11 +46,10 @@ def read(path: str | Path) -> GraphRecord:
 def opened(path: str | Path) -> Iterator[tuple[Any, Entries]]:
     """A file of HDF5, and what reads its entries; whatever h5py raises becomes a `NIRError`."""
     h5py = package("h5py")
-    with open(path, "rb"):
-        pass  # an OSError of the system, unlike one of h5py, is not of the file's content
+    expect_sound(path)
     try:
         with h5py.File(path, "r") as file:
-            yield file, Entries(h5py)
+            yield file, Entries(h5py, Path(path).stat().st_size)
     except NIRError:
         raise
     except Exception as error:  # h5py raises whatever it meets in a file that is damaged.
@@ -61,8 +61,8 @@ class Entries:
 
     max_depth = MAX_DEPTH
 
-    def __init__(self, h5py: Any) -> None:
-        self._h5py = h5py
+    def __init__(self, h5py: Any, size: int) -> None:
+        self._h5py, self._size = h5py, size
         self._seen = 0
 
     def of(self, group: Any, path: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Entries:
         """What a data set holds, after a look at how much that is."""
         if not self.is_data(entry):
             raise NIRError(f"{path} is missing, or is no array and no text")
-        stored = entry.id.get_storage_size()
+        stored = min(entry.id.get_storage_size(), self._size)
         limit = stored * _INFLATED + _SMALL
         chunk = math.prod(entry.chunks or ()) * entry.dtype.itemsize
         if entry.is_virtual or entry.external or entry.compression not in _FILTERS:
