@@ -140,7 +140,9 @@ def like_snntorch(path, random):
     nodes |= {"fc1": weight(6, 4), "lif1.w_rec": weight(6, 6), "fc2": weight(3, 6)}
     common = {"r": 10 / 1.5, "v_leak": 0.0, "v_threshold": 1.0}
     syn = {"tau_mem": 0.0010 / 1.5, "tau_syn": 0.0004, "w_in": 4.0}
-    nodes |= {name: shaped("CubaLIF", n, **common, **syn) for name, n in (("lif1.lif", 6), ("lif2", 3))}
+    nodes |= {
+        name: shaped("CubaLIF", n, **common, **syn) for name, n in (("lif1.lif", 6), ("lif2", 3))
+    }
     edges = [("lif1.w_rec", "lif1.lif"), ("fc2", "lif2"), ("lif1.lif", "lif1.w_rec")]
     edges += [("lif2", "output"), ("input", "fc1"), ("fc1", "lif1.lif"), ("lif1.lif", "fc2")]
     write(path, nodes, edges, "0.2.0")

@@ -29,9 +29,7 @@ def files(folder):
         nn.Conv2d(1, 2, 3), snn.Leaky(0.9, **how), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8, 3),
         snn.SynapticDelay(2, 1), snn.Synaptic(0.8, 0.9, **how), snn.GradedSpikes(3),
     )  # fmt: skip
-    recurrent = nn.Sequential(
-        snn.RLeaky(0.9, linear_features=3, **how), snn.LI(0.9, **how)
-    )
+    recurrent = nn.Sequential(snn.RLeaky(0.9, linear_features=3, **how), snn.LI(0.9, **how))
     for name, net, shape in (("maps", maps, (1, 1, 6, 6)), ("recurrent", recurrent, (1, 3))):
         graph = snn.nir.to_nir(net, torch.rand(shape), dt=1e-3, reset="graph")
         nir.write(folder / f"{name}.nir", graph)

@@ -315,8 +315,10 @@ def test_check_says_what_a_reader_would(path):
 
 
 def test_graphs_in_memory_are_those_of_files(path):
-    lif = nir.LIF(**{k: np.array([v]) for k, v in dict(tau=2.0, r=2.0, v_leak=0.0).items()},
-                  v_threshold=np.array([1.25]))
+    lif = nir.LIF(
+        **{k: np.array([v]) for k, v in dict(tau=2.0, r=2.0, v_leak=0.0).items()},
+        v_threshold=np.array([1.25]),
+    )
     graph = nir.NIRGraph.from_list(nir.Affine(np.array([[1.0]]), np.array([0.0])), lif)
     nir.write(path, graph)
     assert trace(from_nir(graph, dt=1)) == trace(from_nir(path, dt=1)) == [0, 1, 0, 1, 0, 1]

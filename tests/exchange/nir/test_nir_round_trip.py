@@ -102,9 +102,7 @@ def test_every_neuron_comes_back_with_its_bits(single, dt, discretization, tmp_p
             assert torch.equal(dense(back(x)), wanted), named(neuron)
 
 
-DECAYS = st.one_of(
-    st.just(0.0), st.floats(2**-27, 1 - 2**-24, width=32)
-)
+DECAYS = st.one_of(st.just(0.0), st.floats(2**-27, 1 - 2**-24, width=32))
 
 
 @settings(max_examples=300, deadline=None)
@@ -205,7 +203,10 @@ def test_firing_first_is_a_step_of_delay(tmp_path):
         x = torch.rand(20, 2, N)
         back = both_ways(neuron, x[0], tmp_path, reset="graph")
         assert_alike(neuron, back, x)
-        assert [type(module).__name__ for module in back.modules()][1:] == ["Leaky", "SynapticDelay"]
+        assert [type(module).__name__ for module in back.modules()][1:] == [
+            "Leaky",
+            "SynapticDelay",
+        ]
 
 
 def test_at_the_threshold_is_above_the_number_below(tmp_path):

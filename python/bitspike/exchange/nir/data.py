@@ -18,8 +18,9 @@ from .errors import NIRError
 from .file import Entries, opened
 from .package import package
 
-_CENTRES = "step centres"
-"""Where in their steps the times of our events lie, so that rounding cannot move them."""
+_PLACE = "bitspike_place_in_step"
+"""The attribute that says where in its step an event lies: ours in the centre, so that rounding cannot
+move them to another step."""
 
 
 def save_data(
@@ -92,7 +93,7 @@ def _write_events(group: Any, grid: Tensor, dt: float) -> None:
         index[sample, : len(which)] = which
         time[sample, : len(when)] = (when + 0.5) * dt
     group.attrs["__type__"], group.attrs["n_neurons"] = "EventData", neurons
-    group.attrs["t_max"], group.attrs["bitspike_times"] = steps * dt, _CENTRES
+    group.attrs["t_max"], group.attrs[_PLACE] = steps * dt, 0.5
     group.create_dataset("idx", data=index.numpy())
     group.create_dataset("time", data=time.numpy())
 
@@ -139,11 +140,11 @@ def _read_nodes(
         raise NIRError("graphs lie in graphs too deep")
     nodes = entries.of(entries.of(group, path).get("nodes"), f"{path}nodes")
     for name, node in nodes.items():
-        kind = _text(node, "__type__")
-        if kind == "NIRGraphData":
+        inside = entries.of(node, name)
+        if "nodes" in inside:  # it is a graph, whatever the text of an attribute says
             _read_nodes(node, entries, f"{path}{name}.", wanted, found)
             continue
-        observables = entries.of(entries.of(node, name).get("observables"), f"{name} observables")
+        observables = entries.of(inside.get("observables"), f"{name} observables")
         chosen = wanted[1] or ("spikes" if len(observables) > 1 else next(iter(observables), ""))
         if chosen not in observables:
             raise NIRError(f"{path}{name} has no observable {chosen!r}, but {list(observables)}")
@@ -152,16 +153,13 @@ def _read_nodes(
 
 def _read_one(path: str, group: Any, entries: Entries, dt: float | None) -> Tensor:
     """``[T, B, N]`` of one observable."""
-    kind = _text(group, "__type__")
     fields = {key: entries.value(f"{path} {key}", x) for key, x in entries.of(group, path).items()}
-    if kind == "TimeGriddedData":
-        grid = fields.get("data")
+    if "data" in fields:
+        grid = fields["data"]
         if not isinstance(grid, Tensor) or grid.dim() != 3:
             raise NIRError(f"{path} has no data [samples, steps, neurons]")
         grid = grid.transpose(0, 1)
         return pack_if_binary(grid.float().contiguous())
-    if kind not in ("EventData", "ValuedEventData"):
-        raise NIRError(f"{path} is {kind!r}, which is unknown")
     if dt is None or not 0 < dt < math.inf:
         raise NIRError(f"{path} has times of events; pass dt, seconds per step")
     return _of_events(path, group, fields, dt)
@@ -179,9 +177,11 @@ def _of_events(path: str, group: Any, fields: dict[str, Any], dt: float) -> Tens
     if whole != neurons or whole < 0 or steps < 0 or steps * whole * max(len(index), 1) > 1 << 32:
         raise NIRError(f"{path} has {neurons} neurons and {steps} steps, which is no recording")
     is_event = (index != -1) & time.isfinite()
-    centred = group.attrs.get("bitspike_times") == _CENTRES
     place = time[is_event].double() / dt
-    when = (place - 0.5).round() if centred else (place + 1e-6).floor()
+    if _PLACE in group.attrs:
+        when = (place - _number(group, _PLACE)).round()
+    else:
+        when = (place + 1e-6).floor()
     which, sample = index[is_event].long(), is_event.nonzero()[:, 0]
     if when.numel() and not (0 <= float(when.min()) and float(when.max()) < steps):
         raise NIRError(f"{path} has events before 0 or after t_max")
@@ -192,18 +192,11 @@ def _of_events(path: str, group: Any, fields: dict[str, Any], dt: float) -> Tens
     return pack_if_binary(grid)
 
 
-def _text(group: Any, name: str) -> str:
-    found = group.attrs.get(name)
-    if not isinstance(found, str):
-        raise NIRError(f"{group.name} has no attribute {name}")
-    return found
-
-
 def _number(group: Any, name: str) -> float:
-    try:
-        found = float(group.attrs[name])
-    except (KeyError, TypeError, ValueError):
-        raise NIRError(f"{group.name} has no number {name}") from None
+    attributes = group.attrs
+    if name not in attributes or attributes.get_id(name).dtype.kind not in "fiu":
+        raise NIRError(f"{group.name} has no number {name}")
+    found = float(attributes[name])
     if not math.isfinite(found):
         raise NIRError(f"{name} of {group.name} is {found}")
     return found

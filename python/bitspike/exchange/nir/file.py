@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import NIRError
-from .heaps import expect_sound
+from .heaps import expect_lengths, expect_sound
 from .package import package
 from .records import MAX_DEPTH, GraphRecord, Record, value_of
 
@@ -49,7 +49,7 @@ def opened(path: str | Path) -> Iterator[tuple[Any, Entries]]:
     expect_sound(path)
     try:
         with h5py.File(path, "r") as file:
-            yield file, Entries(h5py, Path(path).stat().st_size)
+            yield file, Entries(h5py, Path(path))
     except NIRError:
         raise
     except Exception as error:  # h5py raises whatever it meets in a file that is damaged.
@@ -61,8 +61,9 @@ class Entries:
 
     max_depth = MAX_DEPTH
 
-    def __init__(self, h5py: Any, size: int) -> None:
-        self._h5py, self._size = h5py, size
+    def __init__(self, h5py: Any, path: Path) -> None:
+        self._h5py, self._path = h5py, path
+        self._size = path.stat().st_size
         self._seen = 0
 
     def of(self, group: Any, path: str) -> dict[str, Any]:
@@ -101,6 +102,8 @@ class Entries:
             raise NIRError(f"{path} lies in another file, or is compressed in an unknown way")
         if entry.nbytes > limit or chunk > limit:
             raise NIRError(f"{path} claims {entry.nbytes} bytes, and {stored} are stored")
+        if entry.dtype.kind == "O":
+            expect_lengths(self._path, entry.id.get_offset(), entry.size)
         return entry[()]
 
 

@@ -1,6 +1,7 @@
-"""Heaps of texts in files of HDF5, looked at before its library does, which trusts them.
+"""Texts in files of HDF5, looked at before its library does, which trusts them.
 
-A text that says it has no length sends the library into a loop without end.
+One whose place in its heap has no length sends the library into a loop without end, and one that
+claims to be long takes as much memory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ _HEAP = b"GCOL\x01\x00\x00\x00"
 """What begins a global heap: its name, its version, and three bytes of nothing."""
 _HEADER = 16
 """Bytes in front of the objects of a heap, and of the content of an object."""
+_REFERENCE = 16
+"""Bytes of a reference to a text: its length first."""
 
 
 def expect_sound(path: str | Path) -> None:
@@ -37,6 +40,28 @@ def expect_sound(path: str | Path) -> None:
             while at >= 0:
                 _expect_objects(path, data, at)
                 at = data.find(_HEAP, at + 1)
+
+
+def expect_lengths(path: str | Path, offset: int | None, count: int) -> None:
+    """Checks that texts claim no more bytes than a file has.
+
+    Args:
+        path: The file.
+        offset: Where in it the references to the texts lie, one behind the other.
+        count: How many there are.
+
+    Raises:
+        NIRError: if they claim more, or lie in another way.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        if offset is None or offset + count * _REFERENCE > size:
+            raise NIRError(f"{path} has texts that do not lie one behind the other in the file")
+        file.seek(offset)
+        data = file.read(count * _REFERENCE)
+    starts = range(0, len(data), _REFERENCE)
+    if sum(int.from_bytes(data[at : at + 4], "little") for at in starts) > size:
+        raise NIRError(f"{path} has texts that claim more bytes than the file has")
 
 
 def _expect_objects(path: str | Path, data: mmap.mmap, heap: int) -> None:
