@@ -1,7 +1,7 @@
 """Reads files of NIR in which some bytes were changed: networks that run, or a `NIRError`.
 
-``python mutate.py FOLDER FIRST COUNT`` changes files of the folder, with the seeds from ``FIRST`` on,
-and prints each seed before it reads; what is printed last has crashed, if the process did.
+``python mutate.py FOLDER FIRST COUNT`` changes files of the folder, with the seeds from ``FIRST``
+on, and prints each before it reads; what is printed last has crashed, if the process did.
 """
 
 import random

@@ -1,6 +1,6 @@
 """Files in the manner of Norse, sinabs and snnTorch: what their nodes' equations say, in NumPy.
 
-``BITSPIKE_NIR_FILES`` may name a folder with the files of the NIR paper; each is then compared, too.
+``BITSPIKE_NIR_FILES`` may name a folder with files of the NIR paper; these are then compared, too.
 """
 
 import os

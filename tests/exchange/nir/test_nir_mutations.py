@@ -1,6 +1,6 @@
 """Files of NIR with a few bytes changed are read, or refused by a `NIRError`; nothing crashes.
 
-``BITSPIKE_MUTATIONS`` says how many; by default some hundreds. Each hundred has a process of its own.
+``BITSPIKE_MUTATIONS`` says how many; by default some hundreds, in processes of their own.
 """
 
 import os

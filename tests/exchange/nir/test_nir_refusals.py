@@ -1,4 +1,4 @@
-"""What NIR cannot say, and what of NIR there is not here: errors that name the place and a way out."""
+"""What NIR cannot say, and what of NIR is not here: errors that name the place and a way out."""
 
 import nir
 import numpy as np
@@ -121,6 +121,19 @@ PROGRAMS = {
 def test_programs(name):
     program, way_out = PROGRAMS[name]
     refused(program, torch.rand(2, 4), way_out)
+
+
+def test_the_line_of_a_program_is_named():
+    def program(x):
+        return LI(torch.sigmoid(x))
+
+    refused(program, torch.rand(2, 4), r"sigmoid \(test_nir_refusals.py:\d+, in program\)")
+
+
+def test_what_an_object_overrides():
+    neuron = snn.Leaky(0.9, **HARD)
+    neuron.fire = lambda mem: mem
+    refused(neuron, FLAT, "it overrides fire")
 
 
 def test_what_only_other_readers_cannot():

@@ -19,8 +19,8 @@ from .file import Entries, opened
 from .package import package
 
 _PLACE = "bitspike_place_in_step"
-"""The attribute that says where in its step an event lies: ours in the centre, so that rounding cannot
-move them to another step."""
+"""The attribute that says where in its step an event lies: ours in the centre, so that rounding
+cannot move them to another step."""
 
 
 def save_data(

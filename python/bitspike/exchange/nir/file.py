@@ -64,6 +64,10 @@ class Entries:
     def __init__(self, h5py: Any, path: Path) -> None:
         self._h5py, self._path = h5py, path
         self._size = path.stat().st_size
+        self._texts = [
+            h5py.h5t.py_create(h5py.string_dtype(encoding), logical=True)
+            for encoding in ("utf-8", "ascii")
+        ]
         self._seen = 0
 
     def of(self, group: Any, path: str) -> dict[str, Any]:
@@ -102,7 +106,10 @@ class Entries:
             raise NIRError(f"{path} lies in another file, or is compressed in an unknown way")
         if entry.nbytes > limit or chunk > limit:
             raise NIRError(f"{path} claims {entry.nbytes} bytes, and {stored} are stored")
-        if entry.dtype.kind == "O":
+        kind, is_text = entry.dtype.kind, any(map(entry.id.get_type().equal, self._texts))
+        if not is_text and kind not in "biufS":
+            raise NIRError(f"{path} is {entry.dtype}, and neither numbers nor a text")
+        if is_text:
             expect_lengths(self._path, entry.id.get_offset(), entry.size)
         return entry[()]
 

@@ -29,7 +29,7 @@ def expect_sound(path: str | Path) -> None:
     """
     with open(path, "rb") as file:
         start = file.read(16)
-        if not start.startswith(_SIGNATURE):
+        if not start.startswith(_SIGNATURE) or len(start) < 16:
             raise NIRError(f"{path} is no file of HDF5")
         version = start[8]
         sizes = start[13:15] if version < 2 else start[9:11]

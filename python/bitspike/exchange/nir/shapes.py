@@ -62,6 +62,7 @@ def made_of(record: Record, shape: Size, clock: Clock) -> Size:
     if kind in ("Conv1d", "Conv2d"):
         return _of_conv(record, shape)
     if kind in ("AvgPool2d", "SumPool2d"):
+        _expect(record, "kernel_size", "stride", "padding")
         if len(shape) != 3:
             raise NIRError(f"it takes [C, H, W] and is given {list(shape)}")
         kernel, stride, padding = (
@@ -85,6 +86,12 @@ def _tensor(record: Record, name: str) -> Tensor:
     return found
 
 
+def _expect(record: Record, *names: str) -> None:
+    for name in names:
+        if record.fields.get(name) is None:
+            raise NIRError(f"{record.kind} has no field {name}")
+
+
 def _of_linear(record: Record, shape: Size) -> Size:
     weight = _tensor(record, "weight")
     if weight.dim() != 2 or shape != (weight.shape[1],):
@@ -99,9 +106,7 @@ def _of_linear(record: Record, shape: Size) -> Size:
 def _of_conv(record: Record, shape: Size) -> Size:
     weight, bias = _tensor(record, "weight"), _tensor(record, "bias")
     axes = int(record.kind[4])
-    missing = {"stride", "padding", "dilation", "groups"} - set(record.fields)
-    if missing:
-        raise NIRError(f"{record.kind} has no field {sorted(missing)[0]}")
+    _expect(record, "stride", "padding", "dilation", "groups")
     (groups,) = whole(record.fields["groups"], 1)
     fits = weight.dim() == axes + 2 and len(shape) == axes + 1 and groups > 0
     fits = fits and 0 not in weight.shape and shape[0] == weight.shape[1] * groups
@@ -141,7 +146,8 @@ def _of_flatten(record: Record, shape: Size) -> Size:
     declared = record.fields.get("input_type")
     if declared is not None and shape_of(declared) != shape:
         raise NIRError(f"it takes {list(shape_of(declared))} and is given {list(shape)}")
-    start, end = (whole(record.fields.get(name), 1)[0] for name in ("start_dim", "end_dim"))
+    _expect(record, "start_dim", "end_dim")
+    start, end = (whole(record.fields[name], 1)[0] for name in ("start_dim", "end_dim"))
     axes = len(shape)
     if not axes or not -axes <= start < axes or not -axes <= end < axes:
         raise NIRError(f"axes {start} to {end} are not those of {list(shape)}")
