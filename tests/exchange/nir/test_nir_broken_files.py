@@ -1,4 +1,4 @@
-"""Files that are not what they should be: each is refused by a `NIRError`, soon and in little memory."""
+"""Files that are not what they should be: a `NIRError` refuses each, soon and in little memory."""
 
 import tracemalloc
 

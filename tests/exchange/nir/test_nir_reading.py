@@ -326,9 +326,8 @@ def test_graphs_in_memory_are_those_of_files(path):
 
 def test_networks_learn_and_go_on_into_files(tmp_path, path):
     torch.manual_seed(0)
-    lif = snn.Leaky(beta=0.9, reset_mechanism="zero", init_hidden=True)
-    source = nn.Sequential(nn.Linear(4, 3), lif)
-    net = from_nir(snn.nir.to_nir(source, torch.rand(1, 4), dt=1e-3), dt=1e-3)
+    source = nn.Sequential(nn.Linear(4, 3), snn.Leaky(beta=0.9, init_hidden=True))
+    net = from_nir(snn.nir.to_nir(source, torch.rand(1, 4), dt=1e-3, reset="graph"), dt=1e-3)
     net(torch.rand(5, 2, 4)).sum().backward()
     assert net.get_parameter("0.weight").grad.abs().sum() > 0
     x = (torch.rand(9, 1, 4) < 0.5).float()

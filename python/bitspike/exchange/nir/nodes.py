@@ -119,6 +119,8 @@ def equation_of_node(record: Record, clock: Clock, subtracts: bool) -> Equation:
     if record.kind not in FIRING:
         return equation
     if "v_reset" not in fields and subtracts:
+        if not record.metadata.get("reset_delay", True):
+            return replace(equation, reset="subtract", delayed=False)
         # From what the step leaves, to which the next one applies the decay.
         return replace(equation, reset="subtract_beta")
     delayed = bool(record.metadata.get("reset_delay", False)) and equation.alpha is None

@@ -26,6 +26,7 @@ from .gains import folded
 from .layers import flattened, record_of, scaled
 from .neurons import equation_of
 from .nodes import Assembly, assembly
+from .package import has_reset_value
 from .records import GraphRecord, Record
 from .report import Report
 
@@ -190,17 +191,14 @@ class Writer:
         hints: dict[str, Any] = {}
         if isinstance(neuron, CuBaLIF | RefractoryLeaky):
             hints["neuron"] = type(neuron).__name__
+        if equation.threshold is None:
+            return assembly(equation, shape, self._clock, hints)
         reset, chosen = equation.reset, self._options.reset
-        if equation.threshold is not None and reset == "zero" and equation.delayed:
-            if equation.alpha is not None or isinstance(neuron, Recurrent):
-                raise NIRError(
-                    "reset_mechanism='zero' with reset_delay=True erases what comes in at the step "
-                    "after a spike, which NIR's reset does not; export with reset_delay=False"
-                )
-            hints["reset_delay"] = True
-        elif equation.threshold is not None and reset != "zero" and not equation.delayed:
-            hints["reset_delay"] = False
-        if equation.threshold is None or reset in ("zero", "none"):
+        if equation.delayed == (reset == "zero"):  # what a reader takes for granted is the opposite
+            hints["reset_delay"] = equation.delayed
+        if reset == "zero":
+            self._expect_hard(equation, neuron)
+        if reset in ("zero", "none"):
             return assembly(equation, shape, self._clock, hints)
         if chosen == "error":
             raise NIRError(
@@ -215,14 +213,29 @@ class Writer:
             )
         if chosen == "graph":
             return assembly(equation, shape, self._clock, hints)
-        made = assembly(replace(equation, reset="zero", delayed=False), shape, self._clock, hints)
+        hard = replace(equation, reset="zero", delayed=False)
         if chosen == "hard":
+            self._expect_hard(hard, neuron)
             self.report.change(path, "spikes reset the membrane to 0 instead of subtracting")
-            return made
+            return assembly(hard, shape, self._clock, {})
+        made = assembly(hard, shape, self._clock, hints)
         del made.nodes[""].fields["v_reset"]
         if reset == "subtract" and equation.delayed:
             self.report.change(path, "spikes subtract at once instead of in the next step")
         return made
+
+    def _expect_hard(self, equation: Equation, neuron: Any) -> None:
+        """Checks that a node says a reset to a value."""
+        if not has_reset_value():
+            raise NIRError(
+                "nodes of the installed version of nir subtract the threshold; a reset to a value "
+                "needs nir 1.0.6 or newer"
+            )
+        if equation.delayed and (equation.alpha is not None or isinstance(neuron, Recurrent)):
+            raise NIRError(
+                "reset_mechanism='zero' with reset_delay=True erases what comes in at the step "
+                "after a spike, which NIR's reset does not; export with reset_delay=False"
+            )
 
     def _spread(self, path: str, found: Assembly, shape: Size) -> tuple[str, str]:
         """Adds the nodes of a neuron, and returns the first and the last."""
