@@ -17,8 +17,8 @@ import bitspike as snn
 from helpers.nir_files import numbers, write
 
 HERE = Path(__file__).parent
-ASKED = int(os.environ.get("BITSPIKE_MUTATIONS", 300))
-CHUNK = 100 if ASKED < 1000 else 1000
+ASKED = int(os.environ.get("BITSPIKE_MUTATIONS", 150))
+CHUNK = min(ASKED, 1000)
 
 
 def files(folder):
