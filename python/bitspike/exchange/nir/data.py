@@ -52,7 +52,7 @@ def save_data(
     if not 0 < float(dt) < math.inf:
         raise ValueError(f"dt must be a positive number of seconds per step, not {dt}")
     read = {name: _grid(name, x) for name, x in data.items()}
-    with package("h5py").File(path, "w") as file:
+    with torch.device("cpu"), package("h5py").File(path, "w") as file:
         file.attrs["__type__"] = "NIRGraphData"
         nodes = file.create_group("nodes")
         for name, grid in read.items():
@@ -72,7 +72,7 @@ def _grid(name: str, x: Tensor) -> Tensor:
         raise ValueError(f"data[{name!r}] must be [T, B, *], not {tuple(x.shape)}")
     if isinstance(x, SpikeTensor):
         x = x.dense()
-    x = x.detach().cpu().reshape(*x.shape[:2], -1).transpose(0, 1).contiguous()
+    x = x.detach().cpu().unsqueeze(-1).flatten(2).transpose(0, 1).contiguous()
     is_binary = x.dtype is torch.bool or bool(((x == 0) | (x == 1)).all())
     return x.bool() if is_binary else x.float()
 
@@ -124,7 +124,7 @@ def load_data(
         tensor([0.2500, 0.5000])
     """
     found: dict[str, Tensor] = {}
-    with opened(path) as (file, entries):
+    with torch.device("cpu"), opened(path) as (file, entries):
         _read_nodes(file, entries, "", (dt, observable), found)
     return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Size, Tensor, nn
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device
 from bitspike.spikes.pack import pack_if_binary
 from bitspike.state import HiddenState
 
@@ -148,6 +149,7 @@ class Network(nn.Module):
             if value.dim() != len(axes) + len(shape) or value.shape[len(axes) :] != shape:
                 wanted = ", ".join([*axes, *map(str, shape)])
                 raise ValueError(f"x must be [{wanted}] for {name}, not {list(value.shape)}")
+            expect_one_device(value, "x", itertools.islice(self.named_parameters(), 1))
             values[name] = value
         return values
 

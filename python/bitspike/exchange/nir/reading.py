@@ -78,9 +78,10 @@ def from_nir(
     """
     clock = Clock.of(dt, discretization)
     report = Report()
-    wiring = _understood(_loaded(graph), clock, round_delays, report)
-    report.expect_none_refused()
-    return _built(wiring, report, spike_grad)
+    with torch.device("cpu"):
+        wiring = _understood(_loaded(graph), clock, round_delays, report)
+        report.expect_none_refused()
+        return _built(wiring, report, spike_grad)
 
 
 def check(graph: Any, *, dt: float, discretization: str = "euler") -> Report:
@@ -106,9 +107,10 @@ def check(graph: Any, *, dt: float, discretization: str = "euler") -> Report:
     """
     clock = Clock.of(dt, discretization)
     report = Report()
-    wiring = _understood(_loaded(graph), clock, False, report)
-    if not report.refused:
-        _built(wiring, report, None)
+    with torch.device("cpu"):
+        wiring = _understood(_loaded(graph), clock, False, report)
+        if not report.refused:
+            _built(wiring, report, None)
     return report
 
 

@@ -81,19 +81,20 @@ def to_nir(
         )
     with torch.no_grad():
         step = step_of(capture(net, sample))
+    with torch.no_grad(), torch.device("cpu"):
         writer = Writer(step, clock, Options(reset, nudge_threshold))
-    graph = writer.graph
-    if compat is not None and len(writer.outputs) > 1:
-        raise NIRError("nirtorch runs graphs with one output; return one tensor")
-    graph.metadata = {
-        "dt": clock.dt,
-        "discretization": clock.discretization,
-        "spike_amplitude": "1 per dt",
-    }
-    try:
-        made = as_nir(graph)
-    except ValueError as error:
-        made = unchecked(graph)
-        writer.report.keep("graph", f"nir's own check of types refuses it: {error}")
+        if compat is not None and len(writer.outputs) > 1:
+            raise NIRError("nirtorch runs graphs with one output; return one tensor")
+        graph = writer.graph
+        graph.metadata = {
+            "dt": clock.dt,
+            "discretization": clock.discretization,
+            "spike_amplitude": "1 per dt",
+        }
+        try:
+            made = as_nir(graph)
+        except ValueError as error:
+            made = unchecked(graph)
+            writer.report.keep("graph", f"nir's own check of types refuses it: {error}")
     made.nir_report = writer.report
     return made
