@@ -17,6 +17,7 @@ from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.recurrent import OneToOne, Recurrent
 
 from .functions import ADDS, DROPOUTS, MULTIPLIES, PASSES, POOLS, RESHAPES
+from .nir.layers import Scale
 from .steps import Previous, Step
 
 
@@ -205,6 +206,11 @@ class Description:
             raise GraphError(f"{node.name} delays by no whole number of steps", node.line)
         return {"op": "delay", "in": x, "steps": int(steps)} if steps else None
 
+    def _scale(self, node: Node, module: Any, x: str) -> dict[str, Any]:
+        if module.current is not None:
+            raise GraphError(f"{node.name} adds a constant, which has no op", node.line)
+        return {"op": "scale", "in": x, "factor": self._number(f"{node.name}.scale", module.scale)}
+
     def _flatten(self, node: Node, module: Any, x: str) -> dict[str, Any]:
         if len(node.outputs[0].shape) != self._step.leading + 1:
             raise GraphError(f"{node.name} does not flatten all axes of a sample", node.line)
@@ -288,6 +294,7 @@ _MODULES: dict[type, Any] = {
     nn.MaxPool2d: Description._pool,
     nn.Flatten: Description._flatten,
     SynapticDelay: Description._delay,
+    Scale: Description._scale,
     nn.Identity: Description._pass,
     nn.Dropout: Description._pass,
     nn.Dropout1d: Description._pass,

@@ -148,6 +148,13 @@ def test_graphs_in_graphs_without_end(path):
     refused(path, "more than 32 deep")
 
 
+def test_hints_that_are_none(path):
+    with h5py.File(path, "a") as file:
+        metadata = file["node/nodes/n0"].create_group("metadata")
+        metadata["reset_delay"], metadata["neuron"] = [1, 0], 3.0
+    assert type(from_nir(path, dt=1).n0).__name__ == "Leaky"
+
+
 def test_shapes_of_many_values(path):
     chain(path, ("Flatten", {"start_dim": 0, "end_dim": -1}), shape=(1 << 20, 1 << 20))
     refused(path, "is no shape of a step")

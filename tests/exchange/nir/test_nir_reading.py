@@ -326,10 +326,12 @@ def test_graphs_in_memory_are_those_of_files(path):
 
 def test_networks_learn_and_go_on_into_files(tmp_path, path):
     torch.manual_seed(0)
-    source = nn.Sequential(nn.Linear(4, 3), snn.Leaky(beta=0.9, init_hidden=True))
+    source = nn.Sequential(
+        snn.GradedSpikes(4), nn.Linear(4, 3), snn.Leaky(beta=0.9, init_hidden=True)
+    )
     net = from_nir(snn.nir.to_nir(source, torch.rand(1, 4), dt=1e-3, reset="graph"), dt=1e-3)
     net(torch.rand(5, 2, 4)).sum().backward()
-    assert net.get_parameter("0.weight").grad.abs().sum() > 0
+    assert net.get_parameter("1.weight").grad.abs().sum() > 0
     x = (torch.rand(9, 1, 4) < 0.5).float()
     snn.save_network(lambda x: net.step(x)[0], tmp_path / "net.safetensors", x[0])
     stream = snn.stream(snn.load_network(tmp_path / "net.safetensors"))

@@ -49,6 +49,17 @@ class Equation:
         return (1 - self.beta) * self.v_rest
 
 
+def collapsed(x: Tensor) -> Tensor:
+    """A coefficient with an axis only where it differs along it, and those behind such an axis."""
+    for axis in range(x.dim()):
+        first = x.narrow(axis, 0, min(1, x.shape[axis]))
+        if x.shape[axis] > 1 and bool((x == first).all()):
+            x = first
+    while x.dim() and x.shape[0] == 1:
+        x = x[0]
+    return x
+
+
 def is_one(x: Tensor) -> bool:
     """Whether a coefficient is 1 in float32."""
     return bool((x.float() == 1).all())

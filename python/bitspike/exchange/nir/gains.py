@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .equation import Equation, is_one, number
+from .equation import Equation, collapsed, is_one, number
 from .neurons import has_gain
 from .records import Record
 from .report import Report
@@ -65,7 +65,6 @@ def _move(wiring: Wiring, name: str, unit: Unit, equation: Equation, report: Rep
     unit.equation = equation
     if is_one(gain) and bool((current == 0).all()):
         return
-    gain, current = gain.expand(unit.takes), current.expand(unit.takes)
     if unit.recurrent is not None:
         unit.recurrent = folded(unit.recurrent, gain, current * 0)
     before = wiring.before[name]
@@ -106,12 +105,10 @@ def folded(record: Record, gain: Tensor, current: Tensor) -> Record | None:
     is_conv = record.kind.startswith("Conv")
     channels = []
     for x in (gain, current):
-        if is_conv:
-            flat = x.reshape(len(x), -1)
-            if bool((flat != flat[:, :1]).any()):
-                return None
-            x = flat[:, 0]
-        channels.append(x)
+        x = collapsed(x)
+        if is_conv and x.dim() and (x.dim() != weight.dim() - 1 or x[0].numel() != 1):
+            return None
+        channels.append(x.flatten())
     gain, current = channels
     fields = dict(record.fields)
     fields["weight"] = (weight.double() * gain.view(-1, *(1,) * (weight.dim() - 1))).float()

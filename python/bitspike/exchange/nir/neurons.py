@@ -24,7 +24,7 @@ from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.overridden import overridden_by
 from bitspike.neurons.base.recurrent import OneToOne, Recurrent
 
-from .equation import Equation, is_one, number, same
+from .equation import Equation, collapsed, is_one, number, same
 from .errors import NIRError
 
 KINDS = (
@@ -106,22 +106,19 @@ def _fault(neuron: Any, nudge_threshold: bool) -> str:
     return ""
 
 
-def neuron_of(
-    equation: Equation, shape: Size, wanted: str = "", spike_grad: Any = None
-) -> SpikingNeuron:
+def neuron_of(equation: Equation, wanted: str = "", spike_grad: Any = None) -> SpikingNeuron:
     """The neuron that computes an equation, with hidden states.
 
     Args:
         equation: What it computes; without gains for which no neuron has a parameter.
-        shape: That of one step without the batch.
         wanted: The name of a class; it is taken if it can compute the equation.
         spike_grad: The surrogate of neurons that fire.
     """
-    beta = narrow(equation.beta, shape)
+    beta = narrow(equation.beta)
     if equation.threshold is None:
         return LI(beta, init_hidden=True)
     options: Any = {
-        "threshold": narrow(equation.threshold, shape),
+        "threshold": narrow(equation.threshold),
         "spike_grad": spike_grad,
         "init_hidden": True,
         "reset_mechanism": equation.reset,
@@ -129,8 +126,8 @@ def neuron_of(
     if equation.has_potentials or wanted == "RefractoryLeaky":
         return RefractoryLeaky(
             beta,
-            v_rest=narrow(equation.v_rest, shape),
-            v_reset=narrow(equation.v_reset, shape),
+            v_rest=narrow(equation.v_rest),
+            v_reset=narrow(equation.v_reset),
             decay_input=not is_one(equation.gain),
             **options,
         )
@@ -138,10 +135,10 @@ def neuron_of(
     if equation.alpha is None:
         is_perfect = bool((equation.beta == 1).all())
         return IF(**options) if is_perfect else Leaky(beta, **options)
-    alpha = narrow(equation.alpha, shape)
+    alpha = narrow(equation.alpha)
     if is_one(equation.w_in) and is_one(equation.gain) and wanted != "CuBaLIF":
         return Synaptic(alpha, beta, **options)
-    gains: Any = {"w_in": narrow(equation.w_in, shape), "r": narrow(equation.gain, shape)}
+    gains: Any = {"w_in": narrow(equation.w_in), "r": narrow(equation.gain)}
     return CuBaLIF(alpha, beta, **gains, **options)
 
 
@@ -168,8 +165,8 @@ def recurrent_of(
         spike_grad: The surrogate.
     """
     options: dict[str, Any] = (_connection_options(connection, shape) or {}) | {
-        "beta": narrow(equation.beta, shape),
-        "threshold": narrow(equation.threshold, shape),  # type: ignore[arg-type]
+        "beta": narrow(equation.beta),
+        "threshold": narrow(equation.threshold),  # type: ignore[arg-type]
         "spike_grad": spike_grad,
         "init_hidden": True,
         "reset_mechanism": equation.reset,
@@ -177,7 +174,7 @@ def recurrent_of(
     }
     kind: Callable[..., Recurrent] = RLeaky
     if equation.alpha is not None:
-        kind, options["alpha"] = RSynaptic, narrow(equation.alpha, shape)
+        kind, options["alpha"] = RSynaptic, narrow(equation.alpha)
     layer = kind(**options)
     if not isinstance(layer.recurrent, OneToOne):
         layer.recurrent = connection
@@ -204,13 +201,6 @@ def _connection_options(connection: nn.Module, shape: Size) -> dict[str, Any] | 
     return None if scale is None else {"all_to_all": False, "V": scale.detach().clone()}
 
 
-def narrow(x: Tensor, shape: Size) -> Tensor:
-    """A coefficient in float32, with an axis only where it differs along it."""
-    found = x.float().expand(shape)
-    for axis in range(len(shape)):
-        first = found.narrow(axis, 0, 1)
-        if found.shape[axis] and bool((found == first).all()):
-            found = first
-    while found.dim() and found.shape[0] == 1:
-        found = found[0]
-    return found.clone()
+def narrow(x: Tensor) -> Tensor:
+    """A coefficient in float32, as small as it can be."""
+    return collapsed(x.float()).clone()

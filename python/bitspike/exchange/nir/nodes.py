@@ -119,11 +119,11 @@ def equation_of_node(record: Record, clock: Clock, subtracts: bool) -> Equation:
     if record.kind not in FIRING:
         return equation
     if "v_reset" not in fields and subtracts:
-        if not record.metadata.get("reset_delay", True):
+        if record.hint("reset_delay") is False:
             return replace(equation, reset="subtract", delayed=False)
         # From what the step leaves, to which the next one applies the decay.
         return replace(equation, reset="subtract_beta")
-    delayed = bool(record.metadata.get("reset_delay", False)) and equation.alpha is None
+    delayed = record.hint("reset_delay") is True and equation.alpha is None
     v_reset = fields.get("v_reset", number(0.0))
     if bool((v_reset > fields["v_threshold"]).any()):
         raise NIRError("v_reset is above v_threshold, so that a spike would be followed by others")

@@ -29,7 +29,7 @@ def fuse(wiring: Wiring) -> None:
     for name in wiring.of_kind("Threshold"):
         _fuse_threshold(wiring, name)
     for name, unit in list(wiring.units.items()):
-        if unit.record.metadata.get("part") == "synapse" and unit.record.kind in INTEGRATORS:
+        if unit.record.hint("part") == "synapse" and unit.record.kind in INTEGRATORS:
             _fuse_synapse(wiring, name)
     for name, unit in list(wiring.units.items()):
         if unit.equation is not None and unit.equation.threshold is not None:
@@ -46,7 +46,7 @@ def _fuse_threshold(wiring: Wiring, name: str) -> None:
     if integrator.record.kind not in INTEGRATORS or integrator.equation is None:
         return
     hints = threshold.record.metadata
-    delayed = bool(hints.get("reset_delay", True))
+    delayed = threshold.record.hint("reset_delay") is not False
     fires = threshold.equation.threshold
     equation = replace(integrator.equation, threshold=fires, delayed=delayed)
     chain = [before[0], name]

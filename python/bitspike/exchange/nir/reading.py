@@ -250,7 +250,7 @@ def _layer(name: str, unit: Unit, report: Report, spike_grad: Any) -> nn.Module:
         connection = layer_of(unit.recurrent)
         layer = recurrent_of(equation, unit.shape, connection, spike_grad)
     else:
-        layer = neuron_of(equation, unit.shape, unit.wanted, spike_grad)
+        layer = neuron_of(equation, unit.wanted, spike_grad)
     report.keep(name, type(layer).__name__)
     return layer
 
@@ -259,9 +259,7 @@ def _stateless(unit: Unit) -> nn.Module:
     record = unit.record
     if record.kind != "Scale":
         return layer_of(record)
-    fields = {
-        name: narrow(x, unit.shape) for name, x in record.fields.items() if isinstance(x, Tensor)
-    }
+    fields = {name: narrow(x) for name, x in record.fields.items() if isinstance(x, Tensor)}
     if "current" in fields and not bool((fields["current"] != 0).any()):
         del fields["current"]
     return layer_of(Record("Scale", fields))

@@ -23,6 +23,15 @@ class Record:
     """Tensors, numbers, texts and shapes."""
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    def hint(self, key: str) -> Any:
+        """What the metadata say under a key, if that is a text or one number; else None."""
+        value: Any = self.metadata.get(key)
+        try:
+            value = value.item() if hasattr(value, "item") else value
+        except (ValueError, RuntimeError):
+            return None
+        return value if isinstance(value, str | bool | int | float) else None
+
 
 @dataclass
 class GraphRecord:

@@ -30,7 +30,7 @@ class Unit:
     @property
     def wanted(self) -> str:
         """The class that its metadata names."""
-        return str(self.record.metadata.get("neuron", ""))
+        return str(self.record.hint("neuron"))
 
 
 class Wiring:

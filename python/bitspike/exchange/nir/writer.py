@@ -150,7 +150,7 @@ class Writer:
             scale, shift = scale * weight, shift * weight + bias
         shape = draft.shape(value)
         by_channel = (-1, *(1,) * (len(shape) - 1))
-        found = folded(record, *(x.view(by_channel).expand(shape) for x in (scale, shift)))
+        found = folded(record, scale.view(by_channel), shift.view(by_channel))
         assert found is not None
         draft.graph.nodes[front] = found
         draft.makers[node.outputs[0]] = front
