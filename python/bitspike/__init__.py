@@ -13,6 +13,7 @@ from bitspike import import_nir as import_nir
 from bitspike import layers as layers
 from bitspike import moved
 from bitspike import neurons as neurons
+from bitspike import nir as nir
 from bitspike import scan as scan
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot
@@ -23,7 +24,6 @@ from bitspike.analysis import diagnose as diagnose
 from bitspike.analysis import energy as energy
 from bitspike.analysis import rescue as rescue
 from bitspike.exchange import load_network as load_network
-from bitspike.exchange import nir as nir
 from bitspike.exchange import save_network as save_network
 from bitspike.exchange import verify as verify
 from bitspike.layers import TEBN as TEBN

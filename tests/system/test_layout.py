@@ -23,19 +23,8 @@ FLOORS = (
         "state",
     ),
     *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "graph", "monitors", "plasticity"),
-    *(
-        "decode",
-        "functional",
-        "exchange",
-        "export_nir",
-        "import_nir",
-        "run",
-        "utils",
-        "backprop",
-        "analysis",
-        "tasks",
-        "moved",
-    ),
+    *("decode", "functional", "exchange", "nir", "export_nir", "import_nir"),
+    *("run", "utils", "backprop", "analysis", "tasks", "moved"),
 )
 """From the lowest; a file or folder imports those in front of it, and no other."""
 

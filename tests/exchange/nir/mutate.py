@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from bitspike.exchange.nir import NIRError, from_nir, load_data
+from bitspike.nir import NIRError, from_nir, load_data
 
 SECONDS = 20
 """No file may take longer."""

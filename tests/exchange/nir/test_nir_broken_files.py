@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bitspike.exchange.nir import NIRError, from_nir
+from bitspike.nir import NIRError, from_nir
 from helpers.nir_files import chain, numbers, write
 
 LIF = ("LIF", numbers(tau=2, r=2, v_leak=0, v_threshold=1, v_reset=0))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import bitspike as snn
-from bitspike.exchange.nir import NIRError, load_data, save_data
+from bitspike.nir import NIRError, load_data, save_data
 from helpers.compare import dense
 
 

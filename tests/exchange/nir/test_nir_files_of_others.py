@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bitspike.exchange.nir import from_nir
+from bitspike.nir import from_nir
 from helpers.compare import dense
 from helpers.nir_files import write
 

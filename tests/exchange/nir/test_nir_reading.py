@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import bitspike as snn
-from bitspike.exchange.nir import NIRError, from_nir
+from bitspike.nir import NIRError, from_nir
 from helpers.compare import dense
 from helpers.nir_files import chain, numbers, write
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import bitspike as snn
-from bitspike.exchange.nir import NIRError, check, from_nir, to_nir
+from bitspike.nir import NIRError, check, from_nir, to_nir
 from helpers.nir_files import chain, numbers, write
 
 pytestmark = pytest.mark.skipif(

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import bitspike as snn
-from bitspike.exchange.nir import from_nir, to_nir
 from bitspike.exchange.nir.clock import Clock
+from bitspike.nir import from_nir, to_nir
 from helpers.compare import dense
 
 RESETS_TO_VALUES = "v_reset" in nir.LIF.__dataclass_fields__

@@ -1,7 +1,4 @@
-"""Networks and spikes in NIR, the format that libraries of spiking networks share.
-
-It needs the package nir: ``pip install "bitspike[nir]"``.
-"""
+"""NIR: graphs and files that libraries of spiking networks share. `bitspike.nir` has its names."""
 
 from .data import load_data as load_data
 from .data import save_data as save_data
