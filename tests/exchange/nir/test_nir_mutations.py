@@ -1,6 +1,6 @@
 """Files of NIR with a few bytes changed are read, or refused by a `NIRError`; nothing crashes.
 
-``BITSPIKE_MUTATIONS`` says how many; by default some hundreds, in processes of their own.
+``BITSPIKE_MUTATIONS`` says how many; by default some dozens, in processes of their own.
 """
 
 import os
@@ -17,7 +17,7 @@ import bitspike as snn
 from helpers.nir_files import numbers, write
 
 HERE = Path(__file__).parent
-ASKED = int(os.environ.get("BITSPIKE_MUTATIONS", 150))
+ASKED = int(os.environ.get("BITSPIKE_MUTATIONS", 60))
 CHUNK = min(ASKED, 1000)
 
 
