@@ -104,6 +104,12 @@ class Entries:
         chunk = math.prod(entry.chunks or ()) * entry.dtype.itemsize
         if entry.is_virtual or entry.external or entry.compression not in _FILTERS:
             raise NIRError(f"{path} lies in another file, or is compressed in an unknown way")
+        sides = entry.shape if entry.chunks is None else entry.chunks
+        if len(sides) != len(entry.shape):
+            raise NIRError(f"{path} has {len(entry.shape)} axes, and pieces of {len(sides)}")
+        pieces = zip(entry.shape, sides, strict=True)
+        if math.prod(-(-size // max(side, 1)) for size, side in pieces) > self._size:
+            raise NIRError(f"{path} has more pieces than the file has bytes")
         if entry.nbytes > limit or chunk > limit:
             raise NIRError(f"{path} claims {entry.nbytes} bytes, and {stored} are stored")
         kind, is_text = entry.dtype.kind, any(map(entry.id.get_type().equal, self._texts))
