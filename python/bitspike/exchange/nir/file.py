@@ -107,11 +107,11 @@ class Entries:
         sides = entry.shape if entry.chunks is None else entry.chunks
         if len(sides) != len(entry.shape):
             raise NIRError(f"{path} has {len(entry.shape)} axes, and pieces of {len(sides)}")
+        if entry.nbytes > limit or chunk > limit:
+            raise NIRError(f"{path} claims {entry.nbytes} bytes, and {stored} are stored")
         pieces = zip(entry.shape, sides, strict=True)
         if math.prod(-(-size // max(side, 1)) for size, side in pieces) > self._size:
             raise NIRError(f"{path} has more pieces than the file has bytes")
-        if entry.nbytes > limit or chunk > limit:
-            raise NIRError(f"{path} claims {entry.nbytes} bytes, and {stored} are stored")
         kind, is_text = entry.dtype.kind, any(map(entry.id.get_type().equal, self._texts))
         if not is_text and kind not in "biufS":
             raise NIRError(f"{path} is {entry.dtype}, and neither numbers nor a text")
