@@ -57,6 +57,10 @@ fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and 
 mutations: cargo ## Change some bytes of 100,000 network files, graphs and states each
 	BITSPIKE_MUTATIONS=100000 cargo test --locked --package bitspike --test network mutations
 
+.PHONY: nir-mutations
+nir-mutations: $(STAMPS)/test $(STAMPS)/wheel ## Change some bytes of 100,000 NIR files, an hour
+	BITSPIKE_MUTATIONS=100000 $(BIN)/python -m pytest tests/exchange/nir/test_nir_mutations.py
+
 .PHONY: docs
 docs: $(STAMPS)/docs $(STAMPS)/wheel ## Build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build

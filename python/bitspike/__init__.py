@@ -6,12 +6,15 @@
 from bitspike import analysis as analysis
 from bitspike import backprop as backprop
 from bitspike import decode as decode
+from bitspike import export_nir as export_nir
 from bitspike import functional as functional
 from bitspike import graph as graph
+from bitspike import import_nir as import_nir
 from bitspike import layers as layers
 from bitspike import learning as learning
 from bitspike import moved
 from bitspike import neurons as neurons
+from bitspike import nir as nir
 from bitspike import scan as scan
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot

@@ -15,14 +15,14 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import snntorch
     import snntorch.backprop
+    import snntorch.export_nir
     import snntorch.functional.quant
     import snntorch.functional.stdp_learner
+    import snntorch.import_nir
     import snntorch.spikeplot
 
 OTHER_MODULES = {
     "spikevision": "data sets, deprecated by snnTorch in favour of another package",
-    "export_nir": "needs the package nir",
-    "import_nir": "needs the package nir",
 }
 """Modules of snnTorch that bitspike does not have, and why."""
 

@@ -52,6 +52,17 @@ def saved(x):
         return snn.stream(snn.load_network(file.name), batch=B)(SPIKES[0])
 
 
+def through_nir(x, export=snn.nir.to_nir):
+    graph = export(NETWORK, x, dt=1e-3, reset="graph")
+    return snn.nir.from_nir(graph, dt=1e-3)(SPIKES)
+
+
+def recorded(x):
+    with tempfile.NamedTemporaryFile() as file:
+        snn.nir.save_data(file.name, {"a": x}, 1e-3)
+        return snn.nir.load_data(file.name)["a"]
+
+
 def rescued(x):
     net = copy.deepcopy(SILENT)
     return snn.rescue(net, x), net[0].weight
@@ -123,6 +134,7 @@ STEP = network()
 NETWORK = network()
 TRAINED = network(output=True)
 SILENT = network(threshold=99.0)
+READ = snn.nir.from_nir(snn.nir.to_nir(NETWORK, SPIKES[1], dt=1e-3, reset="graph"), dt=1e-3)
 
 # A network that was made outside is neither fake nor seen by torch.func.
 RUNS = ("fake", "func.grad")
@@ -158,6 +170,24 @@ TOOLS = [
     Use(snn.stream, "sample", SPIKES[1], streamed, OF_A_LAYER, without=(*DTYPES, "func.grad")),
     Use(snn.export_step, "sample", SPIKES[1], exported, OF_A_LAYER, without=(*DTYPES, "func.grad")),
     Use(snn.save_network, "sample", SPIKES[1], saved, OF_A_LAYER, without=(*DTYPES, "func.grad")),
+    Use(
+        snn.nir.to_nir,
+        "sample",
+        SPIKES[1],
+        through_nir,
+        OF_A_LAYER,
+        without=(*DTYPES, "func.grad"),
+    ),
+    Use(
+        snn.export_nir.export_to_nir,
+        "sample_data",
+        SPIKES[1],
+        lambda x: through_nir(x, snn.export_nir.export_to_nir),
+        OF_A_LAYER,
+        without=(*DTYPES, "func.grad"),
+    ),
+    Use(snn.nir.Network.forward, "x", SPIKES, lambda x: READ(x), OF_A_MODEL, without=DTYPES),
+    Use(snn.nir.save_data, "data", SPIKES, recorded),
     *training(backprop.TBPTT),
     *training(backprop.BPTT),
     *training(backprop.RTRL),

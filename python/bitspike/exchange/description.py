@@ -19,12 +19,9 @@ from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.recurrent import Recurrent
 
 from . import map_ops, neuron_ops
+from .functions import ADDS, DROPOUTS, MULTIPLIES, PASSES, POOLS, RESHAPES
+from .nir.layers import Scale
 from .steps import Previous, Step
-
-_ADDS = ("add", "radd", "iadd")
-_MULTIPLIES = ("mul", "rmul", "multiply")
-_RESHAPES = ("flatten", "reshape", "view")
-_PASSES = ("getitem", "unbind", "select", "detach", "contiguous", "float", "clone", "unsqueeze")
 
 
 class Description:
@@ -182,23 +179,22 @@ class Description:
     ) -> dict[str, Any] | None:
         """The op of a torch function; None for one that changes nothing."""
         name, out = node.name, node.outputs[0]
-        lead = self.leading
-        if name in _PASSES or (name in ("dropout", "dropout1d", "dropout2d") and not node.draws):
+        if name in PASSES or (name in DROPOUTS and not node.draws):
             return None
-        if name in map_ops.POOLS and len(values) == 1:
-            module = map_ops.POOLS[name](*args[1:], **kwargs)
+        if name in POOLS and len(values) == 1:
+            module = POOLS[name](*args[1:], **kwargs)
             return map_ops.pool(self, node, module, self._named(values[0], node))
         if name == "pad" and len(values) == 1:
             return map_ops.border(self, node, self._named(values[0], node), *args[1:], **kwargs)
-        if name in _RESHAPES and len(values) == 1 and len(out.shape) == lead + 1:
+        if name in RESHAPES and len(values) == 1 and len(out.shape) == self.leading + 1:
             return {"op": "flatten", "in": self._named(values[0], node)}
         if (
-            name in _ADDS
+            name in ADDS
             and len(args) == 2
             and all(isinstance(x, Output | Input | Previous) for x in args)
         ):
             return {"op": "add", "in": [self._named(x, node) for x in args]}
-        if name in _MULTIPLIES and len(args) == 2:
+        if name in MULTIPLIES and len(args) == 2:
             x, factor = args if isinstance(args[0], Output | Input | Previous) else args[::-1]
             if isinstance(factor, Attribute):
                 factor = factor.read()
@@ -225,6 +221,11 @@ class Description:
         if module.kernel != "linear" or not bool((module.delay == steps).all()) or steps % 1:
             raise GraphError(f"{node.name} delays by no whole number of steps", node.line)
         return {"op": "delay", "in": x, "steps": int(steps)} if steps else None
+
+    def _scale(self, node: Node, module: Any, x: str) -> dict[str, Any]:
+        if module.current is not None:
+            raise GraphError(f"{node.name} adds a constant, which has no op", node.line)
+        return {"op": "scale", "in": x, "factor": self.number(f"{node.name}.scale", module.scale)}
 
     def _flatten(self, node: Node, module: Any, x: str) -> dict[str, Any]:
         if len(node.outputs[0].shape) != self.leading + 1:
@@ -254,6 +255,7 @@ _MODULES: dict[type, Any] = {
     SynapticDelay: Description._delay,
     GradedSpikes: Description._graded,
     TimeDropout: Description._pass,
+    Scale: Description._scale,
     nn.Identity: Description._pass,
     nn.Dropout: Description._pass,
     nn.Dropout1d: Description._pass,

@@ -10,14 +10,6 @@ from torch import nn
 
 from bitspike.graph import GraphError, Node
 
-POOLS: dict[str, Any] = {
-    "max_pool1d": nn.MaxPool1d,
-    "max_pool2d": nn.MaxPool2d,
-    "avg_pool1d": nn.AvgPool1d,
-    "avg_pool2d": nn.AvgPool2d,
-}
-"""The functions of torch that pool, and the modules that do the same."""
-
 
 def conv(described: Any, node: Node, module: Any, x: str) -> dict[str, Any]:
     """The op of a convolution."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Size
+from torch import Size, nn
 
 from bitspike.graph import (
     Constant,
@@ -25,7 +25,9 @@ from bitspike.graph import (
     fold,
 )
 from bitspike.graph.values import leaves
+from bitspike.layers import SynapticDelay
 from bitspike.neurons.base.neuron import SpikingNeuron
+from bitspike.neurons.base.never_reset import NeverReset
 
 _ZEROS = ("zeros", "zeros_like", "new_zeros")
 _PICKS = ("getitem", "unbind", "iter", "select")
@@ -89,7 +91,9 @@ def _of_call(graph: Graph) -> Step:
             raise GraphError(f"{node.name} is called with a state; keep it: init_hidden", node.line)
         calls.append((node, node.args, node.kwargs))
     sequences = {
-        getattr(node.module, "multi_step", False) for node, *_ in calls if _is_stateful(node)
+        _takes_sequences(node.module)
+        for node, *_ in calls
+        if _is_stateful(node) or isinstance(node.module, NeverReset)
     }
     if len(sequences) > 1:
         raise GraphError("some neurons take single steps, and others whole sequences")
@@ -97,6 +101,13 @@ def _of_call(graph: Graph) -> Step:
     given = graph.inputs[0]
     results = [x for x in leaves(graph.result) if isinstance(x, Output)]
     return Step(given, given.shape[leading:], leading, calls, results)
+
+
+def _takes_sequences(module: nn.Module | None) -> bool:
+    """Whether a call of a module with states takes all steps."""
+    if isinstance(module, SynapticDelay):
+        return not module.step_mode
+    return bool(getattr(module, "multi_step", False))
 
 
 def _is_given(state: Value | None) -> bool:
