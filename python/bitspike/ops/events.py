@@ -86,8 +86,8 @@ def backward(
     Returns:
         These gradients, each like what it is of; None where it is not wanted.
     """
-    parts = (inputs.times, layer.weights, layer.delays)
-    parts = (*parts, layer.recurrent_weights, layer.recurrent_delays)
+    among = (layer.recurrent_weights, layer.recurrent_delays)
+    parts = (inputs.times, layer.weights, layer.delays, *among)
     times, weights, delays, recurrent_weights, recurrent_delays = out = [
         buffer.empty(tuple(part.shape), torch.float64) if part is not None and wanted else None
         for part, wanted in zip(parts, need, strict=True)

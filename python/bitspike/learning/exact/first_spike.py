@@ -64,6 +64,33 @@ class TTFSLinear(EventLIF):
         fired = super().forward(EventTensor.from_times(times))
         return fired.first()
 
+    @torch.no_grad()
+    def rouse(self, times: Tensor, *, at_least: float = 0.5, by: float = 0.01) -> None:
+        """Raises the weights of neurons that are silent in too many samples.
+
+        What does not fire has no gradient, and no step of an optimiser brings it back. Göltz et al.
+        raise weights in the same way while they train.
+
+        Args:
+            times: What the layer returned for a batch, ``[B, out_features]``.
+            at_least: The share of samples in which a neuron should fire.
+            by: How much is added to each weight of one that does not, as a share of the weights
+                with which all inputs at once would lift the membrane to the threshold.
+
+        Example:
+            >>> import torch
+            >>> from bitspike.learning.exact import TTFSLinear
+            >>> layer = TTFSLinear(3, 1, tau_mem=5.0, tau_syn=5.0)
+            >>> layer.weight.data.zero_()
+            tensor([[0., 0., 0.]])
+            >>> layer.rouse(layer(torch.zeros(1, 3)), by=0.5)
+            >>> layer.weight.data
+            tensor([[0.4530, 0.4530, 0.4530]])
+        """
+        fires = (times < math.inf).double().mean(0) >= at_least
+        enough = self.threshold / (self._peak() * max(1, self.in_features))
+        self.weight += torch.where(fires, 0.0, by * enough)[:, None]
+
 
 class FirstSpikeLoss(nn.Module):
     r"""Cross entropy of first spikes: the neuron of the label is to be the first, and early.
