@@ -1,0 +1,130 @@
+//! Pairs of spikes and traces, step by step.
+
+use super::Real;
+use super::change::{Learning, Summed};
+use super::walk::walk;
+use crate::Error;
+use crate::simd::Isa;
+use crate::spikes::layout::{self, WORD_BITS};
+
+/// The neurons on one side of synapses.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a, T> {
+    /// How many they are.
+    pub neurons: usize,
+    /// Their spikes, `[T, B, N]`.
+    pub spikes: &'a [u64],
+    /// What spikes of the other side meet, `[T, B, N]`.
+    pub trace: &'a [T],
+    /// How much a spike counts, `[T, B, N]`; 1 without it.
+    pub gain: Option<&'a [T]>,
+}
+
+/// Both sides of synapses, over time.
+#[derive(Clone, Copy, Debug)]
+pub struct Pairs<'a, T> {
+    /// `T`
+    pub steps: usize,
+    /// `B`
+    pub samples: usize,
+    /// The inputs.
+    pub pre: Side<'a, T>,
+    /// The outputs.
+    pub post: Side<'a, T>,
+}
+
+impl<T: Real> Side<'_, T> {
+    fn check(&self, [trace, gain]: [&'static str; 2], rows: usize) -> Result<(), Error> {
+        layout::check_padded(self.spikes, rows, self.neurons)?;
+        Error::check_length(trace, self.trace.len(), &[rows, self.neurons])?;
+        match self.gain {
+            Some(values) => Error::check_length(gain, values.len(), &[rows, self.neurons]),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a neuron fires, in a row of `[T, B]`.
+    #[inline(always)]
+    pub(super) fn fires(&self, row: usize, neuron: usize) -> bool {
+        let word = self.spikes[row * layout::words(self.neurons) + neuron / WORD_BITS];
+        word >> (neuron % WORD_BITS) & 1 == 1
+    }
+
+    /// The traces of a row.
+    #[inline(always)]
+    pub(super) fn traces(&self, row: usize) -> &[T] {
+        &self.trace[row * self.neurons..(row + 1) * self.neurons]
+    }
+
+    /// The gains of a row.
+    #[inline(always)]
+    pub(super) fn gains(&self, row: usize) -> Option<&[T]> {
+        self.gain
+            .map(|gain| &gain[row * self.neurons..(row + 1) * self.neurons])
+    }
+}
+
+impl<T: Real> Pairs<'_, T> {
+    fn check(&self, weights: usize) -> Result<(), Error> {
+        let rows = Error::checked_product("spikes", &[self.steps, self.samples])?;
+        self.pre
+            .check(["traces of inputs", "gains of inputs"], rows)?;
+        self.post
+            .check(["traces of outputs", "gains of outputs"], rows)?;
+        let sizes = [self.post.neurons, self.pre.neurons];
+        Error::check_length("weights", weights, &sizes)
+    }
+}
+
+/// Changes `weights` `[outputs, inputs]` at every step.
+///
+/// # Errors
+/// [`Error::Length`] if a buffer does not fit the sizes, [`Error::Padding`] if bits are set behind the
+/// last neuron.
+///
+/// An input fires a step before an output, which has fired before as well:
+///
+/// ```
+/// use bitspike::simd::Isa;
+/// use bitspike::traces::{Learning, Pairs, Side, learn};
+///
+/// let side = |spikes, trace| Side { neurons: 1, spikes, trace, gain: None };
+/// let pairs = Pairs {
+///     steps: 2,
+///     samples: 1,
+///     pre: side(&[1, 0], &[1.0, 0.5]),
+///     post: side(&[0, 1], &[0.25, 1.125]),
+/// };
+/// let rule = Learning { rate: 1.0, rise: [1.0, 0.0], fall: [1.0, 0.0], bounds: [0.0, 1.0] };
+/// let mut weights = [0.5];
+/// learn(Isa::active()?, &pairs, rule, &mut weights)?;
+/// assert_eq!(weights, [0.5 - 0.25 + 0.5]);
+/// # Ok::<(), bitspike::Error>(())
+/// ```
+pub fn learn<T: Real>(
+    isa: Isa,
+    pairs: &Pairs<'_, T>,
+    rule: Learning<T>,
+    weights: &mut [T],
+) -> Result<(), Error> {
+    pairs.check(weights.len())?;
+    walk(isa, pairs, rule, weights)
+}
+
+/// Adds `Σ_t (rise·P − fall·D)` to `sums`, all `[outputs, inputs]`.
+///
+/// # Errors
+/// As [`learn`].
+pub fn sum<T: Real>(
+    isa: Isa,
+    pairs: &Pairs<'_, T>,
+    rise: &[T],
+    fall: &[T],
+    sums: &mut [T],
+) -> Result<(), Error> {
+    pairs.check(sums.len())?;
+    let sizes = [pairs.post.neurons, pairs.pre.neurons];
+    Error::check_length("rise", rise.len(), &sizes)?;
+    Error::check_length("fall", fall.len(), &sizes)?;
+    walk(isa, pairs, Summed { rise, fall }, sums)
+}
