@@ -10,8 +10,8 @@ pub(super) trait Change<T: Real>: Copy + Send + Sync {
     /// All weights of a row.
     fn all(self, weights: &mut [T], risen: &[T], fallen: &[T]);
 
-    /// One weight of a row.
-    fn one(self, input: usize, weight: T, risen: T, fallen: T) -> T;
+    /// One weight of a row whose output does not fire: `P` is 0, and so is its part.
+    fn fall(self, input: usize, weight: T, fallen: T) -> T;
 }
 
 /// Weights change at once, by as much as they say themselves, and stay within bounds:
@@ -30,8 +30,7 @@ pub struct Learning<T> {
 
 impl<T: Real> Learning<T> {
     #[inline(always)]
-    fn apply(self, weight: T, risen: T, fallen: T) -> T {
-        let rise = (self.rise[0] + self.rise[1] * weight) * risen;
+    fn apply(self, weight: T, rise: T, fallen: T) -> T {
         let fall = (self.fall[0] + self.fall[1] * weight) * fallen;
         let weight = weight + self.rate * (rise - fall);
         // As torch.clamp: NaN stays.
@@ -57,13 +56,14 @@ impl<T: Real> Change<T> for Learning<T> {
     #[inline(always)]
     fn all(self, weights: &mut [T], risen: &[T], fallen: &[T]) {
         for ((weight, &risen), &fallen) in weights.iter_mut().zip(risen).zip(fallen) {
-            *weight = self.apply(*weight, risen, fallen);
+            let rise = (self.rise[0] + self.rise[1] * *weight) * risen;
+            *weight = self.apply(*weight, rise, fallen);
         }
     }
 
     #[inline(always)]
-    fn one(self, _: usize, weight: T, risen: T, fallen: T) -> T {
-        self.apply(weight, risen, fallen)
+    fn fall(self, _: usize, weight: T, fallen: T) -> T {
+        self.apply(weight, T::ZERO, fallen)
     }
 }
 
@@ -95,7 +95,7 @@ impl<T: Real> Change<T> for Summed<'_, T> {
     }
 
     #[inline(always)]
-    fn one(self, input: usize, sum: T, risen: T, fallen: T) -> T {
-        sum + (self.rise[input] * risen - self.fall[input] * fallen)
+    fn fall(self, input: usize, sum: T, fallen: T) -> T {
+        sum + (T::ZERO - self.fall[input] * fallen)
     }
 }

@@ -22,6 +22,8 @@ mod change;
 mod filter;
 mod pairs;
 mod real;
+mod sums;
+mod tile;
 mod walk;
 
 pub use change::Learning;

@@ -6,6 +6,7 @@ use super::walk::walk;
 use crate::Error;
 use crate::simd::Isa;
 use crate::spikes::layout::{self, WORD_BITS};
+use core::ops::Range;
 
 /// The neurons on one side of synapses.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,13 @@ impl<T: Real> Side<'_, T> {
     pub(super) fn fires(&self, row: usize, neuron: usize) -> bool {
         let word = self.spikes[row * layout::words(self.neurons) + neuron / WORD_BITS];
         word >> (neuron % WORD_BITS) & 1 == 1
+    }
+
+    /// Those of some neurons of one word that fire, as the lowest bits of a word.
+    #[inline(always)]
+    pub(super) fn firing(&self, row: usize, neurons: &Range<usize>) -> u64 {
+        let word = self.spikes[row * layout::words(self.neurons) + neurons.start / WORD_BITS];
+        word >> (neurons.start % WORD_BITS) & ((1 << neurons.len()) - 1)
     }
 
     /// The traces of a row.

@@ -3,6 +3,8 @@
 use super::Real;
 use super::change::Change;
 use super::pairs::Pairs;
+use super::sums::Sums;
+use super::tile::{HEIGHT, Tile};
 use crate::Error;
 use crate::parallel::{self, pieces};
 use crate::simd::{Isa, compiled_for};
@@ -11,8 +13,6 @@ use core::ops::Range;
 
 /// So many weights are worked on at a time by a thread: they stay in its caches.
 const BAND: usize = 1 << 16;
-/// If more than this share of a row's inputs fire, the whole row is worked on.
-const SHARE: usize = 4;
 
 /// Changes weights, or sums, at every step.
 pub(super) fn walk<T: Real, C: Change<T>>(
@@ -31,7 +31,9 @@ pub(super) fn walk<T: Real, C: Change<T>>(
     let work = (rows + firing.indices.len()) * outputs + fired * inputs;
     let threads = parallel::threads();
     let shares = if threads == 1 { 1 } else { 2 * threads };
-    let height = outputs.div_ceil(shares).min((BAND / inputs).max(1));
+    // Tiles must not reach over the end of a word of spikes.
+    let height = outputs.div_ceil(shares).min(BAND / inputs);
+    let height = height.max(1).next_multiple_of(HEIGHT);
     let bands = weights.chunks_mut(height * inputs).enumerate();
     let jobs: Vec<_> = bands
         .map(|(i, weights)| Band {
@@ -53,7 +55,7 @@ pub(super) fn walk<T: Real, C: Change<T>>(
 }
 
 /// The inputs that fire, row by row of `[T, B]`.
-struct Firing {
+pub(super) struct Firing {
     starts: Vec<u64>,
     indices: Vec<u32>,
 }
@@ -67,7 +69,7 @@ impl Firing {
     }
 
     #[inline(always)]
-    fn rows(&self, rows: Range<usize>) -> &[u32] {
+    pub(super) fn rows(&self, rows: Range<usize>) -> &[u32] {
         &self.indices[self.starts[rows.start] as usize..self.starts[rows.end] as usize]
     }
 }
@@ -88,139 +90,27 @@ impl<T: Real, C: Change<T>> Band<'_, '_, T, C> {
     fn run(self, work: usize) {
         let inputs = self.pairs.pre.neurons;
         let (steps, samples) = (self.pairs.steps, self.pairs.samples);
-        let height = self.weights.len() / inputs;
-        let mut sums = Sums {
-            none: vec![T::ZERO; inputs],
-            risen: vec![T::ZERO; inputs],
-            fallen: vec![T::ZERO; inputs],
-        };
-        for t in pieces(steps, work * height / steps.max(1)).flatten() {
-            let rows = t * samples..(t + 1) * samples;
-            for (i, weights) in self.weights.chunks_exact_mut(inputs).enumerate() {
-                let output = self.first + i;
-                let change = self.change.of_row(output * inputs, inputs);
-                if samples == 1 {
-                    sums.one_sample(self.pairs, self.firing, (t, output), change, weights);
-                } else {
-                    sums.samples(self.pairs, self.firing, &rows, output, change, weights);
+        let work = work * (self.weights.len() / inputs) / steps.max(1);
+        if samples == 1 {
+            let mut sums = Sums::new(inputs);
+            for t in pieces(steps, work).flatten() {
+                let firing = self.firing.rows(t..t + 1);
+                for (i, weights) in self.weights.chunks_exact_mut(inputs).enumerate() {
+                    let output = self.first + i;
+                    let change = self.change.of_row(output * inputs, inputs);
+                    sums.step(self.pairs, firing, (t, output), change, weights);
                 }
             }
-        }
-    }
-}
-
-/// `P` and `D` of one output, which are 0 between steps.
-struct Sums<T> {
-    /// Zeros.
-    none: Vec<T>,
-    risen: Vec<T>,
-    fallen: Vec<T>,
-}
-
-impl<T: Real> Sums<T> {
-    /// A step of one sample, where `P` is a trace, and `D` one number times the inputs that fire.
-    #[inline(always)]
-    fn one_sample<C: Change<T>>(
-        &mut self,
-        pairs: &Pairs<'_, T>,
-        firing: &Firing,
-        (row, output): (usize, usize),
-        change: C,
-        weights: &mut [T],
-    ) {
-        let y = pairs.post.traces(row)[output];
-        let firing = if y == T::ZERO {
-            &[]
         } else {
-            firing.rows(row..row + 1)
-        };
-        let gains = pairs.pre.gains(row);
-        if !pairs.post.fires(row, output) {
-            for &j in firing {
-                let j = j as usize;
-                let fallen = gains.map_or(y, |gains| y * gains[j]);
-                weights[j] = change.one(j, weights[j], T::ZERO, fallen);
-            }
-            return;
-        }
-        self.fall(y, firing, gains);
-        let trace = pairs.pre.traces(row);
-        if let Some(gains) = pairs.post.gains(row) {
-            self.rise(trace, Some(gains[output]));
-            change.all(weights, &self.risen, &self.fallen);
-            self.risen.fill(T::ZERO);
-        } else {
-            change.all(weights, trace, &self.fallen);
-        }
-        for &j in firing {
-            self.fallen[j as usize] = T::ZERO;
-        }
-    }
-
-    /// A step of several samples.
-    #[inline(always)]
-    fn samples<C: Change<T>>(
-        &mut self,
-        pairs: &Pairs<'_, T>,
-        firing: &Firing,
-        rows: &Range<usize>,
-        output: usize,
-        change: C,
-        weights: &mut [T],
-    ) {
-        let (mut fired, mut met) = (false, 0);
-        for row in rows.clone() {
-            let y = pairs.post.traces(row)[output];
-            if y != T::ZERO {
-                let firing = firing.rows(row..row + 1);
-                self.fall(y, firing, pairs.pre.gains(row));
-                met += firing.len();
-            }
-            if pairs.post.fires(row, output) {
-                let gain = pairs.post.gains(row).map(|gains| gains[output]);
-                self.rise(pairs.pre.traces(row), gain);
-                fired = true;
-            }
-        }
-        if fired || met > weights.len() / SHARE {
-            let risen = if fired { &self.risen } else { &self.none };
-            change.all(weights, risen, &self.fallen);
-            self.fallen.fill(T::ZERO);
-            if fired {
-                self.risen.fill(T::ZERO);
-            }
-        } else if met > 0 {
-            // An input may be listed for several samples: from the second time on, its D is 0.
-            for &j in firing.rows(rows.clone()) {
-                let j = j as usize;
-                weights[j] = change.one(j, weights[j], T::ZERO, self.fallen[j]);
-                self.fallen[j] = T::ZERO;
-            }
-        }
-    }
-
-    /// Adds to `P` what an output that fires meets.
-    #[inline(always)]
-    fn rise(&mut self, trace: &[T], gain: Option<T>) {
-        let sums = self.risen.iter_mut().zip(trace);
-        match gain {
-            None => sums.for_each(|(sum, &x)| *sum = *sum + x),
-            Some(gain) => sums.for_each(|(sum, &x)| *sum = *sum + gain * x),
-        }
-    }
-
-    /// Adds to `D` what the inputs that fire meet.
-    #[inline(always)]
-    fn fall(&mut self, y: T, firing: &[u32], gains: Option<&[T]>) {
-        match gains {
-            None => {
-                for &j in firing {
-                    self.fallen[j as usize] = self.fallen[j as usize] + y;
-                }
-            }
-            Some(gains) => {
-                for &j in firing {
-                    self.fallen[j as usize] = self.fallen[j as usize] + y * gains[j as usize];
+            let mut tile = Tile::new(inputs);
+            for t in pieces(steps, work).flatten() {
+                let rows = t * samples..(t + 1) * samples;
+                for (i, weights) in self.weights.chunks_mut(HEIGHT * inputs).enumerate() {
+                    let first = self.first + i * HEIGHT;
+                    let height = weights.len() / inputs;
+                    tile.gather(self.pairs, self.firing, rows.clone(), first..first + height);
+                    let firing = self.firing.rows(rows.clone());
+                    tile.apply(firing, first, self.change, weights);
                 }
             }
         }
