@@ -11,6 +11,7 @@ from bitspike import graph as graph
 from bitspike import layers as layers
 from bitspike import moved
 from bitspike import neurons as neurons
+from bitspike import plasticity as plasticity
 from bitspike import scan as scan
 from bitspike import spikegen as spikegen
 from bitspike import spikeplot as spikeplot

@@ -1,12 +1,11 @@
 """Traces of spikes and synapses that learn from them: allocation and the native calls.
 
-Spikes are words ``[T, B, words]``. Traces, gains and weights ``[outputs, inputs]`` are all float32 or
-all float64. What the numbers mean is said in ``rust/core/src/traces``.
+Spikes are words ``[T, B, words]``. Traces, gains and weights ``[outputs, inputs]`` are all float32
+or all float64. What the numbers mean is said in ``rust/core/src/traces``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -78,20 +77,18 @@ def filtered(
 
 
 @unrecorded
-def learned(blocks: Iterable[PairArguments], rule: LearningArguments, weights: Tensor) -> Tensor:
-    """What becomes of weights that change at every step of these pieces of time."""
+def learned(pairs: PairArguments, rule: LearningArguments, weights: Tensor) -> Tensor:
+    """What becomes of weights that change at every step."""
     out = _copy(weights)
-    for pairs in blocks:
-        _native.traces_learn(pairs, rule, out)
+    _native.traces_learn(pairs, rule, out)
     return out
 
 
 @unrecorded
-def summed(blocks: Iterable[PairArguments], rise: Tensor, fall: Tensor) -> Tensor:
-    """``Σ_t (rise·P - fall·D)``, by which weights that stay as they are would change."""
-    out = buffer.empty(tuple(rise.shape), rise.dtype).zero_()
-    for pairs in blocks:
-        _native.traces_sum(pairs, rise, fall=fall, sums=out)
+def summed(pairs: PairArguments, rise: Tensor, fall: Tensor, total: Tensor) -> Tensor:
+    """``total + Σ_t (rise·P - fall·D)``: by what weights would change that stay as they are."""
+    out = _copy(total)
+    _native.traces_sum(pairs, rise, fall=fall, sums=out)
     return out
 
 
