@@ -68,8 +68,8 @@ def test_bcm_becomes_selective():
         rule.step(lr=1e-2)
     y = (patterns @ fc.weight.detach().t()).flatten()
     # Fixed points: y = 0 or y = θ, and θ the mean of y², so that the chosen one gives 2.
-    assert y[0].item() == pytest.approx(2.0, abs=0.1) and abs(y[1].item()) < 0.1
-    assert rule.state_dict()["theta"].item() == pytest.approx(2.0, abs=0.15)
+    assert y[0].item() == pytest.approx(2.0, abs=0.2) and abs(y[1].item()) < 0.1
+    assert rule.state_dict()["theta"].item() == pytest.approx(2.0, abs=0.2)
 
 
 @pytest.mark.parametrize("y", [0.0, 0.7])
