@@ -46,7 +46,7 @@ def layer() -> nn.Sequential:
     nn.init.uniform_(fc.weight, 0.4, 0.6)
     lif = snn.RLeaky(
         beta=0.9,
-        threshold=100.0,
+        threshold=15.0,
         linear_features=neurons,
         learn_recurrent=False,
         init_hidden=True,

@@ -398,7 +398,9 @@ def test_records_that_do_not_fit():
     net, x = network()
     rule = plasticity.STDP().attach(net[0])
     rule.record(x, x)
-    with pytest.raises(ValueError, match=r"takes \[B, 70\] .* returns \[B, 6\] .* \[3, 70\] and"):
+    with pytest.raises(
+        ValueError, match=r"in_spike must be \[B, 70\] .* \[B, 6\] .* \[3, 70\] and"
+    ):
         rule.step()
     rule.reset(batch=2)
     rule.record(x, x[..., :6])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops.traces import LearningArguments
 
 from .bounds import Bound
@@ -25,7 +25,7 @@ class RewardRule(SynapticRule):
         True
     """
 
-    _reward: float | Tensor | None = None
+    _reward: Tensor | None = None
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class RewardRule(SynapticRule):
                 f"{self.name} learns from a reward: call step(reward=...), or take STDP, which "
                 "needs none"
             )
-        self._reward = reward
+        self._reward = with_values(as_tensor(reward, "reward"), "reward")
         self._seen = 0
         try:
             self._step(lr, on_grad)
@@ -91,7 +91,7 @@ class RewardRule(SynapticRule):
         """The rewards ``[T, B]`` of a sequence."""
         steps, samples = len(rows.pre), rows.pre.shape[1] // rows.places
         assert self._reward is not None
-        given = as_tensor(self._reward, "reward", like.device, like.dtype)
+        given = self._reward.to(like.device, like.dtype)
         if given.dim() == 2 and given.shape[0] > 1:
             given = given[self._seen : self._seen + steps]
         self._seen += steps
@@ -100,7 +100,7 @@ class RewardRule(SynapticRule):
         except RuntimeError:
             raise ValueError(
                 f"{self.name}: reward must be a number, [B] or [T, B] for (T, B) = "
-                f"{(self._seen, samples)}, not {list(as_tensor(self._reward, 'reward').shape)}"
+                f"{(self._seen, samples)}, not {list(self._reward.shape)}"
             ) from None
 
     def _eligible(self, rows: Rows, weight: Tensor, state: dict[str, Tensor]) -> Pairs:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, with_values
 from bitspike.spikes.tensor import SpikeTensor
 
 from .pairing import as_bits, rest
@@ -139,8 +139,11 @@ class SynapticRule:
         """
         if self._monitors:
             raise RuntimeError(f"{self.name} records its neuron already: attach(synapse) alone")
-        sides = (as_tensor(in_spike, "in_spike"), as_tensor(out_spike, "out_spike"))
-        self._by_hand.append((sides[0].detach(), sides[1].detach()))
+        pre, post = (
+            with_values(as_tensor(x, name), name).detach()
+            for x, name in ((in_spike, "in_spike"), (out_spike, "out_spike"))
+        )
+        self._by_hand.append((pre, post))
 
     def enable(self) -> None:
         """Records again."""
@@ -194,8 +197,8 @@ class SynapticRule:
         if not fits or pre.shape[2] != inputs or post.shape[2] != outputs:
             features = "" if rank == 3 else ", *"
             raise ValueError(
-                f"{self.name}: the synapse takes [B, {inputs}{features}] and its neuron returns "
-                f"[B, {outputs}{features}] at each step; recorded were "
+                f"{self.name}: in_spike must be [B, {inputs}{features}] and out_spike "
+                f"[B, {outputs}{features}] at each step for this synapse; recorded were "
                 f"{list(pre.shape[1:])} and {list(post.shape[1:])}"
             )
         if self._batch is not None and pre.shape[1] != self._batch:
@@ -307,7 +310,8 @@ class SynapticRule:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Goes on from traces that `state_dict` has returned."""
         self._state = {
-            name: as_tensor(trace, name).detach().clone() for name, trace in state.items()
+            name: with_values(as_tensor(trace, name), name).detach().clone()
+            for name, trace in state.items()
         }
 
 

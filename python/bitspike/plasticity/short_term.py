@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, with_values
 from bitspike.spikes.tensor import SpikeTensor
 from bitspike.state import HiddenState
 
@@ -75,7 +75,7 @@ class TsodyksMakram(HiddenState):
         super().__init__()
         self.n, self.A, self.multi_step = n, A, multi_step
         for name, given in (("U", U), ("tau_f", tau_f), ("tau_d", tau_d)):
-            value = as_tensor(given, name).detach().clone()
+            value = with_values(as_tensor(given, name), name).detach().clone()
             if not value.is_floating_point():
                 value = value.to(torch.get_default_dtype())
             if value.shape not in ((), (n,)):

@@ -57,7 +57,7 @@ fn sums(pairs: &Pairs<'_, f32>, t: usize, i: usize, j: usize) -> (f32, f32) {
     (risen, fallen)
 }
 
-const SIZES: [[usize; 4]; 9] = [
+const SIZES: [[usize; 4]; 11] = [
     [0, 1, 3, 2],
     [3, 0, 3, 2],
     [3, 1, 0, 2],
@@ -65,7 +65,9 @@ const SIZES: [[usize; 4]; 9] = [
     [1, 1, 1, 1],
     [7, 1, 70, 33],
     [7, 3, 70, 33],
+    [7, 1, 70, 34],
     [5, 5, 129, 65],
+    [5, 5, 129, 66],
     [4, 32, 16, 17],
 ];
 
@@ -90,10 +92,11 @@ fn synapses_learn_what_a_loop_over_all_says() {
                 pre: side(0, inputs),
                 post: side(1, outputs),
             };
+            let additive = outputs % 2 == 0;
             let rule = Learning {
                 rate: 0.3,
-                rise: [1.0, -0.9],
-                fall: [0.1, 1.0],
+                rise: [1.0, if additive { 0.0 } else { -0.9 }],
+                fall: [0.1, if additive { 0.0 } else { 1.0 }],
                 bounds: [0.05, 0.95],
             };
             let start = random.numbers(inputs * outputs);

@@ -29,9 +29,15 @@ pub struct Learning<T> {
 }
 
 impl<T: Real> Learning<T> {
+    /// The same rule, if changes do not depend on weights.
+    pub(super) fn additive(self) -> Option<Additive<T>> {
+        let constant = self.rise[1] == T::ZERO && self.fall[1] == T::ZERO;
+        constant.then_some(Additive(self))
+    }
+
+    /// A weight after a step.
     #[inline(always)]
-    fn apply(self, weight: T, rise: T, fallen: T) -> T {
-        let fall = (self.fall[0] + self.fall[1] * weight) * fallen;
+    fn after(self, weight: T, rise: T, fall: T) -> T {
         let weight = weight + self.rate * (rise - fall);
         // As torch.clamp: NaN stays.
         let weight = if weight < self.bounds[0] {
@@ -57,13 +63,39 @@ impl<T: Real> Change<T> for Learning<T> {
     fn all(self, weights: &mut [T], risen: &[T], fallen: &[T]) {
         for ((weight, &risen), &fallen) in weights.iter_mut().zip(risen).zip(fallen) {
             let rise = (self.rise[0] + self.rise[1] * *weight) * risen;
-            *weight = self.apply(*weight, rise, fallen);
+            let fall = (self.fall[0] + self.fall[1] * *weight) * fallen;
+            *weight = self.after(*weight, rise, fall);
         }
     }
 
     #[inline(always)]
     fn fall(self, _: usize, weight: T, fallen: T) -> T {
-        self.apply(weight, T::ZERO, fallen)
+        let fall = (self.fall[0] + self.fall[1] * weight) * fallen;
+        self.after(weight, T::ZERO, fall)
+    }
+}
+
+/// A rule whose `r₁` and `f₁` are 0: half of the arithmetic, and the same bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Additive<T>(Learning<T>);
+
+impl<T: Real> Change<T> for Additive<T> {
+    #[inline(always)]
+    fn of_row(self, _: usize, _: usize) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn all(self, weights: &mut [T], risen: &[T], fallen: &[T]) {
+        let Self(rule) = self;
+        for ((weight, &risen), &fallen) in weights.iter_mut().zip(risen).zip(fallen) {
+            *weight = rule.after(*weight, rule.rise[0] * risen, rule.fall[0] * fallen);
+        }
+    }
+
+    #[inline(always)]
+    fn fall(self, _: usize, weight: T, fallen: T) -> T {
+        self.0.after(weight, T::ZERO, self.0.fall[0] * fallen)
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod change;
 mod filter;
+mod firing;
 mod pairs;
 mod real;
 mod sums;
@@ -28,5 +29,6 @@ mod walk;
 
 pub use change::Learning;
 pub use filter::{Decay, Moment, Trace, filter};
-pub use pairs::{Pairs, Side, learn, sum};
+pub use pairs::{Pairs, Side};
 pub use real::Real;
+pub use walk::{learn, sum};

@@ -1,10 +1,7 @@
 //! Pairs of spikes and traces, step by step.
 
 use super::Real;
-use super::change::{Learning, Summed};
-use super::walk::walk;
 use crate::Error;
-use crate::simd::Isa;
 use crate::spikes::layout::{self, WORD_BITS};
 use core::ops::Range;
 
@@ -73,7 +70,7 @@ impl<T: Real> Side<'_, T> {
 }
 
 impl<T: Real> Pairs<'_, T> {
-    fn check(&self, weights: usize) -> Result<(), Error> {
+    pub(super) fn check(&self, weights: usize) -> Result<(), Error> {
         let rows = Error::checked_product("spikes", &[self.steps, self.samples])?;
         self.pre
             .check(["traces of inputs", "gains of inputs"], rows)?;
@@ -82,57 +79,4 @@ impl<T: Real> Pairs<'_, T> {
         let sizes = [self.post.neurons, self.pre.neurons];
         Error::check_length("weights", weights, &sizes)
     }
-}
-
-/// Changes `weights` `[outputs, inputs]` at every step.
-///
-/// # Errors
-/// [`Error::Length`] if a buffer does not fit the sizes, [`Error::Padding`] if bits are set behind the
-/// last neuron.
-///
-/// An input fires a step before an output, which has fired before as well:
-///
-/// ```
-/// use bitspike::simd::Isa;
-/// use bitspike::traces::{Learning, Pairs, Side, learn};
-///
-/// let side = |spikes, trace| Side { neurons: 1, spikes, trace, gain: None };
-/// let pairs = Pairs {
-///     steps: 2,
-///     samples: 1,
-///     pre: side(&[1, 0], &[1.0, 0.5]),
-///     post: side(&[0, 1], &[0.25, 1.125]),
-/// };
-/// let rule = Learning { rate: 1.0, rise: [1.0, 0.0], fall: [1.0, 0.0], bounds: [0.0, 1.0] };
-/// let mut weights = [0.5];
-/// learn(Isa::active()?, &pairs, rule, &mut weights)?;
-/// assert_eq!(weights, [0.5 - 0.25 + 0.5]);
-/// # Ok::<(), bitspike::Error>(())
-/// ```
-pub fn learn<T: Real>(
-    isa: Isa,
-    pairs: &Pairs<'_, T>,
-    rule: Learning<T>,
-    weights: &mut [T],
-) -> Result<(), Error> {
-    pairs.check(weights.len())?;
-    walk(isa, pairs, rule, weights)
-}
-
-/// Adds `Σ_t (rise·P − fall·D)` to `sums`, all `[outputs, inputs]`.
-///
-/// # Errors
-/// As [`learn`].
-pub fn sum<T: Real>(
-    isa: Isa,
-    pairs: &Pairs<'_, T>,
-    rise: &[T],
-    fall: &[T],
-    sums: &mut [T],
-) -> Result<(), Error> {
-    pairs.check(sums.len())?;
-    let sizes = [pairs.post.neurons, pairs.pre.neurons];
-    Error::check_length("rise", rise.len(), &sizes)?;
-    Error::check_length("fall", fall.len(), &sizes)?;
-    walk(isa, pairs, Summed { rise, fall }, sums)
 }

@@ -2,8 +2,8 @@
 
 use super::Real;
 use super::change::Change;
+use super::firing::Firing;
 use super::pairs::Pairs;
-use super::walk::Firing;
 use crate::simd::array;
 use core::ops::Range;
 

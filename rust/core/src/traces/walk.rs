@@ -1,21 +1,77 @@
 //! Time, walked through by the weights of some outputs.
 
 use super::Real;
-use super::change::Change;
+use super::change::{Change, Learning, Summed};
+use super::firing::Firing;
 use super::pairs::Pairs;
 use super::sums::Sums;
 use super::tile::{HEIGHT, Tile};
 use crate::Error;
 use crate::parallel::{self, pieces};
 use crate::simd::{Isa, compiled_for};
-use crate::spikes::{count, to_indices};
-use core::ops::Range;
+use crate::spikes::count;
 
 /// So many weights are worked on at a time by a thread: they stay in its caches.
-const BAND: usize = 1 << 16;
+const BAND: usize = 1 << 12;
+
+/// Changes `weights` `[outputs, inputs]` at every step.
+///
+/// # Errors
+/// [`Error::Length`] if a buffer does not fit the sizes, [`Error::Padding`] if bits are set behind the
+/// last neuron.
+///
+/// An input fires a step before an output, which has fired before as well:
+///
+/// ```
+/// use bitspike::simd::Isa;
+/// use bitspike::traces::{Learning, Pairs, Side, learn};
+///
+/// let side = |spikes, trace| Side { neurons: 1, spikes, trace, gain: None };
+/// let pairs = Pairs {
+///     steps: 2,
+///     samples: 1,
+///     pre: side(&[1, 0], &[1.0, 0.5]),
+///     post: side(&[0, 1], &[0.25, 1.125]),
+/// };
+/// let rule = Learning { rate: 1.0, rise: [1.0, 0.0], fall: [1.0, 0.0], bounds: [0.0, 1.0] };
+/// let mut weights = [0.5];
+/// learn(Isa::active()?, &pairs, rule, &mut weights)?;
+/// assert_eq!(weights, [0.5 - 0.25 + 0.5]);
+/// # Ok::<(), bitspike::Error>(())
+/// ```
+pub fn learn<T: Real>(
+    isa: Isa,
+    pairs: &Pairs<'_, T>,
+    rule: Learning<T>,
+    weights: &mut [T],
+) -> Result<(), Error> {
+    pairs.check(weights.len())?;
+    match rule.additive() {
+        Some(rule) => walk(isa, pairs, rule, weights),
+        None => walk(isa, pairs, rule, weights),
+    }
+}
+
+/// Adds `Σ_t (rise·P − fall·D)` to `sums`, all `[outputs, inputs]`.
+///
+/// # Errors
+/// As [`learn`].
+pub fn sum<T: Real>(
+    isa: Isa,
+    pairs: &Pairs<'_, T>,
+    rise: &[T],
+    fall: &[T],
+    sums: &mut [T],
+) -> Result<(), Error> {
+    pairs.check(sums.len())?;
+    let sizes = [pairs.post.neurons, pairs.pre.neurons];
+    Error::check_length("rise", rise.len(), &sizes)?;
+    Error::check_length("fall", fall.len(), &sizes)?;
+    walk(isa, pairs, Summed { rise, fall }, sums)
+}
 
 /// Changes weights, or sums, at every step.
-pub(super) fn walk<T: Real, C: Change<T>>(
+fn walk<T: Real, C: Change<T>>(
     isa: Isa,
     pairs: &Pairs<'_, T>,
     change: C,
@@ -28,7 +84,7 @@ pub(super) fn walk<T: Real, C: Change<T>>(
     let rows = pairs.steps * pairs.samples;
     let firing = Firing::of(isa, pairs.pre.spikes, rows, inputs)?;
     let fired = count(isa, pairs.post.spikes) as usize;
-    let work = (rows + firing.indices.len()) * outputs + fired * inputs;
+    let work = (rows + firing.count()) * outputs + fired * inputs;
     let threads = parallel::threads();
     let shares = if threads == 1 { 1 } else { 2 * threads };
     // Tiles must not reach over the end of a word of spikes.
@@ -52,26 +108,6 @@ pub(super) fn walk<T: Real, C: Change<T>>(
         );
     });
     Ok(())
-}
-
-/// The inputs that fire, row by row of `[T, B]`.
-pub(super) struct Firing {
-    starts: Vec<u64>,
-    indices: Vec<u32>,
-}
-
-impl Firing {
-    fn of(isa: Isa, spikes: &[u64], rows: usize, neurons: usize) -> Result<Self, Error> {
-        let mut starts = vec![0; rows + 1];
-        let mut indices = vec![0; count(isa, spikes) as usize];
-        to_indices(isa, spikes, rows, neurons, false, &mut starts, &mut indices)?;
-        Ok(Self { starts, indices })
-    }
-
-    #[inline(always)]
-    pub(super) fn rows(&self, rows: Range<usize>) -> &[u32] {
-        &self.indices[self.starts[rows.start] as usize..self.starts[rows.end] as usize]
-    }
 }
 
 /// The weights of some outputs that follow each other.
