@@ -18,7 +18,7 @@ from bitspike import plasticity, spikegen, tasks, utils
 from drawing import figure, save
 from training import options
 
-STEPS, SPIKES, SIDE = 30, 40.0, 10
+STEPS, LOUDNESS, SIDE = 30, 4.0, 10
 SHARE = 1 / SIDE**2
 
 
@@ -52,6 +52,7 @@ def layer() -> nn.Sequential:
         init_hidden=True,
         multi_step=True,
         reset_mechanism="zero",
+        inhibition=snn.KWTA(1),
     )
     nn.init.zeros_(lif.recurrent.bias)
     lif.recurrent.weight.data.copy_(300 * (torch.eye(neurons) - 1))
@@ -59,9 +60,9 @@ def layer() -> nn.Sequential:
 
 
 def encode(images: Tensor) -> Tensor:
-    """Bright pixels fire often; of all digits so many fire at a step."""
+    """Bright pixels fire often; thin digits are as loud as broad ones."""
     ink = images.flatten(1)
-    rates = ink / ink.sum(1, keepdim=True) * SPIKES
+    rates = ink / ink.norm(dim=1, keepdim=True) * LOUDNESS
     return spikegen.rate(rates.clamp(max=1), num_steps=STEPS, packed=True)
 
 

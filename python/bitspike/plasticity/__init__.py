@@ -9,6 +9,8 @@ snnTorch's `STDPLearner`, and its rules as functions of one step, are here as we
 
 from .convolution import stdp_conv1d_single_step as stdp_conv1d_single_step
 from .convolution import stdp_conv2d_single_step as stdp_conv2d_single_step
+from .eligibility import MSTDPET as MSTDPET
+from .eligibility import DopamineSTDP as DopamineSTDP
 from .hebbian import BCM as BCM
 from .hebbian import Hebb as Hebb
 from .hebbian import Oja as Oja
@@ -20,13 +22,11 @@ from .learner import STDPLearner as STDPLearner
 from .linear import mstdp_linear_single_step as mstdp_linear_single_step
 from .linear import mstdpet_linear_single_step as mstdpet_linear_single_step
 from .linear import stdp_linear_single_step as stdp_linear_single_step
+from .pair_rule import PairRule as PairRule
 from .reward import MSTDP as MSTDP
-from .reward import MSTDPET as MSTDPET
-from .reward import DopamineSTDP as DopamineSTDP
 from .reward import RewardRule as RewardRule
 from .rule import SynapticRule as SynapticRule
 from .short_term import TsodyksMakram as TsodyksMakram
 from .stdp import STDP as STDP
 from .stdp import InhibitorySTDP as InhibitorySTDP
-from .stdp import PairRule as PairRule
 from .stdp import TripletSTDP as TripletSTDP

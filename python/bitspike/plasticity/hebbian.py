@@ -10,7 +10,8 @@ from torch import Tensor
 from bitspike.arguments import expect_choice
 
 from .pairing import Trace, check_taus, numbers
-from .rule import Rows, SynapticRule
+from .places import Rows
+from .rule import SynapticRule
 
 
 class RateRule(SynapticRule):

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from bitspike.monitors import OutputMonitor
 
+from .places import Rows
 from .recording import first
-from .rule import Rows, SynapticRule
+from .rule import SynapticRule
 
 
 class WeightNormalisation(SynapticRule):

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from bitspike.arguments import as_tensor, with_values
-from bitspike.spikes.tensor import SpikeTensor
 
 from .pairing import as_bits, rest
+from .places import Rows, places
 from .recording import Synapse, first, monitors, sequences
 
-_PATCHES = 1 << 22
-"""Numbers of a convolution's patches that are there at a time."""
-
 Rule = TypeVar("Rule", bound="SynapticRule")
-
-
-class Rows(NamedTuple):
-    """A sequence as a matrix of synapses meets it."""
-
-    pre: Tensor
-    """``[T, R, inputs]``: of a convolution there is a row for each place of its kernel."""
-    post: Tensor
-    """``[T, R, outputs]``"""
-    places: int
-    """Rows of each sample."""
 
 
 class SynapticRule:
@@ -183,11 +168,7 @@ class SynapticRule:
             if isinstance(self.synapse, nn.Linear):
                 yield Rows(as_bits(pre), as_bits(post), 1)
                 continue
-            each = pre.shape[1:].numel() * self.synapse.weight.shape[2:].numel()
-            steps = max(1, _PATCHES // max(each, 1))
-            for start in range(0, len(pre), steps):
-                piece = slice(start, start + steps)
-                yield self._places(self.synapse, pre[piece], post[piece])
+            yield from places(self.name, self.synapse, pre, post)
 
     def _check(self, pre: Tensor, post: Tensor) -> None:
         """Compares spikes of both sides with what the synapse takes and gives."""
@@ -206,19 +187,6 @@ class SynapticRule:
                 f"{self.name} was reset for {self._batch} samples, and recorded {pre.shape[1]}: "
                 "call reset(batch)"
             )
-
-    def _places(self, conv: nn.Conv1d | nn.Conv2d, pre: Tensor, post: Tensor) -> Rows:
-        """A convolution as the matrix that it is at each place of its kernel."""
-        found = _patches(conv, pre)
-        dense = (post.dense() if isinstance(post, SpikeTensor) else post).flatten(3)
-        places = found.shape[2]
-        if dense.shape[3] != places:
-            raise ValueError(
-                f"{self.name}: the convolution has {places} places, and its neuron returned "
-                f"{dense.shape[3]}: nothing that changes their number may stand between"
-            )
-        fired = dense.transpose(2, 3)
-        return Rows(as_bits(found.flatten(1, 2)), as_bits(fired.flatten(1, 2)), places)
 
     # When it learns
 
@@ -313,22 +281,3 @@ class SynapticRule:
             name: with_values(as_tensor(trace, name), name).detach().clone()
             for name, trace in state.items()
         }
-
-
-def _patches(conv: nn.Conv1d | nn.Conv2d, x: Tensor) -> Tensor:
-    """What the kernel meets at each place, ``[T, B, places, C·kernel]``."""
-    dense = x.dense() if isinstance(x, SpikeTensor) else x
-    if not dense.is_floating_point():
-        dense = dense.float()
-    mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-    # Also right for padding="same", where the two ends may differ.
-    padded = F.pad(dense.flatten(0, 1), conv._reversed_padding_repeated_twice, mode=mode)
-    if isinstance(conv, nn.Conv1d):
-        padded = padded.unsqueeze(2)
-    # A line is a plane of height 1.
-    kernel, dilation, stride = (
-        (1, *size)[-2:] for size in (conv.kernel_size, conv.dilation, conv.stride)
-    )
-    found = F.unfold(padded, kernel, dilation=dilation, stride=stride)
-    patches: Tensor = found.transpose(1, 2).unflatten(0, dense.shape[:2])
-    return patches
