@@ -20,6 +20,7 @@ import machine
 import memory
 import networks
 import neurons
+import plasticity
 import record
 import scaling
 import streaming
@@ -30,6 +31,7 @@ PARTS = {
     "memory": memory.PART,
     "streaming": streaming.PART,
     "loops": loops.PART,
+    "plasticity": plasticity.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,
     "sweeps": sweeps.PART,

@@ -9,7 +9,7 @@ import bitspike
 
 # Rooms of the house: `bitspike` itself, or a module of snnTorch's name, has what is public of them.
 INTERNAL = {
-    *("arguments", "checkpoint", "derivable", "monitors", "moved", "one_call", "ops", "plasticity"),
+    *("arguments", "checkpoint", "derivable", "monitors", "moved", "one_call", "ops"),
     *("reference_path", "run", "spikes", "state"),
 }
 

@@ -120,11 +120,32 @@ def test_records_are_packed_and_have_no_graph():
     assert sum(snn.unpacked_operations().values()) == before
     learned = net[0].weight.grad.clone()
     learns.step()
-    # Once per step and side, to be added to the traces: the products are of bits.
-    assert sum(snn.unpacked_operations().values()) == before + 2 * T
+    assert sum(snn.unpacked_operations().values()) == before
     assert not net[0].weight.grad.requires_grad and not learns.trace_post.requires_grad
     assert not torch.equal(net[0].weight.grad, learned)
     assert not learns.in_spike_monitor.records and not learns.out_spike_monitor.records
+
+
+@pytest.mark.isa
+@pytest.mark.parametrize("scales", [{}, {"f_pre": lambda w: 0.1, "f_post": torch.sigmoid}])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_packed_sequence_is_its_steps_to_the_bit(batch, scales):
+    fc, lif = nn.Linear(K, 33), neuron(multi_step=True)
+    learns = STDPLearner(fc, lif, **TAUS, **scales)
+    pre = post = None
+    total = torch.zeros(33, K)
+    for part in (spikes(9, batch, K), spikes(4, batch, K)):
+        packed = snn.SpikeTensor.from_dense(part)
+        with torch.no_grad():
+            out = lif(8 * fc(packed))
+        for step, fired in zip(packed, out, strict=True):
+            pre, post, change = SF.stdp_learner.stdp_linear_single_step(
+                fc, step, fired, pre, post, **TAUS, **scales
+            )
+            total = total + change
+    found = learns.step(on_grad=False)
+    assert found.any() and same_bits(found, total)
+    assert same_bits(learns.trace_pre, pre) and same_bits(learns.trace_post, post)
 
 
 def test_an_optimiser_adds_the_change():

@@ -16,6 +16,7 @@ PARTS = (
     "memory",
     "streaming",
     "loops",
+    "plasticity",
     "conv",
     "layers",
     "sweeps",

@@ -12,6 +12,9 @@ from bitspike.ops.pooling import Sizes as _Sizes
 from bitspike.ops.recurrent import FeedbackArguments as _Feedback
 from bitspike.ops.scan import ScanArguments as _Scan
 from bitspike.ops.sequence import LayerArguments as _Layer
+from bitspike.ops.traces import LearningArguments as _Learning
+from bitspike.ops.traces import PairArguments as _Pairs
+from bitspike.ops.traces import TraceArguments as _Trace
 
 __all__ = [
     "Fired",
@@ -50,6 +53,9 @@ __all__ = [
     "sum_pool",
     "swap_axes",
     "to_events",
+    "traces_filter",
+    "traces_learn",
+    "traces_sum",
     "unpack",
     "weight_gradient",
     "write_network",
@@ -131,6 +137,11 @@ def scan_backward(
     decay: Tensor | None,
     initial: Tensor | None,
 ) -> None: ...
+def traces_filter(
+    spikes: Tensor, shape: tuple[int, int, int], trace: _Trace, state: Tensor, out: Tensor
+) -> None: ...
+def traces_learn(pairs: _Pairs, rule: _Learning, weights: Tensor) -> None: ...
+def traces_sum(pairs: _Pairs, rise: Tensor, fall: Tensor, sums: Tensor) -> None: ...
 def product(
     spikes: Tensor, rows: int, weights: Tensor, bias: Tensor | None, out: Tensor
 ) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
-from bitspike.monitors import InputMonitor, OutputMonitor
+from bitspike.spikes.tensor import SpikeTensor
 
 from .convolution import stdp_conv1d_single_step, stdp_conv2d_single_step
-from .linear import mstdp_linear_single_step, stdp_linear_single_step
+from .linear import check_steps, mstdp_linear_single_step, stdp_linear_single_step
+from .pairing import Pairs, Side, Trace, is_native, pieces, summed
+from .recording import alone, monitors, sequences
 from .traces import Scale, positive, weight_itself
 
 _RULES: dict[type[nn.Module], Any] = {
@@ -115,11 +117,8 @@ class STDPLearner(nn.Module):
         self.f_pre = f_pre
         self.f_post = f_post
         self.synapse = synapse
-        self.in_spike_monitor = InputMonitor(
-            synapse, function_on_input=partial(_single_tensor, "synapse must take its input alone")
-        )
-        self.out_spike_monitor = OutputMonitor(
-            sn, function_on_output=partial(_single_tensor, "sn must return its spikes alone")
+        self.in_spike_monitor, self.out_spike_monitor = monitors(
+            synapse, sn, partial(alone, "sn must return its spikes alone")
         )
         self._rule = next(rule for kind, rule in _RULES.items() if isinstance(synapse, kind))
         self._forget_traces()
@@ -180,16 +179,20 @@ class STDPLearner(nn.Module):
                 "reward must be given to a learner with tau_trace, and to no other: "
                 f"reward={reward}, tau_trace={self.tau_trace}"
             )
-        steps = self._recorded()
+        records = self._recorded()
         weight = self.synapse.weight
         change = torch.zeros_like(weight)
         traces = _Traces(self.trace_pre, self.trace_post, self.eligibility)
-        for spikes, rewarded in zip(steps, self._rewards(reward, steps), strict=True):
-            traces, of_step = self._change(traces, spikes, rewarded)
-            change = change + of_step
+        if reward is None and self._are_bits(records):
+            traces, change = self._change_by_bits(traces, records)
+        else:
+            steps = [step for pair in records for step in zip(*pair, strict=True)]
+            for spikes, rewarded in zip(steps, self._rewards(reward, steps), strict=True):
+                traces, of_step = self._change(traces, spikes, rewarded)
+                change = change + of_step
         change = change * scale
         gradient = None
-        if on_grad and steps:
+        if on_grad and records:
             # The spikes may be of a wider dtype than the weight.
             gradient = (-change if weight.grad is None else weight.grad - change).to(weight.dtype)
         # All at once: what raises above leaves traces, records and gradient as they are.
@@ -203,12 +206,7 @@ class STDPLearner(nn.Module):
         self, before: _Traces, spikes: tuple[Tensor, Tensor], reward: Tensor | None
     ) -> tuple[_Traces, Tensor]:
         """The traces one step further, and by how much the weight changes."""
-        out_spike = spikes[1]
-        if before.post is not None and before.post.shape != out_spike.shape:
-            raise ValueError(
-                f"the traces belong to spikes {list(before.post.shape)}, and now sn returned "
-                f"{list(out_spike.shape)}: call reset() in between"
-            )
+        self._expect_batch(before.post, spikes[1])
         change: Tensor
         rule: Any = self._rule if reward is None else mstdp_linear_single_step
         pre, post, change = rule(
@@ -229,6 +227,13 @@ class STDPLearner(nn.Module):
         rewarded: Tensor = torch.tensordot(reward.to(change.dtype), eligibility, 1)
         return _Traces(pre, post, eligibility), rewarded
 
+    def _expect_batch(self, trace: Tensor | None, out_spike: Tensor) -> None:
+        if trace is not None and trace.shape != out_spike.shape:
+            raise ValueError(
+                f"the traces belong to spikes {list(trace.shape)}, and now sn returned "
+                f"{list(out_spike.shape)}: call reset() in between"
+            )
+
     def _rewards(
         self, reward: float | Tensor | None, steps: Sequence[Any]
     ) -> Sequence[Tensor | None]:
@@ -247,37 +252,41 @@ class STDPLearner(nn.Module):
             ) from None
 
     def _recorded(self) -> list[tuple[Tensor, Tensor]]:
-        """The spikes of both sides, step by step."""
-        taken, given = self.in_spike_monitor[""], self.out_spike_monitor[""]
-        if len(taken) != len(given):
-            raise ValueError(
-                f"synapse was called {len(taken)} times and sn {len(given)} times since the last "
-                "step or reset"
-            )
-        records = zip(taken, given, strict=True)
-        return [step for record in records for step in self._steps(*record)]
+        """The spikes of both sides as sequences."""
+        records = self.in_spike_monitor[""], self.out_spike_monitor[""]
+        return list(sequences(self.synapse.weight.dim(), *records))
 
-    def _steps(self, in_spike: Tensor, out_spike: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-        """The steps of one record, which is a step or a sequence."""
-        axes = self.synapse.weight.dim()
-        if out_spike.dim() != axes + 1:
-            return [(in_spike, out_spike)]
-        steps, batch = out_spike.shape[:2]
-        if in_spike.dim() == axes and len(in_spike) == steps * batch:
-            in_spike = in_spike.unflatten(0, (steps, batch))  # time was folded into the batch
-        elif in_spike.dim() == axes and len(in_spike) == batch:
-            in_spike = in_spike.expand(steps, *in_spike.shape)  # constant, so unroll ran one step
-        if in_spike.dim() != axes + 1 or len(in_spike) != steps:
-            raise ValueError(
-                f"sn returned {steps} steps, {list(out_spike.shape)}, for which the input of "
-                f"synapse cannot be {list(in_spike.shape)}"
-            )
-        return zip(in_spike.unbind(0), out_spike.unbind(0), strict=True)
+    def _are_bits(self, records: Sequence[tuple[Tensor, Tensor]]) -> bool:
+        """Whether the native module takes all of it, and gives the same bits."""
+        weight = self.synapse.weight
+        packed = all(type(x) is SpikeTensor for pair in records for x in pair)
+        plain = weight.dtype == torch.float32 and is_native(weight)
+        return bool(records) and packed and plain and isinstance(self.synapse, nn.Linear)
+
+    def _change_by_bits(
+        self, before: _Traces, records: Sequence[tuple[Tensor, Tensor]]
+    ) -> tuple[_Traces, Tensor]:
+        """The same for whole sequences of a linear layer."""
+        weight = self.synapse.weight.detach()
+        falls, rises = (
+            torch.broadcast_to(torch.as_tensor(f(weight), dtype=weight.dtype), weight.shape)
+            for f in (self.f_pre, self.f_post)
+        )
+        change = torch.zeros_like(weight)
+        pre, post = before.pre, before.post
+        for spikes in records:
+            self._expect_batch(post, spikes[1][0])
+            assert isinstance(self.synapse, nn.Linear)
+            check_steps(self.synapse, *spikes)
+            for in_spike, out_spike in pieces(*spikes):
+                x, pre = _read(self.tau_pre, in_spike, pre)
+                y, post = _read(self.tau_post, out_spike, post)
+                pairs = Pairs(Side(in_spike, x), Side(out_spike, y))
+                change = summed([pairs], rises.contiguous(), falls.contiguous(), change)
+        return _Traces(pre, post, before.eligibility), change
 
 
-def _single_tensor(rule: str, x: Any) -> Tensor:
-    """A recorded tensor, without its graph."""
-    if not isinstance(x, Tensor):
-        given = f"{len(x)} tensors" if isinstance(x, tuple) else type(x).__name__
-        raise TypeError(f"{rule}, not {given}")
-    return x.detach()
+def _read(tau: float, spikes: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The trace of snnTorch at every step, and after the last."""
+    state = torch.zeros(spikes.shape[1:]) if before is None else before
+    return Trace(tau, euler=True).after(spikes, state, bumped=True)

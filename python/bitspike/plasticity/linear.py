@@ -224,3 +224,12 @@ def _check(fc: nn.Linear, in_spike: Tensor, out_spike: Tensor) -> None:
     batch = in_spike.shape[0] if in_spike.dim() else 1
     check_shape(in_spike, (batch, fc.in_features), "in_spike")
     check_shape(out_spike, (batch, fc.out_features), "out_spike")
+
+
+def check_steps(fc: nn.Linear, in_spikes: Tensor, out_spikes: Tensor) -> None:
+    """Compares the shapes of sequences with what the synapse takes or gives.
+
+    Raises:
+        ValueError: if they differ.
+    """
+    _check(fc, in_spikes[0], out_spikes[0])

@@ -36,5 +36,7 @@ pub mod stack;
 #[cfg(feature = "std")]
 pub mod surrogate;
 pub mod tiling;
+#[cfg(feature = "std")]
+pub mod traces;
 
 pub use error::Error;

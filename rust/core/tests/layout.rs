@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 11] = [
     &["conv"],
     &["neuron", "surrogate"],
     &["registry"],
-    &["sequence", "scan", "network"],
+    &["sequence", "scan", "traces", "network"],
     &["recurrent", "stack"],
 ];
 

@@ -22,6 +22,7 @@ mod sequence;
 mod spikes;
 mod stack;
 mod tensor;
+mod traces;
 mod view;
 
 use pyo3::prelude::*;
@@ -56,4 +57,6 @@ mod _native {
     };
     #[pymodule_export]
     use super::stack::{stack_backward, stack_forward};
+    #[pymodule_export]
+    use super::traces::{traces_filter, traces_learn, traces_sum};
 }
