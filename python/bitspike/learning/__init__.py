@@ -1,0 +1,3 @@
+"""Learning rules other than backpropagation through time."""
+
+from . import local as local
