@@ -8,6 +8,7 @@ from bitspike import backprop as backprop
 from bitspike import decode as decode
 from bitspike import functional as functional
 from bitspike import graph as graph
+from bitspike import init as init
 from bitspike import layers as layers
 from bitspike import learning as learning
 from bitspike import moved
@@ -28,6 +29,7 @@ from bitspike.layers import TEBN as TEBN
 from bitspike.layers import BatchNormTT1d as BatchNormTT1d
 from bitspike.layers import BatchNormTT2d as BatchNormTT2d
 from bitspike.layers import GradedSpikes as GradedSpikes
+from bitspike.layers import Residual as Residual
 from bitspike.layers import SynapticDelay as SynapticDelay
 from bitspike.layers import TimeDropout as TimeDropout
 from bitspike.layers import tdBN as tdBN

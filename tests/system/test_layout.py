@@ -24,7 +24,7 @@ FLOORS = (
     ),
     *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "graph", "monitors", "plasticity"),
     *("decode", "functional", "exchange", "run", "utils", "backprop", "analysis", "tasks"),
-    *("learning", "moved"),
+    *("init", "learning", "moved"),
 )
 """From the lowest; a file or folder imports those in front of it, and no other."""
 

@@ -94,6 +94,18 @@ class Feedback(OnNetwork):
     """What `feedback` returns: a network whose errors reach hidden layers by other ways.
 
     Outside of calls of this module the network is as it was, hooks included.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> from torch import nn
+        >>> from bitspike.learning import local
+        >>> net = nn.Sequential(nn.Linear(5, 4), snn.Leaky(0.9, init_hidden=True), nn.Linear(4, 3))
+        >>> model = local.feedback(net, "drtp", torch.ones(2, 5))
+        >>> for step in torch.rand(10, 2, 5):
+        ...     model(step, target=torch.tensor([0, 2])).sum().backward()
+        ...     snn.utils.detach(net)
+        >>> model.matrices["2"].copy_(net[2].weight).shape
+        torch.Size([3, 4])
     """
 
     def __init__(
