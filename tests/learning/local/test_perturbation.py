@@ -361,6 +361,29 @@ def test_a_loop_over_steps_learns_as_the_sequence_does(trace):
     assert error(found[1], found[0]) < 1e-10
 
 
+def test_noise_in_currents_varies_less_than_noise_in_weights():
+    """The fewer numbers get noise, the less there is of it in the estimate."""
+    net = nn.Linear(30, 2, bias=False).double()
+    x, y = torch.randn(10, 30, dtype=torch.float64), torch.randn(10, 2, dtype=torch.float64)
+
+    def losses():
+        return (net(x) - y).square().sum(1)
+
+    losses().mean().backward()
+    wanted = gradients(net)["weight"]
+    distances = []
+    for kind, closure in (
+        (local.NodePerturbation, losses),
+        (local.WeightPerturbation, lambda: losses().mean()),
+    ):
+        optimizer, squares = kind(net), []
+        for _ in range(40):
+            optimizer.estimate(closure)
+            squares.append((gradients(net)["weight"] - wanted).square().sum())
+        distances.append(torch.stack(squares).mean())
+    assert 5 * distances[0] < distances[1]
+
+
 # Wrong uses
 
 
