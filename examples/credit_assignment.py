@@ -272,6 +272,7 @@ def draw(results: dict[str, Result]) -> Figure:
     bars = found.barh(names, [results[name].accuracy for name in names], color=BLUE)
     found.bar_label(bars, fmt="{:.1%}", padding=3)
     found.set_xlim(0, 1.2)
+    found.set_xticks([0, 0.25, 0.5, 0.75, 1])
     found.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     tidy(found, "digits of the test that are told")
     with_angle = [name for name in names if results[name].angles]

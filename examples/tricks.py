@@ -3,7 +3,7 @@
 A plain recipe teaches a network of three hidden layers the digits, for a few epochs. Each row
 changes one thing of it, and is trained from several seeds. It prints the table of docs/tricks.md.
 
-    python examples/tricks.py            two minutes
+    python examples/tricks.py            some minutes
     python examples/tricks.py --help     the options
 """
 
@@ -99,17 +99,23 @@ TRICKS = {
     "gradients clipped at norm 1": Recipe(clip=1.0),
     "cosine schedule of the step size": Recipe(cosine=True),
 }
-TOGETHER = replace(TRICKS["`init.threshold_aware_`, rate 0.2"], loss=each_step, cosine=True)
+TOGETHER = {
+    "`tdBN` and `Residual` together": replace(
+        TRICKS["`tdBN` between weights and neurons"], residual=True
+    ),
+    "threshold-aware, TET and cosine together": replace(
+        TRICKS["`init.threshold_aware_`, rate 0.2"], loss=each_step, cosine=True
+    ),
+}
 
 
 def main() -> None:
     """Trains with each trick, from several seeds."""
     arguments = options(__doc__)
     seeds = range(1) if arguments.short else range(arguments.seed, arguments.seed + 5)
-    rows = {**TRICKS, "threshold-aware, TET and cosine together": TOGETHER}
     print("| Recipe | After 2 epochs | After 10 epochs | Hidden spikes per neuron |")
     print("|---|---|---|---|")
-    for name, recipe in rows.items():
+    for name, recipe in {**TRICKS, **TOGETHER}.items():
         found = torch.tensor([learn(recipe, seed, arguments.short) for seed in seeds])
         early, late, fired = found.mean(0).tolist()
         lowest, highest = found[:, 1].amin(), found[:, 1].amax()

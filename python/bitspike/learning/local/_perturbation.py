@@ -80,7 +80,18 @@ class Perturbation(torch.optim.Optimizer):
 
 def draw(noise: str, like: Tensor, generator: torch.Generator) -> Tensor:
     """Noise of mean 0 and variance 1 in the shape and dtype of a tensor."""
-    drawn = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+    options: Any = {"dtype": like.dtype, "device": like.device}
     if noise == "normal":
-        return drawn.normal_(generator=generator)
-    return drawn.bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
+        return torch.empty(like.shape, **options).normal_(generator=generator)
+    # A number has 32 signs, each of which bernoulli_ would take a number of its own for.
+    words = torch.randint(
+        -(2**31),
+        2**31,
+        (-(-like.numel() // 32), 1),
+        generator=generator,
+        dtype=torch.int32,
+        device=like.device,
+    )
+    places = torch.arange(32, dtype=torch.int32, device=like.device)
+    signs = ((words >> places) & 1).flatten()[: like.numel()].to(**options)
+    return signs.mul_(2).sub_(1).view(like.shape)
