@@ -10,6 +10,7 @@ from bitspike import export_nir as export_nir
 from bitspike import functional as functional
 from bitspike import graph as graph
 from bitspike import import_nir as import_nir
+from bitspike import init as init
 from bitspike import layers as layers
 from bitspike import learning as learning
 from bitspike import moved
@@ -34,6 +35,7 @@ from bitspike.layers import TEBN as TEBN
 from bitspike.layers import BatchNormTT1d as BatchNormTT1d
 from bitspike.layers import BatchNormTT2d as BatchNormTT2d
 from bitspike.layers import GradedSpikes as GradedSpikes
+from bitspike.layers import Residual as Residual
 from bitspike.layers import SynapticDelay as SynapticDelay
 from bitspike.layers import TimeDropout as TimeDropout
 from bitspike.layers import tdBN as tdBN

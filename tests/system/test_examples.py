@@ -36,7 +36,7 @@ PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
 
 def test_the_page_shows_every_program():
     helpers = {"codes", "drawing", "plots", "training"}
-    shown_elsewhere = {"mnist", "neurons", "overview", "speed", "surrogates"}
+    shown_elsewhere = {"mnist", "neurons", "overview", "speed", "surrogates", "tricks"}
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
     assert there - helpers - shown_elsewhere == set(PROGRAMS)
 
@@ -75,3 +75,7 @@ def test_neurons(tmp_path):
 def test_surrogates(tmp_path):
     drawn = run_example("surrogates", "--points", "51", "--out", "surrogates.png", folder=tmp_path)
     assert drawn == {"surrogates"}
+
+
+def test_tricks(tmp_path):
+    assert not run_example("tricks", "--short", folder=tmp_path)

@@ -3,9 +3,19 @@
 from uses_of_encoders import ENCODERS
 from uses_of_functional import FUNCTIONAL
 from uses_of_layers import LAYERS
+from uses_of_local_learning import LOCAL_LEARNING
 from uses_of_neurons import NEURONS
 from uses_of_plasticity import PLASTICITY
 from uses_of_spikes import SPIKE_TENSORS
 from uses_of_tools import TOOLS
 
-USES = [*ENCODERS, *FUNCTIONAL, *LAYERS, *NEURONS, *PLASTICITY, *SPIKE_TENSORS, *TOOLS]
+USES = [
+    *ENCODERS,
+    *FUNCTIONAL,
+    *LAYERS,
+    *LOCAL_LEARNING,
+    *NEURONS,
+    *PLASTICITY,
+    *SPIKE_TENSORS,
+    *TOOLS,
+]

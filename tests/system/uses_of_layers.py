@@ -48,6 +48,7 @@ LAYERS = [
     *layer(snn.SynapticDelay(3, 1.5, step_mode=False)),
     *layer(snn.GradedSpikes(C)),
     *layer(snn.TimeDropout(0.5, multi_step=True), random=True),
+    *layer(snn.Residual(nn.Identity(), "ms")),
     Use(
         snn.SynapticDelay.__init__,
         "delay",

@@ -68,6 +68,17 @@ def rescued(x):
     return snn.rescue(net, x), net[0].weight
 
 
+def rescaled(x):
+    net = copy.deepcopy(TRAINED)
+    return list(snn.init.threshold_aware_(net, x, 0.3).values()), net[0].weight
+
+
+def drawn(x):
+    """The draw is written into the tensor that is given."""
+    generator = torch.Generator().manual_seed(1)
+    return snn.init.fluctuation_driven_(x, 0.1, 0.9, generator=generator)
+
+
 def trained(train, data, targets):
     """The weights after one update."""
     net = copy.deepcopy(TRAINED)
@@ -167,6 +178,8 @@ TOOLS = [
     # What is the same at all steps costs nothing but the first time.
     Use(snn.energy, "x", SPIKES, spent, OF_A_MODEL, without=(*DTYPES, "func.grad", "expanded")),
     Use(snn.rescue, "x", SPIKES, rescued, OF_A_MODEL, without=(*DTYPES, *RUNS)),
+    Use(snn.init.threshold_aware_, "x", SPIKES, rescaled, OF_A_MODEL, without=(*DTYPES, *RUNS)),
+    Use(snn.init.fluctuation_driven_, "weight", SPIKES[0], drawn, random=True),
     Use(snn.stream, "sample", SPIKES[1], streamed, OF_A_LAYER, without=(*DTYPES, "func.grad")),
     Use(snn.export_step, "sample", SPIKES[1], exported, OF_A_LAYER, without=(*DTYPES, "func.grad")),
     Use(snn.save_network, "sample", SPIKES[1], saved, OF_A_LAYER, without=(*DTYPES, "func.grad")),

@@ -1,4 +1,4 @@
-"""Layers between neurons: normalisation over time, delays, graded spikes, dropout."""
+"""Layers between neurons: normalisation over time, delays, graded spikes, dropout, residuals."""
 
 from .batch_norm import TEBN as TEBN
 from .batch_norm import BatchNormTT as BatchNormTT
@@ -8,3 +8,4 @@ from .batch_norm import tdBN as tdBN
 from .delay import SynapticDelay as SynapticDelay
 from .dropout import TimeDropout as TimeDropout
 from .graded import GradedSpikes as GradedSpikes
+from .residual import Residual as Residual

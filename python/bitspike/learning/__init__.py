@@ -1,3 +1,4 @@
 """Learning rules other than backpropagation through time."""
 
 from . import exact as exact
+from . import local as local

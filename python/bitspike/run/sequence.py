@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
+from bitspike.layers.residual import Residual
 from bitspike.ops.route import has_hooks
 
 from .stack.plan import plan, run_plan
@@ -70,12 +71,31 @@ def run_whole(
                     f"module {i}, {type(module).__name__}, returns its states; inside a network "
                     "use init_hidden=True without output"
                 )
+        elif isinstance(module, Residual):
+            if same:
+                value, same = torch.broadcast_to(value, (steps, *value.shape)), False
+            value, inside = _run_residual(module, value, stacks=stacks, fold=fold)
+            apart |= {f"{names[i]}.{name}".strip("."): reason for name, reason in inside.items()}
         elif same or _is_timeless(module, value):
             value = module(value)
         else:
             value = torch.unflatten(module(value.flatten(0, 1)), 0, (steps, x.shape[1]))
         i += 1
     return torch.broadcast_to(value, (steps, *value.shape)) if same else value, apart
+
+
+def _run_residual(
+    block: Residual, x: Tensor, *, stacks: bool, fold: bool
+) -> tuple[Any, dict[str, str]]:
+    """What a block returns for a sequence, and why modules inside did not run as one operation."""
+    apart: dict[str, str] = {}
+
+    def run(name: str, value: Tensor) -> Any:
+        result, inside = run_whole(getattr(block, name), value, stacks=stacks, fold=fold)
+        apart.update({f"{name}.{part}".strip("."): reason for part, reason in inside.items()})
+        return result
+
+    return block.through(x, run), apart
 
 
 def _is_timeless(module: nn.Module, x: Tensor) -> bool:
