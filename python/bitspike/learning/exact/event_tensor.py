@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops.events import Trains
 from bitspike.spikes import SpikeTensor
 
@@ -52,9 +53,11 @@ class EventTensor(NamedTuple):
         Raises:
             ValueError: if it has other axes, or a time is NaN or negatively infinite.
         """
+        times = as_tensor(times, "times")
         if times.dim() != 2:
             raise ValueError(f"times must be [B, N], got a shape of {tuple(times.shape)}")
-        if bool((times.isnan() | (times == -math.inf)).any()):
+        values = with_values(times, "times")
+        if bool((values.isnan() | (values == -math.inf)).any()):
             raise ValueError("times must be finite, or inf for a neuron that is silent")
         order = times.detach().argsort(dim=1, stable=True)
         in_order = times.gather(1, order)
@@ -74,6 +77,7 @@ class EventTensor(NamedTuple):
         Raises:
             ValueError: if the recording has other axes.
         """
+        spikes = with_values(as_tensor(spikes, "spikes"), "spikes")
         if spikes.dim() != 3:
             raise ValueError(f"spikes must be [T, B, N], got a shape of {tuple(spikes.shape)}")
         dense = spikes.dense() if isinstance(spikes, SpikeTensor) else spikes.detach()
