@@ -74,7 +74,7 @@ def main() -> None:
     samples, epochs = (300, 2) if arguments.short else (SAMPLES, EPOCHS)
     train, test = points(samples), points(min(samples, 1000))
     net, loss = network(), FirstSpikeLoss(0.2 * TAU, TAU, until=UNTIL, alpha=0.005)
-    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
     steps = epochs * math.ceil(len(train.x) / BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     found = []
@@ -85,8 +85,8 @@ def main() -> None:
             times = net[1](hidden)
             loss(times, train.labels[batch]).backward()
             optimizer.step()
-            net[0].rouse(hidden, at_least=0.3)  # what is silent has no gradient
-            net[1].rouse(times)
+            net[0].rouse(hidden, at_least=0.3, by=0.05)  # what is silent has no gradient
+            net[1].rouse(times, at_least=0.85, by=0.05)
             schedule.step()
         with torch.no_grad():
             first = net(spike_times(test.x)).argmin(1)

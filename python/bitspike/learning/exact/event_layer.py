@@ -96,16 +96,20 @@ class EventLIF(nn.Module):
     def reset_parameters(self) -> None:
         """Draws weights with which neurons fire once a good part of the inputs have, and delays.
 
-        The sum of all weights would lift the membrane to three times the threshold, if all inputs
-        fired at once. Recurrent weights are 0 at first; delays lie between 0 and ``tau_syn``.
+        The membrane reaches the threshold after about as many spikes as the square root of the number
+        of inputs: weights that need all inputs leave neurons silent as soon as they learn.
+        Recurrent weights are 0 at first; delays lie between 0 and ``tau_syn``.
         """
-        mean = 3 * self.threshold / (self._peak() * max(1, self.in_features))
-        nn.init.normal_(self.weight, mean, mean)
+        nn.init.normal_(self.weight, self._scale(), 1.3 * self._scale())
         for delay in (self.delay, self.recurrent_delay):
             if delay is not None:
                 nn.init.uniform_(delay, 0, self.tau_syn)
         if self.recurrent_weight is not None:
             nn.init.zeros_(self.recurrent_weight)
+
+    def _scale(self) -> float:
+        """The mean of the weights that are drawn."""
+        return 1.5 * self.threshold / (self._peak() * max(1, self.in_features) ** 0.5)
 
     def _peak(self) -> float:
         """The highest membrane after a single spike of weight 1."""

@@ -65,7 +65,7 @@ class TTFSLinear(EventLIF):
         return fired.first()
 
     @torch.no_grad()
-    def rouse(self, times: Tensor, *, at_least: float = 0.5, by: float = 0.01) -> None:
+    def rouse(self, times: Tensor, *, at_least: float = 0.9, by: float = 0.02) -> None:
         """Raises the weights of neurons that are silent in too many samples.
 
         What does not fire has no gradient, and no step of an optimiser brings it back. Göltz et al.
@@ -75,7 +75,7 @@ class TTFSLinear(EventLIF):
             times: What the layer returned for a batch, ``[B, out_features]``.
             at_least: The share of samples in which a neuron should fire.
             by: How much is added to each weight of one that does not, as a share of the weights
-                with which all inputs at once would lift the membrane to the threshold.
+                that it started with.
 
         Example:
             >>> import torch
@@ -85,11 +85,10 @@ class TTFSLinear(EventLIF):
             tensor([[0., 0., 0.]])
             >>> layer.rouse(layer(torch.zeros(1, 3)), by=0.5)
             >>> layer.weight.data
-            tensor([[0.4530, 0.4530, 0.4530]])
+            tensor([[1.1771, 1.1771, 1.1771]])
         """
         fires = (times < math.inf).double().mean(0) >= at_least
-        enough = self.threshold / (self._peak() * max(1, self.in_features))
-        self.weight += torch.where(fires, 0.0, by * enough)[:, None]
+        self.weight += torch.where(fires, 0.0, by * self._scale())[:, None]
 
 
 class FirstSpikeLoss(nn.Module):
