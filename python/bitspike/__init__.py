@@ -9,6 +9,7 @@ from bitspike import decode as decode
 from bitspike import functional as functional
 from bitspike import graph as graph
 from bitspike import layers as layers
+from bitspike import learning as learning
 from bitspike import moved
 from bitspike import neurons as neurons
 from bitspike import scan as scan

@@ -17,6 +17,7 @@ EXEMPT = {
     "StateQuant": "what autograd calls; state_quant makes the function that users call",
     "SpikingNeuron": "the base class of neurons, which have uses of their own",
     "LIF": "likewise: Leaky has them",
+    "Rule": "matrices of feedback, which are looked at where a layer first uses them",
     "LossFunctions": "the base class of losses, which have uses of their own",
 }
 FORMULAS = {"derivative", "gradient", "primitive"}

@@ -12,6 +12,7 @@ from torch import nn
 import bitspike as snn
 from bitspike import backprop, spikeplot, surrogate, tasks
 from bitspike import functional as SF
+from bitspike.learning import online
 
 T, B, N = 6, 3, 4
 SPIKES = (torch.arange(T * B * N) * 7 % 11 < 4).float().view(T, B, N)
@@ -68,6 +69,17 @@ def training(train):
         # Chunks share the graph of their data, and their network has real weights.
         without = ("of a graph", *RUNS, *(DTYPES if name == "data" else ()))
         yield Use(train, "dataloader", example, call, name, says=name, without=without)
+
+
+def learned(take):
+    """The result of a learner, and the gradient of the weight."""
+
+    def call(x):
+        net = network()
+        take(online.Learner(net, online.RTRL()), x).sum().backward()
+        return net[0].weight.grad
+
+    return call
 
 
 def offsets(marks):
@@ -154,6 +166,13 @@ TOOLS = [
     *training(backprop.TBPTT),
     *training(backprop.BPTT),
     *training(backprop.RTRL),
+    *(
+        Use(take, "x", example, learned(take), OF_A_MODEL, without=(*DTYPES, *RUNS, "of a graph"))
+        for take, example in (
+            (online.Learner.__call__, SPIKES[0]),
+            (online.Learner.block, SPIKES),
+        )
+    ),
     Use(spikeplot.raster, "data", SPIKES[:, 0], raster),
     Use(spikeplot.rates, "data", SPIKES[:, 0], rates),
     Use(spikeplot.spike_count, "data", SPIKES[:, 0], spike_count),

@@ -1,0 +1,3 @@
+"""Learning other than by backpropagation through time."""
+
+from . import online as online
