@@ -75,7 +75,7 @@ def learned(take):
     """The result of a learner, and the gradient of the weight."""
 
     def call(x):
-        net = network()
+        net = copy.deepcopy(NETWORK)
         take(online.Learner(net, online.RTRL()), x).sum().backward()
         return net[0].weight.grad
 

@@ -222,7 +222,7 @@ def _per_output(synapse: Any, x: Any, like: Tensor) -> Any:
 
 
 def _scalars(values: list[float], like: Tensor) -> list[Tensor]:
-    return [torch.tensor(x, dtype=like.dtype) for x in values]
+    return [like.new_tensor(x) for x in values]
 
 
 def _elementwise(layer: Layer) -> set[str]:

@@ -121,9 +121,11 @@ def is_linear(neuron: Any, states: Sequence[int], dtype: torch.dtype) -> bool:
         if not name.startswith("recurrent") and name not in ("V", "reset_mechanism_val")
     ):
         return False
-    drawn = torch.Generator().manual_seed(0)
+    drawn = torch.Generator("cpu").manual_seed(0)
     scale = 2 * neuron.threshold.detach().double().abs().nan_to_num(posinf=1.0).item() + 0.1
-    values = torch.randn(2 + len(neuron.STATES), 256, generator=drawn, dtype=dtype) * scale
+    size = 2 + len(neuron.STATES), 256
+    values = torch.randn(size, generator=drawn, dtype=dtype, device="cpu") * scale
+    values = values.to(neuron.threshold.device)
     found = _anywhere(neuron, values)
     for state in states:
         row = [*found.by_drive[1 + state], *(found.by_state[1 + state][k] for k in states)]
@@ -141,7 +143,7 @@ class Constants(NamedTuple):
 
 def constants(neuron: Any, states: Sequence[int], dtype: torch.dtype) -> Constants:
     """The derivatives of these states of a linear neuron, as numbers."""
-    found = _anywhere(neuron, torch.zeros(2 + len(neuron.STATES), 1, dtype=dtype))
+    found = _anywhere(neuron, neuron.threshold.new_zeros(2 + len(neuron.STATES), 1, dtype=dtype))
     by_state = [[_number(found.by_state[1 + i][k]) for k in states] for i in states]
     return Constants(by_state, [[_number(x) for x in found.by_drive[1 + i]] for i in states])
 

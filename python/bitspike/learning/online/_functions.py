@@ -73,7 +73,7 @@ class Traced(torch.autograd.Function):
         leak, gain, is_block = ctx.factors
         grad = grad * gain
         if is_block and leak and len(grad) > 1:
-            grad = linear_scan(grad.flip(0), torch.tensor(leak, dtype=grad.dtype)).flip(0)
+            grad = linear_scan(grad.flip(0), grad.new_tensor(leak)).flip(0)
         found = ctx.gradients((grad[0] if is_block else grad) * leak)
         return None, None, None, grad, *(found.get(name) for name in ctx.names)
 

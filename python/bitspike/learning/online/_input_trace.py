@@ -61,7 +61,7 @@ class InputTrace(Mechanism):
         weights = [leak ** (steps - 1 - t) for t in range(steps)]
         new = (
             weighted_sums(moment.x, [weights])[0],
-            torch.tensor(sum(weights), dtype=moment.x.dtype),
+            moment.current.new_tensor(sum(weights)),
         )
         for name, added in zip(("weight", "bias"), new, strict=True):
             old = self.trace.get(name)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import utils
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device
 
 from ._assembly import Assembly
 from ._block import refusal_of_block, run_block
@@ -81,7 +81,7 @@ class Learner:
             ValueError: for another number of samples than in the step before, and for a module
                 that is called twice.
         """
-        x = as_tensor(x, "x")
+        x = self._given(x)
         if x.dim() < 1:
             raise ValueError(f"x must be a step [B, *], not {tuple(x.shape)}")
         if not self.training:
@@ -113,7 +113,7 @@ class Learner:
                 step.
             TypeError: as for a step.
         """
-        x = as_tensor(x, "x")
+        x = self._given(x)
         if x.dim() < 2 or not len(x):
             raise ValueError(f"x must be a block [K, B, *] of steps, not {tuple(x.shape)}")
         if within not in ("rule", "bptt"):
@@ -181,6 +181,14 @@ class Learner:
             neuron._keep(None, states, detached=False)
             layer.loaded = state_dict["traces"][layer.name]
             layer.restore()
+
+    def _given(self, x: Any) -> Tensor:
+        """The input of a call as a tensor."""
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            raise ValueError("x must not be of a transform of torch.func: a learner keeps traces")
+        x = as_tensor(x, "x")
+        expect_one_device(x, "x", self.net.named_parameters())
+        return x
 
     def _expect_batch(self, samples: int) -> None:
         if self._batch not in (None, samples):
