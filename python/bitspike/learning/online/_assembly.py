@@ -9,13 +9,20 @@ from torch import nn
 
 from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.recurrent import Recurrent
+from bitspike.neurons.leaky_integrator import LI
 from bitspike.state import HiddenState
 
 from . import _synapses as synapses
-from ._carried import Matrices, Vectors
+from ._carried import Carried, Matrices, Vectors
 from ._derivatives import is_linear
+from ._filtered import Filtered
+from ._full import Full
+from ._full import refusal as refusal_of_full
 from ._input_trace import InputTrace
 from ._layer import Layer, Mechanism
+from ._pairs import MeanDerivative, PostTrace
+from ._rank_one import RankOne
+from ._signals import Signals, signal_of
 from .rule import Rule
 
 
@@ -34,6 +41,7 @@ class Assembly:
     def __init__(self, net: nn.Module, rule: Rule) -> None:
         self.net = net
         self.rule = rule
+        self.signals = Signals(rule)
         self.layers = _layers_of(net, rule)
         self.inside = {module for neuron in self.layers for module in neuron.modules()}
         self.synapses = [
@@ -41,7 +49,7 @@ class Assembly:
             for module in net.modules()
             if isinstance(module, synapses.SYNAPSES) and module not in self.inside
         ]
-        self.splits = rule.trace in ("input", "pair") or rule.signal == "local"
+        self.splits = rule.trace in ("input", "pair") or rule.gain != 1 or rule.signal == "local"
         """Whether synapses learn by other errors than they send to their input."""
 
     def pair(self, layer: Layer, synapse: nn.Module | None, dtype: torch.dtype) -> None:
@@ -52,12 +60,60 @@ class Assembly:
         """
         if not layer.is_paired:
             layer.synapse, layer.is_paired = synapse, True
-            layer.mechanisms = _equipment(layer, self.rule, dtype)
+            layer.mechanisms = self._equipment(layer, dtype)
             layer.restore()
         elif layer.synapse is not synapse:
             raise TypeError(
                 f"{self.rule.name}: {layer.name} is driven by another synapse than before"
             )
+
+    def _equipment(self, layer: Layer, dtype: torch.dtype) -> list[Mechanism]:
+        """What the rule does at a layer, whose synapse is known."""
+        rule = self.rule
+        for synapse in (layer.synapse, layer.connection):
+            if isinstance(synapse, synapses.SYNAPSES) and rule.trace != "none":
+                reason = synapses.refusal(synapse)
+                if reason is not None:
+                    raise TypeError(
+                        f"{rule.name}: the synapse of {layer.name} has no trace: {reason}"
+                    )
+        found: list[Mechanism] = []
+        carried: Carried | None = None
+        if rule.trace == "input":
+            found.append(InputTrace(layer, rule.leak, rule.gain))
+        elif rule.trace == "synapse":
+            carried = self._carried(layer, dtype)
+        elif rule.trace == "rank1":
+            found.append(RankOne(layer, self.signals.generator))
+        elif rule.trace == "pair":
+            inputs = InputTrace(layer, rule.leak, rule.gain)
+            found.append(inputs)
+            if rule.mean:
+                if not isinstance(layer.neuron, LI):
+                    found.append(MeanDerivative(layer, lambda: inputs.leak))
+            elif rule.post is not None and not isinstance(layer.neuron, LI):
+                found.append(PostTrace(layer, *rule.post))
+        elif rule.gain != 1 and not isinstance(layer.neuron, LI):
+            found.append(InputTrace(layer, 0.0, rule.gain))
+        filters = rule.kappa or rule.signal == "reward"
+        if filters and not isinstance(layer.neuron, LI):
+            # In front of what is carried, which it reads as it is before the step.
+            found.append(Filtered(layer, rule.kappa, rule.gain, carried))
+        if carried is not None:
+            found.append(carried)
+        return found + signal_of(layer, self.signals)
+
+    def _carried(self, layer: Layer, dtype: torch.dtype) -> Carried:
+        if self.rule.recurrence == "full" and layer.has_dense_connection():
+            reason = refusal_of_full(layer)
+            if reason is not None:
+                raise TypeError(
+                    f"{self.rule.name}: {layer.name} sends spikes to itself, and {reason}; "
+                    "online.SnAp() and online.EProp() take less"
+                )
+            return Full(layer)
+        kind = Vectors if is_linear(layer.neuron, layer.carried, dtype) else Matrices
+        return kind(layer)
 
     def others(self) -> list[str]:
         """The names of modules that learn, but of which the rule holds no trace."""
@@ -124,18 +180,3 @@ def _refusal(neuron: Any, rule: Rule) -> str | None:
         if rule.leak is None and (not isinstance(beta, torch.Tensor) or beta.numel() != 1):
             return "it has no single decay beta; give lam, the decay of the trace"
     return None
-
-
-def _equipment(layer: Layer, rule: Rule, dtype: torch.dtype) -> list[Mechanism]:
-    """What a rule does at a layer, whose synapse is known."""
-    for synapse in (layer.synapse, layer.connection):
-        if isinstance(synapse, synapses.SYNAPSES) and rule.trace != "none":
-            reason = synapses.refusal(synapse)
-            if reason is not None:
-                raise TypeError(f"{rule.name}: the synapse of {layer.name} has no trace: {reason}")
-    if rule.trace == "input":
-        return [InputTrace(layer, rule.leak, rule.gain)]
-    if rule.trace == "synapse":
-        kind = Vectors if is_linear(layer.neuron, layer.carried, dtype) else Matrices
-        return [kind(layer)]
-    return []

@@ -55,6 +55,10 @@ class Carried(Mechanism):
                 found[name] = reduce(add, parts)
         return found
 
+    def spread(self, name: str, influence: Tensor, factor: Tensor) -> Tensor:
+        """A factor of each neuron times the influence on it, for each synapse or neuron."""
+        return factor * influence
+
     def gradient(self, name: str, influence: Tensor, grad: Tensor) -> Tensor:
         """``Σ grad·influence`` for one state, in the shape of the parameter."""
         if is_bias(name):
@@ -98,6 +102,12 @@ class Matrices(Carried):
                     influence = influence + _combined(row, old, 0.0)
             new.append(influence)
         return new
+
+    def spread(self, name: str, influence: Tensor, factor: Tensor) -> Tensor:
+        if not is_matrix(name):
+            return super().spread(name, influence, factor)
+        synapse = self.layer.synapse if name == "weight" else self.layer.connection
+        return influence * synapses.outputs(synapse, factor).unsqueeze(-1)
 
     def gradient(self, name: str, influence: Tensor, grad: Tensor) -> Tensor:
         if not is_matrix(name):
@@ -157,6 +167,12 @@ class Vectors(Carried):
         return [
             x + _combined(row, self.trace[name], 0.0) for x, row in zip(sums, total, strict=True)
         ]
+
+    def spread(self, name: str, influence: Tensor, factor: Tensor) -> Tensor:
+        if not is_matrix(name):
+            return super().spread(name, influence, factor)
+        synapse = self.layer.synapse if name == "weight" else self.layer.connection
+        return synapses.outer(synapse, influence.unsqueeze(0), factor.unsqueeze(0))
 
     def gradient(self, name: str, influence: Tensor, grad: Tensor) -> Tensor:
         if not is_matrix(name):

@@ -106,6 +106,53 @@ class Below(torch.autograd.Function):
         return None, ctx.gradient(grad), None
 
 
+class Instead(torch.autograd.Function):
+    """Spikes whose gradient reaches the current times a factor, and nothing else."""
+
+    @staticmethod
+    def forward(ctx: Any, spikes: Tensor, current: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(factor)
+        return copied(spikes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        (factor,) = ctx.saved_tensors
+        return None, grad * factor, None
+
+
+class Replaced(torch.autograd.Function):
+    """Spikes with another gradient, which may depend on their own."""
+
+    @staticmethod
+    def forward(ctx: Any, spikes: Tensor, instead: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.instead = instead
+        return copied(spikes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        return ctx.instead(plain_in(grad)), None
+
+
+class Told(torch.autograd.Function):
+    """Tensors, the first of whose gradients is told on its way."""
+
+    @staticmethod
+    def forward(ctx: Any, tell: Callable[[Tensor], None], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.tell = tell
+        ctx.set_materialize_grads(False)
+        return tuple(copied(x) for x in tensors)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        found = [plain_in(grad) for grad in grads if grad is not None]
+        if found and found[0] is not None:
+            ctx.tell(found[0])
+        return None, *grads
+
+
 class DiagonalBack(torch.autograd.Function):
     """What comes back to a layer, with the gradient of what each neuron sends to itself."""
 

@@ -33,6 +33,7 @@ class Layer:
         self.recurrence = recurrence
         self.synapse: Any = None
         self.is_paired = False
+        self.is_hidden = False
         self.mechanisms: list[Mechanism] = []
         self.loaded: list[Trace] = []
 
@@ -71,6 +72,8 @@ class Layer:
             return None
         if isinstance(connection, OneToOne):
             return connection.V.detach()
+        if self.recurrence == "full":
+            return None  # it is part of what all send to each other
         weight: Tensor = connection.weight.detach()
         if isinstance(connection, nn.Linear):
             return weight.diagonal()

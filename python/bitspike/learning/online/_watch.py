@@ -14,7 +14,7 @@ from bitspike.neurons.base.recurrent import OneToOne
 
 from . import _synapses as synapses
 from ._assembly import Assembly
-from ._functions import Below, Both, DiagonalBack
+from ._functions import Below, Both, DiagonalBack, Replaced
 from ._layer import Layer, Moment
 
 
@@ -58,8 +58,8 @@ class Watch:
         for neuron, layer in self.assembly.layers.items():
             handles.append(neuron.register_forward_pre_hook(self._before_neurons))
             handles.append(neuron.register_forward_hook(self._after_neurons))
-            if layer.connection is not None and self.assembly.rule.recurrence in ("leak", "self"):
-                handles += _hook_connection(layer)
+            if layer.connection is not None:
+                handles += _hook_connection(layer, self.assembly.rule.gain)
         try:
             yield
         finally:
@@ -72,6 +72,11 @@ class Watch:
         return (x.detach(), *args[1:]) if self.assembly.splits and x.requires_grad else None
 
     def _after_synapse(self, synapse: nn.Module, args: Any, current: Tensor) -> None:
+        for neuron in self.calls:
+            layer = self.assembly.layers[neuron]
+            if not layer.is_hidden:
+                layer.is_hidden = True
+                self.assembly.signals.adapt(layer, synapse)
         self.made.append(Made(synapse, self.inputs.pop(synapse), current))
 
     def _before_neurons(self, neuron: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -126,6 +131,14 @@ class Watch:
         return (spikes, *states) if isinstance(result, tuple) else spikes
 
 
+def scaled(x: Tensor, gain: float) -> Tensor:
+    """A tensor whose gradient is multiplied."""
+    if not torch.is_grad_enabled():
+        return x
+    result: Tensor = Replaced.apply(x, lambda grad: grad * gain)
+    return result
+
+
 def joined_below(synapse: Any, current: Tensor, x: Tensor, signal: str) -> Tensor:
     """A current of a synapse that was called without the graph of its input, with that graph."""
     if not x.requires_grad or signal == "local" or not torch.is_grad_enabled():
@@ -135,10 +148,14 @@ def joined_below(synapse: Any, current: Tensor, x: Tensor, signal: str) -> Tenso
     return result
 
 
-def _hook_connection(layer: Layer) -> list[Any]:
+def _hook_connection(layer: Layer, gain: float) -> list[Any]:
     """Hooks that let through of a connection's gradient what the rule follows."""
     connection = layer.connection
-    if layer.recurrence == "self" and isinstance(connection, OneToOne):
+    if gain != 1:  # nothing is carried then, so the spikes have no graph
+        return [connection.register_forward_hook(lambda _, __, result: scaled(result, gain))]
+    if layer.recurrence in ("none", "full") or (
+        layer.recurrence == "self" and isinstance(connection, OneToOne)
+    ):
         return []
 
     def before(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from bitspike import utils
-from bitspike.arguments import as_tensor, expect_one_device
 
 from ._assembly import Assembly
 from ._block import refusal_of_block, run_block
+from ._given import for_samples, given
+from ._signals import of_classes, pay_reward, without_graph
 from ._watch import Watch
 from .presets import preset
 from .rule import Rule
@@ -57,6 +58,8 @@ class Learner:
         self.training = True
         self._assembly = Assembly(net, self.rule)
         self._layers = self._assembly.layers
+        self._signals = self._assembly.signals
+        self._last: Any = None
         self._batch: int | None = None
         others = self._assembly.others()
         if others and self.rule.trace != "none":
@@ -67,33 +70,143 @@ class Learner:
                 stacklevel=2,
             )
 
-    def __call__(self, x: Tensor) -> Any:
+    def __call__(self, x: Tensor, target: Tensor | None = None) -> Any:
         """Takes one step.
 
         Args:
             x: ``[B, *]``, dense or a `SpikeTensor`.
+            target: Classes ``[B]`` or values ``[B, outputs]``, for rules that learn from them.
 
         Returns:
-            What the network returns.
+            What the network returns. For ``"reward"`` and for rules of events it has no graph.
 
         Raises:
             TypeError: if a neuron's current cannot be traced to a synapse.
-            ValueError: for another number of samples than in the step before, and for a module
-                that is called twice.
+            ValueError: for another number of samples than in the step before, for a module that is
+                called twice, and for a rule that needs a target without one.
         """
-        x = self._given(x)
+        x = given(x, "x", self.net)
         if x.dim() < 1:
             raise ValueError(f"x must be a step [B, *], not {tuple(x.shape)}")
         if not self.training:
             with torch.no_grad():
                 return self.net(x)
         self._expect_batch(x.shape[0])
+        signals, rule = self._signals, self.rule
+        signals.begin(None if target is None else self._target(target))
+        if rule.signal == "reward" or not signals.draws_step():
+            with torch.no_grad():
+                return without_graph(self._step(x), rule.signal != "reward")
+        result = signals.tell(self._step(x))
+        self._last = result
+        if rule.rate is None:
+            return result
+        if target is not None and signals.draws_event():
+            self.event(target)
+        return without_graph(result, False)
+
+    def _step(self, x: Tensor) -> Any:
         with Watch(self._assembly).hooks():
             result = self.net(x)
         utils.detach(self.net)
         return result
 
-    def block(self, x: Tensor, *, within: str = "rule") -> Any:
+    def step(self, x: Tensor, target: Tensor | None = None) -> Any:
+        """Takes one step, by which `learn` can be called: the first half of two.
+
+        Args:
+            x: As for a call.
+            target: Likewise.
+
+        Returns:
+            What the network returns, without a graph.
+
+        Raises:
+            TypeError: as for a call.
+            ValueError: likewise.
+        """
+        return without_graph(self(x, target), False)
+
+    def learn(self, error: Tensor) -> None:
+        """Adds the gradient of the last step, for an error of its output.
+
+        Args:
+            error: The derivative of the loss by the output, or by the first of several.
+
+        Raises:
+            ValueError: if there is no step to learn from, or for an error of another shape.
+        """
+        last = self._last[0] if isinstance(self._last, tuple) else self._last
+        if last is None or not last.requires_grad:
+            raise ValueError(f"{self.rule.name}: there is no step to learn from; call step(x)")
+        error = given(error, "error", self.net)
+        if error.shape != last.shape:
+            raise ValueError(
+                f"error must have the shape of the output, {tuple(last.shape)}, not "
+                f"{tuple(error.shape)}"
+            )
+        self._last = None
+        last.backward(error.to(last.dtype))
+
+    def event(self, target: Tensor) -> None:
+        """Learns from the last step: the output from its distance to a target, others from it.
+
+        Args:
+            target: Classes ``[B]`` or values ``[B, outputs]``.
+
+        Raises:
+            ValueError: if there is no step to learn from, or the rule's signal is not ``"target"``.
+        """
+        if self.rule.signal != "target":
+            raise ValueError(
+                f"{self.rule.name} does not learn from events; call backward of a loss"
+            )
+        self._signals.target = self._target(target)
+        last = self._last[0] if isinstance(self._last, tuple) else self._last
+        if last is None:
+            raise ValueError(f"{self.rule.name}: there is no step to learn from; call step(x)")
+        wanted = of_classes(self._signals.target, last[0].numel()).view_as(last)
+        self.learn(last.detach() - wanted)
+
+    def reward(self, reward: float | Tensor) -> None:
+        """Adds minus the reward times the eligibility of each synapse to the gradients.
+
+        Args:
+            reward: A number, or one for each sample ``[B]``.
+
+        Raises:
+            ValueError: if the rule's signal is not ``"reward"``.
+        """
+        if self.rule.signal != "reward":
+            raise ValueError(f"{self.rule.name} takes no reward: its signal is {self.rule.signal}")
+        paid = given(reward, "reward", self.net)
+        if paid.dim():
+            for_samples(paid, "reward", self._batch)
+        pay_reward(self._layers.values(), paid)
+
+    @property
+    def losses(self) -> dict[str, Tensor]:
+        """The losses of the readouts of the last step, by layer, for ``"local"``."""
+        return self._signals.losses
+
+    @property
+    def loss(self) -> Tensor:
+        """Their sum.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if not self.losses:
+            raise ValueError(f"{self.rule.name} has no losses of its own, or has taken no step")
+        total: Tensor = torch.stack(list(self.losses.values())).sum()
+        return total
+
+    @property
+    def feedback(self) -> dict[str, Tensor]:
+        """The matrices of feedback, or the readouts, by layer; drawn in the first step."""
+        return self._signals.matrices
+
+    def block(self, x: Tensor, target: Tensor | None = None, *, within: str = "rule") -> Any:
         """Takes some steps.
 
         A sequential network runs each layer over the whole block in one call; other networks, and
@@ -101,6 +214,7 @@ class Learner:
 
         Args:
             x: ``[K, B, *]``, dense or a `SpikeTensor`.
+            target: As for a step; the same for all of them.
             within: ``"rule"`` gives the gradients of single steps; with ``"bptt"`` errors flow
                 through the steps of the block in all layers, and carried influence adds what lies
                 before it. For rules that carry influence.
@@ -113,7 +227,7 @@ class Learner:
                 step.
             TypeError: as for a step.
         """
-        x = self._given(x)
+        x = given(x, "x", self.net)
         if x.dim() < 2 or not len(x):
             raise ValueError(f"x must be a block [K, B, *] of steps, not {tuple(x.shape)}")
         if within not in ("rule", "bptt"):
@@ -125,15 +239,16 @@ class Learner:
                 f"{self.rule.name}: within='bptt' is not offered: {reason}; take within='rule'"
             )
         if reason or not self.training:
-            return _stacked([self(step) for step in x])
+            return _stacked([self(step, target) for step in x])
         self._expect_batch(x.shape[1])
         return run_block(self._assembly, x, within)
 
     def reset(self) -> None:
         """As before the first step: neurons at rest, and no traces."""
         utils.reset(self.net)
-        self._batch = None
+        self._batch, self._last = None, None
         for layer in self._layers.values():
+            layer.loaded = []
             for mechanism in layer.mechanisms:
                 mechanism.trace = {}
 
@@ -160,7 +275,12 @@ class Learner:
             ]
             for layer in self._layers.values()
         }
-        return {"rule": self.rule.name, "states": states, "traces": traces}
+        return {
+            "rule": self.rule.name,
+            "states": states,
+            "traces": traces,
+            "signals": self._signals.state_dict(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on, to the bit, where a learner was when its ``state_dict`` was taken.
@@ -175,20 +295,16 @@ class Learner:
                 f"{sorted(state_dict['states'])}, but this learner of {self.rule.name} and "
                 f"{sorted(names)}"
             )
-        self._batch = None
+        self._batch, self._last = None, None
+        self._signals.load_state_dict(state_dict["signals"])
         for neuron, layer in self._layers.items():
             states = tuple(x.clone() for x in state_dict["states"][layer.name])
             neuron._keep(None, states, detached=False)
             layer.loaded = state_dict["traces"][layer.name]
             layer.restore()
 
-    def _given(self, x: Any) -> Tensor:
-        """The input of a call as a tensor."""
-        if torch._C._functorch.peek_interpreter_stack() is not None:
-            raise ValueError("x must not be of a transform of torch.func: a learner keeps traces")
-        x = as_tensor(x, "x")
-        expect_one_device(x, "x", self.net.named_parameters())
-        return x
+    def _target(self, target: Any) -> Tensor:
+        return for_samples(given(target, "target", self.net), "target", self._batch)
 
     def _expect_batch(self, samples: int) -> None:
         if self._batch not in (None, samples):

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from torch import Tensor
+
+from bitspike.arguments import expect_choice
+
 from .rule import Rule
 
 
@@ -85,14 +91,273 @@ def OSTL(reset: str | None = None) -> Rule:
     return Rule(name="OSTL", trace="synapse", recurrence="full", reset=reset)
 
 
-PRESETS = {make.__name__.lower(): make for make in (RTRL, SLTT, OTTT, OSTL)}
+def EProp(
+    kappa: float = 0.0,
+    feedback: str | dict[str, Tensor] = "symmetric",
+    c_reg: float = 0.0,
+    rate: float = 0.1,
+    seed: int = 0,
+) -> Rule:
+    r"""Eligibility propagation (Bellec et al. 2020).
+
+    ``ē[t] = κē[t-1] + e[t]`` and ``∂W = Σ_t L[t]·ē[t]``: trace ``synapse``, recurrence ``leak``.
+    Spikes that come back to a layer count as given. With symmetric feedback, and ``kappa`` the
+    decay of a readout ``LI`` whose weights do not change meanwhile, it is exact for one hidden
+    layer without recurrent connection.
+
+    Memory for each sample: ``n`` for leaky neurons and ``kappa=0``, else ``m·n``, for ALIF neurons
+    ``2m·n``.
+
+    Args:
+        kappa: Decay of the filter.
+        feedback: ``"symmetric"``: errors through the weights of the layers above, at the same step;
+            ``"random"``: the error of the output through a fixed matrix for each hidden layer;
+            ``"adaptive"``: a matrix that learns as the readout does, see `Learner.feedback`; or the
+            matrices ``[outputs, neurons]`` by the names of neurons.
+        c_reg: Weight of a cost on each neuron's distance from a mean rate.
+        rate: That rate.
+        seed: Of random feedback.
+
+    Raises:
+        ValueError: for another word, and if ``kappa`` is no decay.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.EProp(kappa=0.9, feedback="random").signal
+        'random'
+    """
+    symmetric = isinstance(feedback, str) and feedback == "symmetric"
+    if isinstance(feedback, str):
+        expect_choice("feedback", feedback, ("symmetric", "random", "adaptive"))
+    return Rule(
+        name="EProp",
+        trace="synapse",
+        recurrence="leak",
+        signal="backprop" if symmetric else "random",
+        kappa=kappa,
+        feedback="random" if symmetric else feedback,
+        rate_cost=(c_reg, rate) if c_reg else None,
+        seed=seed,
+    )
+
+
+def SnAp(n: int = 1) -> Rule:
+    r"""Sparse n-step approximation of RTRL (Menick et al. 2021), for ``n=1``.
+
+    Of what a layer sends to itself the trace follows what each neuron sends to itself: trace
+    ``synapse``, recurrence ``self``. Exact for neurons that are connected to themselves alone.
+    Memory ``m·n`` for each sample.
+
+    Args:
+        n: Steps within which an influence must arrive; 1 is what there is, and `RTRL` is the limit.
+
+    Raises:
+        ValueError: for another ``n``.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.SnAp().recurrence
+        'self'
+    """
+    if n != 1:
+        raise ValueError(f"n must be 1, not {n}; online.RTRL() follows all connections")
+    return Rule(name="SnAp", trace="synapse", recurrence="self")
+
+
+def UORO(seed: int = 0) -> Rule:
+    r"""Unbiased online recurrent optimisation (Tallec and Ollivier 2018).
+
+    The influence of all parameters on all states is one random direction, ``s̃·θ̃``: trace ``rank1``,
+    recurrence ``full``. Its mean is `RTRL`; its variance is high. Each step's own gradient is
+    exact, only that of steps before is drawn. Memory ``m + m·n`` for each sample.
+
+    Args:
+        seed: Of the signs.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.UORO(seed=3).trace
+        'rank1'
+    """
+    return Rule(name="UORO", trace="rank1", recurrence="full", seed=seed)
+
+
+def RFLO(lam: float) -> Rule:
+    r"""Random-feedback online learning (Murray 2019), with symmetric feedback.
+
+    ``p[t] = λp[t-1] + (1-λ)·ψ[t]·x[t]`` and ``∂W = Σ_t s̄[t]·p[t]``: trace ``none``, filtered. The
+    filter stands behind ``ψ`` instead of in front of it, as in a leaky-rate network, for which it
+    is exact without recurrent weights. Memory ``m·n`` for each sample.
+
+    Args:
+        lam: ``λ``.
+
+    Raises:
+        ValueError: if it is no decay.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.RFLO(lam=0.75).gain
+        0.25
+    """
+    return Rule(name="RFLO", trace="none", recurrence="none", kappa=lam, gain=1 - lam)
+
+
+def OTPE(lam: float, approx: bool = False) -> Rule:
+    r"""Online training with postsynaptic estimates (Summe et al. 2023).
+
+    ``R̂[t] = λR̂[t-1] + e[t]`` and ``∂W = Σ_t s̄[t]·R̂[t]``: trace ``synapse``, filtered by the leak
+    of the layer above. Exact for the hidden layer of two whose upper one has the decay ``lam``,
+    with detached resets. Memory ``m·n`` for each sample.
+
+    Args:
+        lam: ``λ``.
+        approx: F-OTPE: a filtered input and a mean of ``ψ``, trace ``pair``. Memory ``m + n``.
+
+    Raises:
+        ValueError: if it is no decay.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.OTPE(lam=0.9).kappa, online.OTPE(lam=0.9, approx=True).trace
+        (0.9, 'pair')
+    """
+    if approx:
+        return Rule(name="F-OTPE", trace="pair", recurrence="leak", leak=lam, mean=True)
+    return Rule(name="OTPE", trace="synapse", recurrence="self", kappa=lam)
+
+
+def STLLR(
+    lam_post: float = 0.5, lam_pre: float = 0.8, a_post: float = -0.2, a_pre: float = 1.0
+) -> Rule:
+    r"""S-TLLR, after spike-timing-dependent plasticity (Apolinario and Roy 2024).
+
+    ``∂W = Σ_t s̄[t]·(a_pre·ψ[t]·x̄[t] + a_post·ψ̄[t-1]·x[t])`` with traces of both sides: trace
+    ``pair``. Memory ``m + n`` for each sample.
+
+    Args:
+        lam_post: Decay of ``ψ̄``.
+        lam_pre: Decay of ``x̄``.
+        a_post: Weight of what comes after.
+        a_pre: Weight of what comes before.
+
+    Raises:
+        ValueError: if a decay is none.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.STLLR().post
+        (0.5, -0.2)
+    """
+    return Rule(
+        name="S-TLLR",
+        trace="pair",
+        recurrence="leak",
+        leak=lam_pre,
+        gain=a_pre,
+        post=(lam_post, a_post),
+    )
+
+
+def DECOLLE(
+    outputs: int,
+    criterion: Callable[[Tensor, Tensor], Tensor] | None = None,
+    seed: int = 0,
+) -> Rule:
+    r"""Deep continuous local learning (Kaiser et al. 2020).
+
+    Each layer of spiking neurons has a fixed random readout, and its own loss; no error leaves the
+    layer: trace ``synapse``, signal ``local``. ``learner(x, target=y)`` fills ``learner.losses``;
+    call ``learner.loss.backward()``. Exact on the sum of these losses, for each layer.
+
+    Args:
+        outputs: What a readout has.
+        criterion: A loss of outputs ``[B, outputs]`` and the target; by default cross entropy.
+        seed: Of the readouts.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.DECOLLE(outputs=10).signal
+        'local'
+    """
+    return Rule(
+        name="DECOLLE",
+        trace="synapse",
+        recurrence="leak",
+        signal="local",
+        outputs=outputs,
+        criterion=criterion,
+        seed=seed,
+    )
+
+
+def ETLP(rate: float = 0.1, feedback: str | dict[str, Tensor] = "random", seed: int = 0) -> Rule:
+    r"""Event-based three-factor local plasticity (Quintana et al. 2024).
+
+    At events alone hidden layers get minus the target through a fixed matrix, and the output its
+    distance to the target: trace ``synapse``, recurrence ``leak``, signal ``target``.
+    ``learner(x, target=y)`` draws whether a step is an event; or call ``learner.event(y)``.
+
+    Args:
+        rate: The probability of an event.
+        feedback: ``"random"``, or matrices ``[outputs, neurons]`` by the names of neurons.
+        seed: Of all that is drawn.
+
+    Raises:
+        ValueError: if ``rate`` is no probability.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.ETLP(rate=0.25).rate
+        0.25
+    """
+    return Rule(
+        name="ETLP",
+        trace="synapse",
+        recurrence="leak",
+        signal="target",
+        rate=rate,
+        feedback=feedback,
+        seed=seed,
+    )
+
+
+def OSTTP(feedback: str | dict[str, Tensor] = "random", seed: int = 0) -> Rule:
+    r"""Online spatio-temporal learning with target projection (Ortner et al. 2023).
+
+    As `OSTL`, but hidden layers get minus the target through a fixed matrix, and the last one the
+    gradient of the loss: signal ``target``. Call ``learner(x, target=y)``.
+
+    Args:
+        feedback: ``"random"``, or matrices ``[outputs, neurons]`` by the names of neurons.
+        seed: Of random ones.
+
+    Example:
+        >>> from bitspike.learning import online
+        >>> online.OSTTP().signal
+        'target'
+    """
+    return Rule(
+        name="OSTTP",
+        trace="synapse",
+        recurrence="full",
+        signal="target",
+        feedback=feedback,
+        seed=seed,
+    )
+
+
+PRESETS: dict[str, Callable[[], Rule]] = {
+    make.__name__.lower(): make
+    for make in (RTRL, SLTT, OTTT, OSTL, EProp, SnAp, UORO, STLLR, ETLP, OSTTP)
+}
 
 
 def preset(name: str) -> Rule:
     """The preset of this name, in lower case.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is none, or it has arguments without a default.
     """
     if name not in PRESETS:
         raise ValueError(f"rule must be one of {', '.join(PRESETS)}, not {name!r}")
