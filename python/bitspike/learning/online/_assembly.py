@@ -66,6 +66,7 @@ class Assembly:
             raise TypeError(
                 f"{self.rule.name}: {layer.name} is driven by another synapse than before"
             )
+        layer.look_for_parameters()
 
     def _equipment(self, layer: Layer, dtype: torch.dtype) -> list[Mechanism]:
         """What the rule does at a layer, whose synapse is known."""

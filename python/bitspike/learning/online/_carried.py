@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial, reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import _synapses as synapses
-from ._derivatives import Constants, constants
+from ._derivatives import constants
 from ._layer import Layer, Mechanism, Moment, Trace, is_bias, is_matrix
 from ._sums import weighted_sums
 
@@ -116,6 +116,16 @@ class Matrices(Carried):
         return synapses.contracted(synapse, influence, grad)
 
 
+class Fixed(NamedTuple):
+    """What some steps do to an influence, whatever happens in them."""
+
+    by_state: Rows
+    total: list[list[Any]]
+    """The product of all ``D``."""
+    left: dict[str, Tensor]
+    """What is left of each step's input after the last one, ``[S, K]``, by the drive."""
+
+
 class Vectors(Carried):
     """The same where ``D`` is the same number for all neurons at all times.
 
@@ -125,6 +135,7 @@ class Vectors(Carried):
     def __init__(self, layer: Layer) -> None:
         super().__init__(layer)
         self._versions: tuple[Any, ...] = ()
+        self._of_steps: dict[int, Fixed] = {}
 
     @property
     def needs_states(self) -> bool:  # type: ignore[override]
@@ -132,33 +143,28 @@ class Vectors(Carried):
         return any(name in _elementwise(self.layer) for name in self.layer.parameters())
 
     def advanced(self, moment: Moment) -> Trace:
-        layer, steps = self.layer, moment.steps
-        fixed = self._constants(moment.current.dtype)
-        by_state: Rows = [[[x] * steps if x else None for x in row] for row in fixed.by_state]
-        drives: dict[str, list[Factors | None]] = {
-            drive: [[row[i]] * steps for row in fixed.by_drive]
-            for i, drive in enumerate(("", "recurrent."))
-            if i < len(fixed.by_drive[0])
-        }
-        total, added = transported(by_state, drives, steps)
+        layer = self.layer
+        fixed = self._fixed(moment)
         new: Trace = {}
         for name in layer.parameters():
+            drive = name.rpartition(".")[0]
             if is_matrix(name):
                 _, x = moment.input_of(name)
-                weights = [[w or 0.0 for w in row] for row in added[name.removesuffix("weight")]]
-                new[name] = self._with_old(name, total, list(weighted_sums(x, weights)))
+                sums = list(weighted_sums(x, fixed.left[drive]))
+                new[name] = self._with_old(name, fixed.total, sums)
             elif is_bias(name):
-                ones = [sum(w or 0.0 for w in row) for row in added[name.removesuffix("bias")]]
-                new[name] = self._with_old(name, total, _scalars(ones, moment.current))
+                ones = list(fixed.left[drive].sum(1))
+                new[name] = self._with_old(name, fixed.total, ones)
         elementwise = [name for name in layer.parameters() if name in _elementwise(layer)]
         if elementwise:
             rows = [moment.sources(1 + i) for i in layer.carried]
             sources = {name: [_factors(row[name]) for row in rows] for name in elementwise}
-            for name, weights in transported(by_state, sources, steps)[1].items():
+            left = transported(fixed.by_state, sources, moment.steps)[1]
+            for name, weights in left.items():
                 sums = [
                     reduce(add, [_zero_if_none(x, moment.current[0]) for x in w]) for w in weights
                 ]
-                new[name] = self._with_old(name, total, sums)
+                new[name] = self._with_old(name, fixed.total, sums)
         return new
 
     def _with_old(self, name: str, total: list[list[Any]], sums: list[Tensor]) -> list[Tensor]:
@@ -180,14 +186,31 @@ class Vectors(Carried):
         synapse = self.layer.synapse if name == "weight" else self.layer.connection
         return synapses.weight_gradient(synapse, influence, grad)
 
-    def _constants(self, dtype: torch.dtype) -> Constants:
-        neuron = self.layer.neuron
+    def _fixed(self, moment: Moment) -> Fixed:
+        """What so many steps do, which changes with the parameters alone."""
+        neuron, like = self.layer.neuron, moment.current
         tensors = (*neuron.parameters(recurse=False), *neuron.buffers(recurse=False))
-        versions = (dtype, neuron.reset_mechanism, *((id(x), x._version) for x in tensors))
+        versions = (like.dtype, neuron.reset_mechanism, *((id(x), x._version) for x in tensors))
         if versions != self._versions:
-            self._fixed = constants(neuron, self.layer.carried, dtype)
-            self._versions = versions
-        return self._fixed
+            self._versions, self._of_steps = versions, {}
+        if moment.steps not in self._of_steps:
+            self._of_steps = {moment.steps: self._of(moment.steps, like)}
+        return self._of_steps[moment.steps]
+
+    def _of(self, steps: int, like: Tensor) -> Fixed:
+        found = constants(self.layer.neuron, self.layer.carried, like.dtype)
+        by_state: Rows = [[[x] * steps if x else None for x in row] for row in found.by_state]
+        drives: dict[str, list[Factors | None]] = {
+            drive: [[row[i]] * steps for row in found.by_drive]
+            for i, drive in enumerate(("", "recurrent"))
+            if i < len(found.by_drive[0])
+        }
+        total, left = transported(by_state, drives, steps)
+        tables = {
+            drive: like.new_tensor([[x or 0.0 for x in row] for row in rows])
+            for drive, rows in left.items()
+        }
+        return Fixed(by_state, total, tables)
 
 
 def transported(
@@ -235,10 +258,6 @@ def _per_output(synapse: Any, x: Any, like: Tensor) -> Any:
     if x is None or not isinstance(x, Tensor):
         return x
     return synapses.outputs(synapse, x.expand_as(like)).unsqueeze(-1)
-
-
-def _scalars(values: list[float], like: Tensor) -> list[Tensor]:
-    return [like.new_tensor(x) for x in values]
 
 
 def _elementwise(layer: Layer) -> set[str]:

@@ -58,11 +58,8 @@ class InputTrace(Mechanism):
         if moment.x is None:
             return spikes
         leak, steps = self.leak, moment.steps
-        weights = [leak ** (steps - 1 - t) for t in range(steps)]
-        new = (
-            weighted_sums(moment.x, [weights])[0],
-            moment.current.new_tensor(sum(weights)),
-        )
+        weights = moment.current.new_tensor([[leak ** (steps - 1 - t) for t in range(steps)]])
+        new = weighted_sums(moment.x, weights)[0], weights.sum()
         for name, added in zip(("weight", "bias"), new, strict=True):
             old = self.trace.get(name)
             self.trace[name] = [added if old is None else old[0] * leak**steps + added]

@@ -36,6 +36,7 @@ class Layer:
         self.is_hidden = False
         self.mechanisms: list[Mechanism] = []
         self.loaded: list[Trace] = []
+        self._parameters: dict[str, nn.Parameter] = {}
 
     def restore(self) -> None:
         """Takes over the traces of a state dict, which may come before the first call."""
@@ -55,6 +56,10 @@ class Layer:
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """What is learned of the layer, by a name that says where it stands."""
+        return self._parameters
+
+    def look_for_parameters(self) -> None:
+        """Notes what is learned at present."""
         found: dict[str, nn.Parameter] = {}
         if self.synapse is not None:
             found |= dict(self.synapse.named_parameters(recurse=False))
@@ -63,7 +68,7 @@ class Layer:
         elif self.connection is not None:
             found |= {f"recurrent.{name}": x for name, x in self.connection.named_parameters()}
         found |= learned_numbers(self.neuron)
-        return {name: x for name, x in found.items() if x.requires_grad}
+        self._parameters = {name: x for name, x in found.items() if x.requires_grad}
 
     def autapse(self) -> Tensor | None:
         """What a neuron's spike sends to itself, if the rule follows that."""
