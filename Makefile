@@ -53,6 +53,10 @@ bench-pages: $(STAMPS)/test $(STAMPS)/wheel ## Write README's table and the pict
 fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and dense spikes: FUZZ="operations seed"
 	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)
 
+.PHONY: peer-test
+peer-test: $(STAMPS)/test $(STAMPS)/wheel ## Compare learning rules with those of other libraries
+	$(BIN)/python -m pytest $(wildcard tests/*/against_peers.py tests/learning/*/against_peers.py)
+
 .PHONY: mutations
 mutations: cargo ## Change some bytes of 100,000 network files, graphs and states each
 	BITSPIKE_MUTATIONS=100000 cargo test --locked --package bitspike --test network mutations

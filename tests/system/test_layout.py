@@ -23,8 +23,8 @@ FLOORS = (
         "state",
     ),
     *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "graph", "monitors", "plasticity"),
-    *("decode", "functional", "exchange", "run", "utils", "backprop", "learning", "analysis"),
-    *("tasks", "moved"),
+    *("decode", "functional", "exchange", "run", "utils", "backprop", "analysis", "tasks"),
+    *("learning", "moved"),
 )
 """From the lowest; a file or folder imports those in front of it, and no other."""
 

@@ -1,3 +1,3 @@
-"""Learning other than by backpropagation through time."""
+"""Learning rules other than backpropagation through time."""
 
 from . import online as online

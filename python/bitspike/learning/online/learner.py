@@ -59,6 +59,7 @@ class Learner:
         self._assembly = Assembly(net, self.rule)
         self._layers = self._assembly.layers
         self._signals = self._assembly.signals
+        self._steps_alone = refusal_of_block(self._assembly)
         self._last: Any = None
         self._batch: int | None = None
         others = self._assembly.others()
@@ -232,7 +233,7 @@ class Learner:
             raise ValueError(f"x must be a block [K, B, *] of steps, not {tuple(x.shape)}")
         if within not in ("rule", "bptt"):
             raise ValueError(f"within must be 'rule' or 'bptt', not {within!r}")
-        reason = refusal_of_block(self._assembly)
+        reason = self._steps_alone
         if within == "bptt" and (reason or not self.rule.carries):
             reason = reason or "it drops what lies before a step"
             raise ValueError(
