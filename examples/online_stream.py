@@ -148,7 +148,7 @@ def draw(learned: dict[str, Learned], memory: dict[str, list[tuple[int, float]]]
     over_time.axhline(1 / CLASSES, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
     tidy(over_time, "symbols that are recognised", xlabel="step of the stream")
     over_time.set_ylim(0, 1.02)
-    over_time.legend(frameon=False, loc="lower right")
+    over_time.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.25))
     for (name, sizes), colour in zip(memory.items(), (ORANGE, BLUE), strict=True):
         over_steps.plot(*zip(*sizes, strict=True), "o-", color=colour, linewidth=1.8, label=name)
     over_steps.set_xscale("log")

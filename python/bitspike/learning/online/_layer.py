@@ -38,6 +38,11 @@ class Layer:
         self.loaded: list[Trace] = []
         self._parameters: dict[str, nn.Parameter] = {}
 
+    def trace_bytes(self) -> int:
+        """What all traces of the layer take."""
+        traces = [trace for mechanism in self.mechanisms for trace in mechanism.trace.values()]
+        return sum(x.nbytes for trace in traces for x in trace)
+
     def restore(self) -> None:
         """Takes over the traces of a state dict, which may come before the first call."""
         for mechanism, trace in zip(self.mechanisms, self.loaded, strict=False):

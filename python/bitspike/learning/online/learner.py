@@ -61,6 +61,7 @@ class Learner:
         self._signals = self._assembly.signals
         self._steps_alone = refusal_of_block(self._assembly)
         self._last: Any = None
+        self._sizes_are_known = False
         self._batch: int | None = None
         others = self._assembly.others()
         if others and self.rule.trace != "none":
@@ -110,7 +111,24 @@ class Learner:
         with Watch(self._assembly).hooks():
             result = self.net(x)
         utils.detach(self.net)
+        self._look_at_sizes()
         return result
+
+    def _look_at_sizes(self) -> None:
+        """Warns once of layers whose traces are large."""
+        if self._sizes_are_known:
+            return
+        self._sizes_are_known = True
+        for layer in self._layers.values():
+            size = layer.trace_bytes()
+            if size > self.max_trace_bytes:
+                warn(
+                    f"{self.rule.name}: the traces of {layer.name} take {size:,} bytes, more than "
+                    f"max_trace_bytes={self.max_trace_bytes:,}; online.OTTT() keeps a filtered "
+                    "input for each sample",
+                    UserWarning,
+                    stacklevel=4,
+                )
 
     def step(self, x: Tensor, target: Tensor | None = None) -> Any:
         """Takes one step, by which `learn` can be called: the first half of two.
@@ -242,7 +260,9 @@ class Learner:
         if reason or not self.training:
             return _stacked([self(step, target) for step in x])
         self._expect_batch(x.shape[1])
-        return run_block(self._assembly, x, within)
+        result = run_block(self._assembly, x, within)
+        self._look_at_sizes()
+        return result
 
     def reset(self) -> None:
         """As before the first step: neurons at rest, and no traces."""
