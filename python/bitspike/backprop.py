@@ -186,8 +186,9 @@ def RTRL(
     """`TBPTT` with ``K=1``, under the name that snnTorch gives it.
 
     It is not real-time recurrent learning (Williams and Zipser, 1989), which carries derivatives of
-    the states with respect to the weights along and so sees the whole past; here an update sees one
-    step. Arguments, result and errors are those of `TBPTT`; a ``UserWarning`` says what it is.
+    the states with respect to the weights along and so sees the whole past, as
+    ``bitspike.learning.online.RTRL`` does; here an update sees one step. Arguments, result and
+    errors are those of `TBPTT`; a ``UserWarning`` says what it is.
 
     Example:
         >>> import warnings

@@ -18,6 +18,10 @@ EXEMPT = {
     "StateQuant": "what autograd calls; state_quant makes the function that users call",
     "SpikingNeuron": "the base class of neurons, which have uses of their own",
     "LIF": "likewise: Leaky has them",
+    **dict.fromkeys(
+        ("Rule", "EProp", "ETLP", "OSTTP"),
+        "matrices of feedback, which are looked at where a layer first uses them",
+    ),
     "LossFunctions": "the base class of losses, which have uses of their own",
 }
 FORMULAS = {"derivative", "gradient", "primitive"}

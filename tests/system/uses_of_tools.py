@@ -1,6 +1,7 @@
 """Calls of surrogates, pictures, and what looks at networks or trains them."""
 
 import copy
+import functools
 import tempfile
 
 import numpy as np
@@ -12,10 +13,14 @@ from torch import nn
 import bitspike as snn
 from bitspike import backprop, spikeplot, surrogate, tasks
 from bitspike import functional as SF
+from bitspike.learning import online
 
 T, B, N = 6, 3, 4
 SPIKES = (torch.arange(T * B * N) * 7 % 11 < 4).float().view(T, B, N)
 CLASSES = torch.tensor([1, 0, 1])
+TARGET = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.5, 0.25]])
+RULE, EVENTS, TARGETS = online.RTRL(), online.ETLP(), online.OSTTP()
+REWARDS = online.Rule(signal="reward")
 POTENTIALS = torch.tensor([-1.0, -0.25, 0.0, 0.25, 1.0])
 
 
@@ -95,6 +100,39 @@ def training(train):
         # Chunks share the graph of their data, and their network has real weights.
         without = ("of a graph", *RUNS, *(DTYPES if name == "data" else ()))
         yield Use(train, "dataloader", example, call, name, says=name, without=without)
+
+
+def learned(take, rule=RULE):
+    """The gradient of the weight, after what a learner of a rule was made to do with a tensor."""
+
+    def call(x):
+        net = copy.deepcopy(NETWORK)
+        result = take(online.Learner(net, rule), x)
+        if result is not None and result.requires_grad:
+            result.sum().backward()
+        return net[0].weight.grad
+
+    return call
+
+
+def learners():
+    """Uses of all methods of a learner that take tensors."""
+    methods = online.Learner
+    without = (*DTYPES, *RUNS, "of a graph")
+    for of in (methods.__call__, methods.step, methods.block):
+        x = SPIKES if of is methods.block else SPIKES[0]
+        yield Use(of, "x", x, learned(of), OF_A_MODEL, without=without)
+        with_target = functools.partial(learned, rule=TARGETS)
+        call = with_target(lambda learner, y, of=of, x=x: of(learner, x, y))
+        yield Use(of, "target", TARGET, call, "target", without=without)
+    for of, rule, example, name in (
+        (methods.learn, RULE, TARGET, "error"),
+        (methods.event, EVENTS, TARGET, "target"),
+        (methods.reward, REWARDS, torch.tensor([1.0, -1.0, 0.5]), "reward"),
+    ):
+        call = learned(lambda learner, y, of=of: (learner.step(SPIKES[0]), of(learner, y))[1], rule)
+        # The step before is taken inside the transform.
+        yield Use(of, name, example, call, name, without=(*without, "vmap"))
 
 
 def offsets(marks):
@@ -204,6 +242,7 @@ TOOLS = [
     *training(backprop.TBPTT),
     *training(backprop.BPTT),
     *training(backprop.RTRL),
+    *learners(),
     Use(spikeplot.raster, "data", SPIKES[:, 0], raster),
     Use(spikeplot.rates, "data", SPIKES[:, 0], rates),
     Use(spikeplot.spike_count, "data", SPIKES[:, 0], spike_count),

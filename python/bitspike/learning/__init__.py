@@ -2,3 +2,4 @@
 
 from . import exact as exact
 from . import local as local
+from . import online as online

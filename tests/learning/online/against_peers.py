@@ -1,0 +1,64 @@
+"""Online rules beside another library; ``make peer-test`` runs it, and no other target."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+import bitspike as snn
+from bitspike.learning import online
+from helpers.online import BROKEN, difference, expect_life, learned, network, task
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from spikingjelly.activation_based import functional, layer, neuron, surrogate
+    from spikingjelly.activation_based.learning.online_learning import ottt_online_training
+
+
+def theirs(net, x, costs):
+    """Gradients of SpikingJelly's OTTT: it subtracts within the step, so beta scales that too."""
+    modules = []
+    for module in net:
+        if isinstance(module, nn.Linear):
+            modules.append(nn.Linear(module.in_features, module.out_features).double())
+            modules[-1].load_state_dict(module.state_dict())
+        else:
+            options = {"surrogate_function": surrogate.ATan(2.0), "v_reset": None}
+            modules.append(neuron.OTTTLIFNode(2.0, False, detach_reset=True, **options))
+    modules[-1] = neuron.LIFNode(2.0, False, detach_reset=True, **options)
+    peer = layer.OTTTSequential(*modules)
+    ottt_online_training(
+        peer,
+        torch.optim.SGD(peer.parameters(), lr=0.0),
+        x.transpose(0, 1),
+        costs.transpose(0, 1),
+        lambda y, cost: (y * cost).sum(),
+        online=False,
+    )
+    functional.reset_net(peer)
+    linear = [module for module in peer.modules() if isinstance(module, nn.Linear)]
+    names = [f"{i}" for i, module in enumerate(net) if isinstance(module, nn.Linear)]
+    return {name: module for name, module in zip(names, linear, strict=True)}
+
+
+def test_spikingjelly_ottt():
+    """Deeper layers are OTTT; its first layer, whose input is a plain tensor, has no trace."""
+    common = {"reset_mechanism": "subtract_beta", "fire_at": "ge", "init_hidden": True}
+    net = network(snn.Leaky(0.5, **common), layers=3)
+    x, costs = task(net)
+    expect_life(net, x)
+    peer = theirs(net, x, costs)
+    ottt = learned(net, online.OTTT(), x, costs)
+    sltt = learned(net, online.SLTT(), x, costs)
+
+    def far(name, found):
+        return difference({"": found[f"{name}.weight"]}, {"": peer[name].weight.grad})
+
+    assert far("2", ottt) < 1e-6 and far("4", ottt) < 1e-6
+    assert far("0", sltt) < 1e-6
+    assert far("2", sltt) > BROKEN and far("0", ottt) > BROKEN
+    # And it gives every bias the gradient of the step alone.
+    for name in ("2", "4"):
+        bias = peer[name].bias.grad
+        assert difference({"": sltt[f"{name}.bias"]}, {"": bias}) == pytest.approx(0, abs=1e-6)
