@@ -96,8 +96,8 @@ class EventLIF(nn.Module):
     def reset_parameters(self) -> None:
         """Draws weights with which neurons fire once a good part of the inputs have, and delays.
 
-        The membrane reaches the threshold after about as many spikes as the square root of the number
-        of inputs: weights that need all inputs leave neurons silent as soon as they learn.
+        The membrane reaches the threshold after about as many spikes as the square root of the
+        number of inputs: weights that need all inputs leave neurons silent as soon as they learn.
         Recurrent weights are 0 at first; delays lie between 0 and ``tau_syn``.
         """
         nn.init.normal_(self.weight, self._scale(), 1.3 * self._scale())
