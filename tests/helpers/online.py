@@ -98,7 +98,7 @@ def expect_life(net, x):
     for handle in handles:
         handle.remove()
     utils.reset(net)
-    for name, module in lively.items():
+    for name in lively:
         rate = torch.stack(seen[name]).double().mean().item()
         assert 0.02 < rate < 0.9, f"{name} fires {rate:.1%} of the time"
         assert slopes[name] > 0, f"the surrogate of {name} is 0 everywhere"
