@@ -142,7 +142,7 @@ class EventLIF(nn.Module):
                 raise ValueError(f"{name} must not be negative; call clamp_delays() after a step")
         parts = (self.weight, self.delay, self.recurrent_weight, self.recurrent_delay)
         exact = [None if part is None else part.double() for part in parts]
-        starts, neurons, times = _EventLayer.apply(self, events, events.times, *exact)
+        starts, neurons, _, times = _EventLayer.apply(self, events, events.times, *exact)
         return EventTensor(times, neurons, starts, self.out_features)
 
     def extra_repr(self) -> str:
@@ -162,15 +162,20 @@ class _EventLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, layer: EventLIF, events: EventTensor, times: Tensor, *parts: Tensor | None
+        layer: EventLIF, events: EventTensor, times: Tensor, *parts: Tensor | None
     ) -> tuple[Tensor, ...]:
         inputs = events.trains._replace(times=times)
-        fired = ops.forward(_arguments(layer, parts), inputs)
+        (starts, fired, neurons), slopes = ops.forward(_arguments(layer, parts), inputs)
+        return starts, neurons, slopes, fired
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, ...]) -> None:
+        layer, events, times, *parts = inputs
+        starts, neurons, slopes, fired = output
         ctx.layer = layer
-        ctx.save_for_backward(*inputs, *fired.trains, fired.slopes, *parts)
-        starts, times, neurons = fired.trains
-        ctx.mark_non_differentiable(starts, neurons)
-        return starts, neurons, times
+        trains = (starts, fired, neurons)
+        ctx.save_for_backward(*events.trains._replace(times=times), *trains, slopes, *parts)
+        ctx.mark_non_differentiable(starts, neurons, slopes)
 
     @staticmethod
     @once_differentiable
@@ -181,7 +186,7 @@ class _EventLayer(torch.autograd.Function):
         need = ctx.needs_input_grad[2:]
         # The order of parts is weight, delay, recurrent weight, recurrent delay.
         arguments = _arguments(ctx.layer, parts)
-        found = ops.backward(arguments, inputs, fired, grads[2].contiguous(), need)
+        found = ops.backward(arguments, inputs, fired, grads[3].contiguous(), need)
         return None, None, *found
 
 

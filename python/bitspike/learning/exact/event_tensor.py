@@ -41,7 +41,7 @@ class EventTensor(NamedTuple):
     def samples(self) -> Tensor:
         """Which sample each spike is of, int64 ``[events]``."""
         counts = self.starts.diff()
-        return torch.repeat_interleave(torch.arange(len(counts)), counts)
+        return torch.repeat_interleave(_range(len(counts)), counts)
 
     @classmethod
     def from_times(cls, times: Tensor) -> EventTensor:
@@ -62,8 +62,7 @@ class EventTensor(NamedTuple):
         order = times.detach().argsort(dim=1, stable=True)
         in_order = times.gather(1, order)
         fires = in_order.detach() < math.inf
-        starts = torch.zeros(len(times) + 1, dtype=torch.int64)
-        starts[1:] = fires.sum(1).cumsum(0)
+        starts = _starts(fires.sum(1))
         return cls(in_order[fires].double(), order[fires], starts, times.shape[1])
 
     @classmethod
@@ -82,8 +81,7 @@ class EventTensor(NamedTuple):
             raise ValueError(f"spikes must be [T, B, N], got a shape of {tuple(spikes.shape)}")
         dense = spikes.dense() if isinstance(spikes, SpikeTensor) else spikes.detach()
         sample, step, neuron = dense.transpose(0, 1).nonzero(as_tuple=True)
-        starts = torch.zeros(dense.shape[1] + 1, dtype=torch.int64)
-        starts[1:] = torch.bincount(sample, minlength=dense.shape[1]).cumsum(0)
+        starts = _starts(torch.bincount(sample, minlength=dense.shape[1]))
         return cls(step.double() * dt, neuron, starts, dense.shape[2])
 
     def to_spikes(self, dt: float, steps: int) -> SpikeTensor:
@@ -94,7 +92,7 @@ class EventTensor(NamedTuple):
         # A time that is a multiple of dt but for rounding belongs to the step that it begins.
         step = (self.times.detach() / dt + 1e-9).floor().long()
         inside = (step >= 0) & (step < steps)
-        dense = torch.zeros(steps, len(self.starts) - 1, self.size)
+        dense = self.times.new_zeros((steps, len(self.starts) - 1, self.size), dtype=torch.float32)
         dense[step[inside], self.samples[inside], self.neurons[inside]] = 1
         return SpikeTensor.from_dense(dense)
 
@@ -105,8 +103,8 @@ class EventTensor(NamedTuple):
     def first(self) -> Tensor:
         """When each neuron fires for the first time, ``[B, N]``; infinite if it is silent."""
         places = self._places()
-        leads = torch.full((self._rows(),), len(places))
-        leads.scatter_reduce_(0, places, torch.arange(len(places)), "amin")
+        leads = places.new_full((self._rows(),), len(places))
+        leads.scatter_reduce_(0, places, _range(len(places)), "amin")
         silent = self.times.new_full((1,), math.inf)
         return torch.cat([self.times, silent])[leads].view(-1, self.size)
 
@@ -120,3 +118,12 @@ class EventTensor(NamedTuple):
 
     def _rows(self) -> int:
         return (len(self.starts) - 1) * self.size
+
+
+def _range(end: int) -> Tensor:
+    return torch.arange(end, device="cpu")
+
+
+def _starts(counts: Tensor) -> Tensor:
+    """Where samples begin that have so many spikes, and where the last one ends."""
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])

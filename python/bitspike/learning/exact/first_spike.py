@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor, with_values
+from bitspike.decode.recordings import labels
+
 from .event_layer import EventLIF
 from .event_tensor import EventTensor
 
@@ -77,6 +80,9 @@ class TTFSLinear(EventLIF):
             by: How much is added to each weight of one that does not, as a share of the weights
                 that it started with.
 
+        Raises:
+            ValueError: if the times are not ``[B, out_features]``.
+
         Example:
             >>> import torch
             >>> from bitspike.learning.exact import TTFSLinear
@@ -87,8 +93,12 @@ class TTFSLinear(EventLIF):
             >>> layer.weight.data
             tensor([[1.1771, 1.1771, 1.1771]])
         """
+        times = with_values(as_tensor(times, "times"), "times")
+        if times.dim() != 2 or times.shape[1] != self.out_features:
+            shape = tuple(times.shape)
+            raise ValueError(f"times must be [B, {self.out_features}], got a shape of {shape}")
         fires = (times < math.inf).double().mean(0) >= at_least
-        self.weight += torch.where(fires, 0.0, by * self._scale())[:, None]
+        self.weight.add_(torch.where(fires, 0.0, by * self._scale())[:, None])
 
 
 class FirstSpikeLoss(nn.Module):
@@ -120,8 +130,16 @@ class FirstSpikeLoss(nn.Module):
         super().__init__()
         self.tau_0, self.tau_1, self.until, self.alpha = tau_0, tau_1, until, alpha
 
-    def forward(self, times: Tensor, labels: Tensor) -> Tensor:
-        """The loss, for times ``[B, classes]`` and labels ``[B]``."""
-        times = torch.where(times < self.until, times, self.until)
-        late = (times.gather(1, labels[:, None]) / self.tau_1).exp() - 1
-        return F.cross_entropy(-times / self.tau_0, labels) + self.alpha * late.mean()
+    def forward(self, times: Tensor, targets: Tensor) -> Tensor:
+        """The loss, for times ``[B, classes]`` and labels ``[B]``.
+
+        Raises:
+            ValueError: if the times have other axes, or the labels are not one for each sample.
+        """
+        times = as_tensor(times, "times")
+        if times.dim() != 2:
+            raise ValueError(f"times must be [B, classes], got a shape of {tuple(times.shape)}")
+        index = labels(targets, len(times), times.device)
+        times = torch.where(times < self.until, times.double(), self.until)
+        late = (times.gather(1, index[:, None]) / self.tau_1).exp() - 1
+        return F.cross_entropy(-times / self.tau_0, index) + self.alpha * late.mean()
