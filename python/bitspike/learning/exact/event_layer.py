@@ -57,7 +57,7 @@ class EventLIF(nn.Module):
         >>> layer.weight.data = torch.tensor([[3.2, 4.1]])
         >>> fired = layer(EventTensor.from_times(torch.tensor([[1.0, 6.0]])))
         >>> fired.times.tolist()
-        [9.8759...]
+        [9.8758...]
     """
 
     def __init__(

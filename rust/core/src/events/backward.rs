@@ -204,7 +204,7 @@ impl Group<'_> {
             clock = arrival.time;
             let synapse = first + arrival.input;
             let weight = layer.weights[neuron * layer.inputs + arrival.input];
-            let later = dynamics.to_arrival(gradient);
+            let later = dynamics.arrival_gradient(gradient);
             if let Some(out) = &mut self.weights {
                 out[synapse] += gradient.current;
             }

@@ -87,7 +87,7 @@ impl Dynamics {
     }
 
     /// The gradient of the time at which a current of 1 arrives, for that of the state behind it.
-    pub(super) fn to_arrival(&self, gradient: State) -> f64 {
+    pub(super) fn arrival_gradient(&self, gradient: State) -> f64 {
         gradient.current / self.tau_syn - gradient.membrane * self.gain()
     }
 
@@ -110,7 +110,7 @@ impl Dynamics {
             let rise = self.gain() * now.current - self.leak() * now.membrane;
             let next = time + (self.threshold - now.membrane) / rise;
             // Without a leak an endless rise may stay below the threshold.
-            if !(next < f64::MAX) || next <= time {
+            if !next.is_finite() || next <= time {
                 break;
             }
             time = next.min(latest);

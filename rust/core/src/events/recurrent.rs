@@ -288,7 +288,7 @@ impl Sums {
         let (gradient, clock) = &mut neurons[arrival.neuron];
         *gradient = gradient.before(&layer.dynamics.decay(*clock - arrival.time));
         *clock = arrival.time;
-        let later = layer.weight(arrival) * layer.dynamics.to_arrival(*gradient);
+        let later = layer.weight(arrival) * layer.dynamics.arrival_gradient(*gradient);
         let (weights, delays, time) = if arrival.own {
             let time = &mut to_times[arrival.place - first];
             (

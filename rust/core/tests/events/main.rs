@@ -33,7 +33,7 @@ fn run(layer: &Layer<'_>, times: &[f64]) -> Fired {
         times,
         neurons: &neurons,
     };
-    forward(layer, inputs).unwrap()
+    forward(layer, inputs).expect("spikes in order")
 }
 
 fn close(found: f64, wanted: f64) -> bool {
@@ -79,7 +79,7 @@ fn two_spikes_with_delays() {
         times: Some(&mut to_times),
         ..Gradients::default()
     };
-    backward(&layer, inputs, &fired, &[1.0, 1.0], gradients).unwrap();
+    backward(&layer, inputs, &fired, &[1.0, 1.0], gradients).expect("spikes in order");
     let wanted = [-4.0710051, -4.1580826, -4.1580826, -2.8102462];
     assert!(
         to_weights
@@ -182,7 +182,7 @@ proptest! {
                 ..layer(dynamics(tau_mem, 5.0), weights, 3)
             };
             let inputs = Trains { starts: &starts, times, neurons: &neurons };
-            let fired = forward(&layer, inputs).unwrap();
+            let fired = forward(&layer, inputs).expect("spikes in order");
             if let Some([weights, delays, times, recurrent, recurrent_delays]) = found {
                 let gradients = Gradients {
                     weights: Some(weights),
@@ -192,7 +192,7 @@ proptest! {
                     recurrent_delays: (comes_back == 2).then_some(recurrent_delays),
                 };
                 let upstream = &factors[..fired.times.len()];
-                backward(&layer, inputs, &fired, upstream, gradients).unwrap();
+                backward(&layer, inputs, &fired, upstream, gradients).expect("spikes in order");
             }
             fired
         };
