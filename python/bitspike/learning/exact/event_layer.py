@@ -109,7 +109,7 @@ class EventLIF(nn.Module):
 
     def _scale(self) -> float:
         """The mean of the weights that are drawn."""
-        return 1.5 * self.threshold / (self._peak() * max(1, self.in_features) ** 0.5)
+        return 1.5 * self.threshold / (self._peak() * math.sqrt(max(1, self.in_features)))
 
     def _peak(self) -> float:
         """The highest membrane after a single spike of weight 1."""
