@@ -30,6 +30,14 @@ pub(super) struct State {
     pub(super) current: f64,
 }
 
+/// A spike that a neuron fires.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spike {
+    pub(super) time: f64,
+    pub(super) neuron: usize,
+    pub(super) slope: f64,
+}
+
 /// Steps of Newton's method: from the left of a concave function it never overshoots, and where it is
 /// not flat a dozen reach the last bit.
 const ITERATIONS: usize = 100;

@@ -1,18 +1,10 @@
 //! A layer through the events of all samples.
 
 use super::arrivals::Order;
-use super::dynamics::State;
+use super::dynamics::{Spike, State};
 use super::{Fired, Layer, Trains, recurrent};
 use crate::Error;
 use crate::parallel::{for_each, progress};
-
-/// A spike of a sample.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spike {
-    pub(super) time: f64,
-    pub(super) neuron: usize,
-    pub(super) slope: f64,
-}
 
 /// Runs a layer, and returns its spikes.
 ///

@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `dynamics` | how a neuron goes from one event to the next, and when it fires |
 //! | `arrivals` | when the spikes of a sample arrive at a neuron |
+//! | `gradients` | where gradients go |
 //! | `forward`, `backward` | a layer through the events of all samples, and the way back |
 //! | `recurrent` | the same for layers whose spikes come back: all neurons go through time together |
 
@@ -25,11 +26,13 @@ mod arrivals;
 mod backward;
 mod dynamics;
 mod forward;
+mod gradients;
 mod recurrent;
 
-pub use backward::{Gradients, backward};
+pub use backward::backward;
 pub use dynamics::Dynamics;
 pub use forward::forward;
+pub use gradients::Gradients;
 
 use crate::Error;
 

@@ -1,8 +1,7 @@
 //! Layers whose spikes come back: all neurons go through time together, from event to event.
 
-use super::backward::Gradients;
-use super::dynamics::State;
-use super::forward::Spike;
+use super::dynamics::{Spike, State};
+use super::gradients::Gradients;
 use super::{Fired, Layer, Trains};
 use crate::parallel::{for_each, progress};
 use std::cmp::Ordering;
