@@ -79,3 +79,12 @@ def angle(first, second):
     """Between two sets of gradients, in degrees."""
     a, b = (torch.cat([x.flatten().double() for x in one.values()]) for one in (first, second))
     return torch.rad2deg(torch.arccos(torch.dot(a, b) / (a.norm() * b.norm()))).item()
+
+
+# A network, its dtype, whether spikes are packed, the shape of a sample, and what runs it.
+CASES = {
+    "dense float64": (dense_network, torch.float64, False, (INPUTS,), None),
+    "packed": (dense_network, torch.float32, True, (INPUTS,), None),
+    "convolution float64": (convolutional_network, torch.float64, False, (1, 8, 8), snn.unroll),
+    "packed convolution": (convolutional_network, torch.float32, True, (1, 8, 8), snn.unroll),
+}

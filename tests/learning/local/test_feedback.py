@@ -11,12 +11,12 @@ import bitspike as snn
 from bitspike.learning import local
 from helpers.compare import error
 from helpers.living import (
+    CASES,
     CLASSES,
     INPUTS,
     B,
     angle,
     assert_alive,
-    convolutional_network,
     dense_network,
     gradients,
     spikes,
@@ -35,14 +35,6 @@ def learn(model, x, run=None, **options):
     snn.utils.reset(net)
     cost((run or nn.Module.__call__)(model, x, **options)).backward()
     return gradients(net)
-
-
-CASES = {
-    "dense float64": (dense_network, torch.float64, False, (INPUTS,), None),
-    "packed": (dense_network, torch.float32, True, (INPUTS,), None),
-    "convolution float64": (convolutional_network, torch.float64, False, (1, 8, 8), snn.unroll),
-    "packed convolution": (convolutional_network, torch.float32, True, (1, 8, 8), snn.unroll),
-}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -9,11 +9,11 @@ import bitspike as snn
 from bitspike.learning import local
 from helpers.compare import dense, error
 from helpers.living import (
+    CASES,
     CLASSES,
     INPUTS,
     B,
     assert_alive,
-    convolutional_network,
     dense_network,
     gradients,
     spikes,
@@ -46,14 +46,6 @@ def test_goodness_by_hand():
     assert squares.item() == pytest.approx(1 + 1 / 16)
     snn.utils.reset(net)
     assert local.ForwardForward(net, x, goodness="counts").goodness(x)[0].item() == 5
-
-
-CASES = {
-    "dense float64": (dense_network, torch.float64, False, (INPUTS,), None),
-    "packed": (dense_network, torch.float32, True, (INPUTS,), None),
-    "convolution float64": (convolutional_network, torch.float64, False, (1, 8, 8), snn.unroll),
-    "packed convolution": (convolutional_network, torch.float32, True, (1, 8, 8), snn.unroll),
-}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -9,12 +9,12 @@ import bitspike as snn
 from bitspike.learning import local
 from helpers.compare import error
 from helpers.living import (
+    CASES,
     CLASSES,
     INPUTS,
     NEURON,
     B,
     assert_alive,
-    convolutional_network,
     dense_network,
     gradients,
     spikes,
@@ -28,14 +28,6 @@ def learn(model, x):
     snn.utils.reset(model.net)
     sum(F.cross_entropy(scores.mean(0), Y) for scores in model(x)).backward()
     return gradients(model)
-
-
-CASES = {
-    "dense float64": (dense_network, torch.float64, False, (INPUTS,), None),
-    "packed": (dense_network, torch.float32, True, (INPUTS,), None),
-    "convolution float64": (convolutional_network, torch.float64, False, (1, 8, 8), snn.unroll),
-    "packed convolution": (convolutional_network, torch.float32, True, (1, 8, 8), snn.unroll),
-}
 
 
 def stages(net):

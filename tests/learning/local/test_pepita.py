@@ -9,11 +9,11 @@ import bitspike as snn
 from bitspike.learning import local
 from helpers.compare import dense, error
 from helpers.living import (
+    CASES,
     CLASSES,
     INPUTS,
     B,
     assert_alive,
-    convolutional_network,
     dense_network,
     gradients,
     spikes,
@@ -73,14 +73,6 @@ def test_for_a_small_matrix_it_is_direct_feedback_through_the_forward_weights():
     # What is left is of second order: divided by ‖F‖² it does not depend on F.
     for coarse, fine in zip(distances[:2], distances[2:], strict=True):
         assert fine == pytest.approx(coarse, rel=0.05) and fine > 1e-3
-
-
-CASES = {
-    "dense float64": (dense_network, torch.float64, False, (INPUTS,), None),
-    "packed": (dense_network, torch.float32, True, (INPUTS,), None),
-    "convolution float64": (convolutional_network, torch.float64, False, (1, 8, 8), snn.unroll),
-    "packed convolution": (convolutional_network, torch.float32, True, (1, 8, 8), snn.unroll),
-}
 
 
 @pytest.mark.parametrize("case", CASES)
