@@ -2,6 +2,7 @@
 
 use super::dynamics::{Decay, Dynamics};
 use super::{Layer, Trains};
+use std::borrow::Cow;
 
 /// A spike of the input that arrives at a neuron.
 #[derive(Clone, Copy, Debug)]
@@ -14,31 +15,18 @@ pub(super) struct Arrival {
 }
 
 /// Those of a sample at a neuron, in the order of their times.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) arrivals: Vec<Arrival>,
     /// What is left at each of the state at the one before.
     decays: Vec<Decay>,
-    /// Of which sample these are, if of all its neurons.
-    shared: Option<usize>,
 }
 
 impl Order {
-    /// The arrivals at the next neuron. Without delays they are the same at all.
-    pub(super) fn arrive(
-        &mut self,
-        layer: &Layer<'_>,
-        inputs: Trains<'_>,
-        sample: usize,
-        neuron: usize,
-    ) {
-        if self.shared == Some(sample) {
-            return;
-        }
+    /// The arrivals at one neuron.
+    fn of(layer: &Layer<'_>, inputs: Trains<'_>, sample: usize, neuron: usize) -> Self {
         let delays = layer.delays.map(|delays| layer.row(delays, neuron));
-        self.shared = delays.is_none().then_some(sample);
-        self.arrivals.clear();
-        self.arrivals.extend(inputs.sample(sample).map(|event| {
+        let arrive = |event| {
             let input = inputs.neurons[event] as usize;
             let delay = delays.map_or(0.0, |delays| delays[input]);
             Arrival {
@@ -46,14 +34,15 @@ impl Order {
                 event,
                 input,
             }
-        }));
+        };
+        let mut arrivals: Vec<_> = inputs.sample(sample).map(arrive).collect();
         if delays.is_some() {
-            self.arrivals.sort_by(|a, b| a.time.total_cmp(&b.time));
+            arrivals.sort_by(|a, b| a.time.total_cmp(&b.time));
         }
-        let gaps = self.arrivals.windows(2);
+        let gaps = arrivals.windows(2);
         let gaps = gaps.map(|pair| layer.dynamics.decay(pair[1].time - pair[0].time));
-        self.decays.clear();
-        self.decays.extend(gaps);
+        let decays = gaps.collect();
+        Self { arrivals, decays }
     }
 
     /// When arrival `i` is; infinite behind the last.
@@ -75,6 +64,37 @@ impl Order {
         match self.decays.get(i) {
             Some(decay) if self.time(i + 1) == clock => *decay,
             _ => dynamics.decay(clock - self.arrivals[i].time),
+        }
+    }
+}
+
+/// The arrivals of a sample at all neurons.
+#[derive(Debug)]
+pub(super) enum Orders {
+    /// The same at all, as there are no delays.
+    Same(Order),
+    /// Others at each.
+    Each,
+}
+
+impl Orders {
+    pub(super) fn of(layer: &Layer<'_>, inputs: Trains<'_>, sample: usize) -> Self {
+        match layer.delays {
+            None => Self::Same(Order::of(layer, inputs, sample, 0)),
+            Some(_) => Self::Each,
+        }
+    }
+
+    /// Those at one neuron.
+    pub(super) fn at(
+        &self,
+        layer: &Layer<'_>,
+        inputs: Trains<'_>,
+        (sample, neuron): (usize, usize),
+    ) -> Cow<'_, Order> {
+        match self {
+            Self::Same(order) => Cow::Borrowed(order),
+            Self::Each => Cow::Owned(Order::of(layer, inputs, sample, neuron)),
         }
     }
 }

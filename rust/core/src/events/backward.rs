@@ -1,6 +1,6 @@
 //! The gradients of a layer, through the events of all samples in reverse.
 
-use super::arrivals::Order;
+use super::arrivals::{Order, Orders};
 use super::dynamics::State;
 use super::gradients::Gradients;
 use super::{Fired, Layer, Trains, recurrent};
@@ -62,11 +62,15 @@ pub fn backward(
         })
         .collect();
     let spikes = Spikes::of(fired, layer.neurons);
+    let samples = 0..inputs.samples();
+    let orders: Vec<_> = samples
+        .map(|sample| Orders::of(layer, inputs, sample))
+        .collect();
     for_each(
         groups.iter_mut().collect(),
         layer.work(inputs),
         |group: &mut Group<'_>| {
-            group.reverse(layer, inputs, &spikes, fired, upstream);
+            group.reverse(layer, inputs, (&orders, &spikes), fired, upstream);
         },
     );
     if let Some(out) = times {
@@ -119,19 +123,18 @@ impl Group<'_> {
         &mut self,
         layer: &Layer<'_>,
         inputs: Trains<'_>,
-        spikes: &Spikes,
+        (orders, spikes): (&[Orders], &Spikes),
         fired: &Fired,
         upstream: &[f64],
     ) {
         for out in [&mut self.weights, &mut self.delays].into_iter().flatten() {
             out.fill(0.0);
         }
-        let mut order = Order::default();
-        for sample in 0..inputs.samples() {
+        for (sample, orders) in orders.iter().enumerate() {
             for neuron in self.neurons.clone() {
                 let own = spikes.row(sample * layer.neurons + neuron);
                 if !own.is_empty() {
-                    order.arrive(layer, inputs, sample, neuron);
+                    let order = orders.at(layer, inputs, (sample, neuron));
                     let spikes = own.iter().map(|&place| Spike {
                         time: fired.times[place],
                         slope: fired.slopes[place],

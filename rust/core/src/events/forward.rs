@@ -1,6 +1,6 @@
 //! A layer through the events of all samples.
 
-use super::arrivals::Order;
+use super::arrivals::{Order, Orders};
 use super::dynamics::{Spike, State};
 use super::{Fired, Layer, Trains, recurrent};
 use crate::Error;
@@ -40,9 +40,9 @@ pub fn forward(layer: &Layer<'_>, inputs: Trains<'_>) -> Result<Fired, Error> {
 
 /// The spikes of one sample, in the order of their times.
 fn fire(layer: &Layer<'_>, inputs: Trains<'_>, sample: usize, out: &mut Vec<Spike>) {
-    let mut order = Order::default();
+    let orders = Orders::of(layer, inputs, sample);
     for neuron in 0..layer.neurons {
-        order.arrive(layer, inputs, sample, neuron);
+        let order = orders.at(layer, inputs, (sample, neuron));
         one(layer, neuron, &order, out);
         progress(8 * order.arrivals.len());
     }
