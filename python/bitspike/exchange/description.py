@@ -127,6 +127,7 @@ class Description:
 
     def _normalisation(self, node: Node, norm: Any, x: Any) -> None:
         """Folds a batch normalisation into the weights in front of it."""
+        module: Any  # whose attributes torch does not type
         module, op = self._products.pop(x, (None, {}))
         calls = sum(other.module is module for other, _, _ in self._step.calls)
         reason = ""
@@ -136,7 +137,7 @@ class Description:
             reason = "follows no linear layer or convolution of its own, into which it would go"
         if reason:
             raise GraphError(f"{node.name} {reason}", node.line)
-        weight, bias = folded(module, norm)
+        weight, bias = folded(module.weight, module.bias, norm)
         self.tensor(op["weight"], weight)
         op["bias"] = self.tensor(op["weight"].removesuffix("weight") + "bias", bias)
         self._names[node.outputs[0]] = op["out"]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 
-def folded(linear: Any, norm: Any) -> tuple[Tensor, Tensor]:
-    r"""Weight and bias of a linear layer or a convolution followed by a normalisation.
+def folded(weight: Tensor, bias: Tensor | None, norm: Any) -> tuple[Tensor, Tensor]:
+    r"""Weight and bias of a linear layer or a convolution, with a normalisation that follows.
 
     .. math::
         W' = \frac{γ}{\sqrt{σ² + ε}}·W, \quad b' = \frac{γ}{\sqrt{σ² + ε}}·(b - μ) + β
@@ -17,7 +17,7 @@ def folded(linear: Any, norm: Any) -> tuple[Tensor, Tensor]:
     scale = torch.rsqrt(norm.running_var + norm.eps)
     if norm.weight is not None:
         scale = scale * norm.weight
-    weight = linear.weight * scale.view(-1, *[1] * (linear.weight.dim() - 1))
-    bias = -norm.running_mean if linear.bias is None else linear.bias - norm.running_mean
-    bias = bias * scale
-    return weight, bias if norm.bias is None else bias + norm.bias
+    moved = -norm.running_mean if bias is None else bias - norm.running_mean
+    moved = moved * scale
+    weight = weight * scale.view(-1, *[1] * (weight.dim() - 1))
+    return weight, moved if norm.bias is None else moved + norm.bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from torch import Size, Tensor, nn
 
 from bitspike.graph import Attribute, Constant, Node, Output, Value
 from bitspike.graph.values import leaves
+from bitspike.layers.folding import folded
 from bitspike.neurons import CuBaLIF, LinearLeaky, RefractoryLeaky
 from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.never_reset import NeverReset
@@ -22,7 +24,6 @@ from .clock import Clock
 from .draft import Draft, ending, located
 from .equation import Equation, number
 from .errors import NIRError
-from .gains import folded
 from .layers import flattened, record_of, scaled
 from .neurons import equation_of
 from .nodes import Assembly, assembly
@@ -143,16 +144,13 @@ class Writer:
                 "NIR says it in the weights of Linear, Conv1d or Conv2d alone; put such a layer in "
                 "front of it that feeds nothing else"
             )
-        scale = torch.rsqrt(module.running_var.double() + module.eps)
-        shift = -module.running_mean.double() * scale
-        if module.affine:
-            weight, bias = module.weight.double(), module.bias.double()
-            scale, shift = scale * weight, shift * weight + bias
-        shape = draft.shape(value)
-        by_channel = (-1, *(1,) * (len(shape) - 1))
-        found = folded(record, scale.view(by_channel), shift.view(by_channel))
-        assert found is not None
-        draft.graph.nodes[front] = found
+        fields = dict(record.fields)
+        bias = fields.get("bias")
+        bias = None if bias is None else bias.double()
+        both = folded(fields["weight"].double(), bias, copy.deepcopy(module).double())
+        fields["weight"], fields["bias"] = (x.detach().float() for x in both)
+        kind = "Affine" if record.kind == "Linear" else record.kind
+        draft.graph.nodes[front] = replace(record, kind=kind, fields=fields)
         draft.makers[node.outputs[0]] = front
         self.report.change(node.name, f"folded into the weights of {front}")
 

@@ -108,7 +108,7 @@ class _Planner:
             if not fold:
                 raise _Refused("a batch normalisation that follows is folded by fuse() alone")
             norm, *others = others
-            weight, bias = folded(linear, norm)
+            weight, bias = folded(weight, bias, norm)
             taken = 2
         product = self._product(linear, weight)
         if not others or not isinstance(others[0], SpikingNeuron):
