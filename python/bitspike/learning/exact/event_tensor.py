@@ -79,10 +79,13 @@ class EventTensor(NamedTuple):
         spikes = with_values(as_tensor(spikes, "spikes"), "spikes")
         if spikes.dim() != 3:
             raise ValueError(f"spikes must be [T, B, N], got a shape of {tuple(spikes.shape)}")
-        dense = spikes.dense() if isinstance(spikes, SpikeTensor) else spikes.detach()
-        sample, step, neuron = dense.transpose(0, 1).nonzero(as_tuple=True)
-        starts = _starts(torch.bincount(sample, minlength=dense.shape[1]))
-        return cls(step.double() * dt, neuron, starts, dense.shape[2])
+        if isinstance(spikes, SpikeTensor):
+            step, sample, neuron = spikes.to_events()
+        else:
+            step, sample, neuron = spikes.detach().nonzero(as_tuple=True)
+        order = sample.argsort(stable=True)
+        starts = _starts(torch.bincount(sample, minlength=spikes.shape[1]))
+        return cls(step[order].double() * dt, neuron[order], starts, spikes.shape[2])
 
     def to_spikes(self, dt: float, steps: int) -> SpikeTensor:
         """Packed spikes ``[steps, B, N]``: whether a neuron fires at all in each step of ``dt``.
@@ -92,9 +95,8 @@ class EventTensor(NamedTuple):
         # A time that is a multiple of dt but for rounding belongs to the step that it begins.
         step = (self.times.detach() / dt + 1e-9).floor().long()
         inside = (step >= 0) & (step < steps)
-        dense = self.times.new_zeros((steps, len(self.starts) - 1, self.size), dtype=torch.float32)
-        dense[step[inside], self.samples[inside], self.neurons[inside]] = 1
-        return SpikeTensor.from_dense(dense)
+        t, b, n = (x[inside] for x in (step, self.samples, self.neurons))
+        return SpikeTensor.from_events(t, b, n, (steps, len(self.starts) - 1, self.size))
 
     def counts(self) -> Tensor:
         """How often each neuron fires, int64 ``[B, N]``."""
