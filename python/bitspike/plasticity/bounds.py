@@ -66,6 +66,10 @@ class Bound(NamedTuple):
             raise ValueError(f"{rule}: mu={mu} must not be negative, and w_0={w_0} be positive")
         return Bound(kind, low, high, exponents, w_0)
 
+    def clamp(self, weight: Tensor) -> Tensor:
+        """Weights within the range."""
+        return weight.clamp(self.low, self.high)
+
     def lines(self) -> tuple[Line, Line] | None:
         """``f₊`` and ``f₋`` as lines; None if they are none."""
         lines: dict[str, tuple[Line, Line]] = {

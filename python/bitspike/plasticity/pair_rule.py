@@ -62,8 +62,7 @@ class PairRule(SynapticRule):
             yield self._pairs(pre, post, weight, state)
 
     def _within(self, weight: Tensor) -> Tensor:
-        bound = self._strength.bound
-        return weight.clamp(bound.low, bound.high)
+        return self._strength.bound.clamp(weight)
 
     def _learned(self, rows: Rows, weight: Tensor, state: dict[str, Tensor], lr: float) -> Tensor:
         bound = self._strength.bound

@@ -120,7 +120,7 @@ class RewardRule(SynapticRule):
         return Pairs(*sides)
 
     def _within(self, weight: Tensor) -> Tensor:
-        return weight.clamp(self._bound.low, self._bound.high)
+        return self._bound.clamp(weight)
 
 
 def times(pairs: Pairs, factors: Tensor) -> Pairs:
