@@ -55,10 +55,10 @@ class _Step(nn.Module):
         with states_put_back(self.stateful):
             if not self.kept:
                 return self.net(*args)
-            *args, states = args  # type: ignore[assignment]
+            *given, states = args
             for name, kept in self.kept.items():
                 kept.write(states[name])
-            result = self.net(*args)
+            result = self.net(*given)
             return result, {name: kept.read() for name, kept in self.kept.items()}
 
 

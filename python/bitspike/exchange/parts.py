@@ -69,7 +69,7 @@ class Parts:
         weight = self._tensors[op["weight"]]
         outputs, inputs, *kernel = weight.shape
         bias = op["bias"] is not None
-        layer: Any
+        layer: nn.Module
         if not kernel:
             layer = nn.Linear(inputs, outputs, bias)
         else:
@@ -78,7 +78,7 @@ class Parts:
             make: Any = nn.Conv1d if len(kernel) == 1 else nn.Conv2d
             layer = make(inputs * groups, outputs, tuple(kernel), groups=groups, bias=bias, **sizes)
         self._load(layer, op)
-        return layer  # type: ignore[no-any-return]
+        return layer
 
     def _load(self, layer: Any, op: Op) -> None:
         """Gives a layer the weights of an op."""
@@ -115,11 +115,11 @@ class Parts:
                 options["reset_delay"] = False
         if back is not None:
             kind = _RECURRENT[op["op"]]
-        neuron: Any = kind(init_hidden=True, **options)
+        neuron: SpikingNeuron = kind(init_hidden=True, **options)
         if back is not None and back["op"] == "linear":
             self._load(neuron.recurrent, back)
         self._expect_the_same(op, path, neuron)
-        return neuron  # type: ignore[no-any-return]
+        return neuron
 
     def _connection(self, op: Op, back: Op | None) -> dict[str, Any]:
         """The arguments of a layer that sends spikes to itself."""

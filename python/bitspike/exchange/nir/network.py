@@ -196,11 +196,13 @@ class Network(nn.Module):
         layer: Any = self._layer(name)
         if layer is None:
             return x
+        found: Tensor
         if hasattr(layer, "run_sequence"):
-            found: Tensor = layer.run_sequence(x)
+            found = layer.run_sequence(x)
             return found
         if type(layer) is nn.Linear:  # takes time as it is
-            return layer(x)  # type: ignore[no-any-return]
+            found = layer(x)
+            return found
         steps, samples = x.shape[:2]
         return torch.unflatten(layer(x.flatten(0, 1)), 0, (steps, samples))
 
@@ -267,7 +269,7 @@ def _place(net: nn.Module, name: str, layer: nn.Module) -> str:
             part += "_"
         if part not in owner._modules:
             owner.add_module(part, nn.Module())
-        owner, path = owner._modules[part], f"{path}{part}."  # type: ignore[assignment]
+        owner, path = owner.get_submodule(part), f"{path}{part}."
     while hasattr(owner, last):
         last += "_"
     owner.add_module(last, layer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Size, Tensor
 
@@ -32,13 +33,13 @@ def own_shape(record: Record) -> Size | None:
     return _tensor(record, name).shape
 
 
-def shape_of(value: object) -> Size:
+def shape_of(value: Any) -> Size:
     """A field that is a shape.
 
     Raises:
         NIRError: if it is none.
     """
-    count = value.numel() if isinstance(value, Tensor) else len(value)  # type: ignore[arg-type]
+    count = value.numel() if isinstance(value, Tensor) else len(value)
     sizes = whole(value, count) if count else ()
     if any(size < 0 for size in sizes) or math.prod(sizes) > LARGEST:
         raise NIRError(f"{sizes} is no shape of a step")
