@@ -20,6 +20,7 @@ import machine
 import memory
 import networks
 import neurons
+import online
 import plasticity
 import record
 import scaling
@@ -31,6 +32,7 @@ PARTS = {
     "memory": memory.PART,
     "streaming": streaming.PART,
     "loops": loops.PART,
+    "online": online.PART,
     "plasticity": plasticity.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,

@@ -16,6 +16,7 @@ PARTS = (
     "memory",
     "streaming",
     "loops",
+    "online",
     "plasticity",
     "conv",
     "layers",

@@ -56,6 +56,7 @@ __all__ = [
     "traces_filter",
     "traces_learn",
     "traces_sum",
+    "traces_weighted_sums",
     "unpack",
     "weight_gradient",
     "write_network",
@@ -142,6 +143,9 @@ def traces_filter(
 ) -> None: ...
 def traces_learn(pairs: _Pairs, rule: _Learning, weights: Tensor) -> None: ...
 def traces_sum(pairs: _Pairs, rise: Tensor, fall: Tensor, sums: Tensor) -> None: ...
+def traces_weighted_sums(
+    words: Tensor, shape: tuple[int, int, int], weights: Tensor, sums: Tensor
+) -> None: ...
 def product(
     spikes: Tensor, rows: int, weights: Tensor, bias: Tensor | None, out: Tensor
 ) -> None: ...

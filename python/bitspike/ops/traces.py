@@ -77,6 +77,21 @@ def filtered(
 
 
 @unrecorded
+def weighted_sums(words: Tensor, neurons: int, weights: Tensor) -> Tensor:
+    """``Σ_t weights[k][t]·x[t]``, ``[B, K, neurons]``: what is left of each spike in ``K`` traces.
+
+    Args:
+        words: The spikes.
+        neurons: How many a row has.
+        weights: How much is left after the last step of a spike at each step, ``[K, T]``.
+    """
+    steps, samples = words.shape[:2]
+    out = buffer.empty((samples, len(weights), neurons), weights.dtype)
+    _native.traces_weighted_sums(words, (steps, samples, neurons), weights, sums=out)
+    return out
+
+
+@unrecorded
 def learned(pairs: PairArguments, rule: LearningArguments, weights: Tensor) -> Tensor:
     """What becomes of weights that change at every step."""
     out = _copy(weights)

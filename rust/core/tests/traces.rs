@@ -3,7 +3,9 @@
 use bitspike::simd::Isa;
 use bitspike::spikes::layout::words;
 use bitspike::tiling::Shape;
-use bitspike::traces::{Decay, Learning, Moment, Pairs, Side, Trace, filter, learn, sum};
+use bitspike::traces::{
+    Decay, Learning, Moment, Pairs, Side, Trace, filter, learn, sum, weighted_sums,
+};
 
 /// Numbers that repeat, from a seed.
 struct Random(u64);
@@ -131,6 +133,38 @@ fn synapses_learn_what_a_loop_over_all_says() {
                     "{isa:?} {steps} {samples} {inputs} {outputs}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn spikes_are_weighted_by_their_steps() {
+    let mut random = Random(5);
+    for [steps, samples, neurons, traces] in SIZES {
+        let spikes = random.spikes(steps * samples, neurons, 3);
+        let weights = random.numbers(traces * steps);
+        let mut expected = vec![0.0; samples * traces * neurons];
+        for (at, sum) in expected.iter_mut().enumerate() {
+            let (sample, rest) = (at / (traces * neurons), at % (traces * neurons));
+            let (trace, neuron) = (rest / neurons, rest % neurons);
+            for t in 0..steps {
+                if fires(&spikes, neurons, t * samples + sample, neuron) {
+                    *sum += weights[trace * steps + t];
+                }
+            }
+        }
+        let shape = Shape {
+            steps,
+            samples,
+            neurons,
+        };
+        for &isa in Isa::available() {
+            let mut found = vec![f32::NAN; expected.len()];
+            weighted_sums(isa, &spikes, shape, &weights, &mut found).expect("sizes fit");
+            assert_eq!(
+                found, expected,
+                "{isa:?} {steps} {samples} {neurons} {traces}"
+            );
         }
     }
 }

@@ -58,5 +58,5 @@ mod _native {
     #[pymodule_export]
     use super::stack::{stack_backward, stack_forward};
     #[pymodule_export]
-    use super::traces::{traces_filter, traces_learn, traces_sum};
+    use super::traces::{traces_filter, traces_learn, traces_sum, traces_weighted_sums};
 }

@@ -4,7 +4,9 @@ use crate::buffer::{Memory, Written, dtype};
 use crate::call::run;
 use crate::tensor::{Dtype, Plain, Tensor};
 use bitspike::tiling::Shape;
-use bitspike::traces::{Decay, Learning, Moment, Pairs, Real, Side, Trace, filter, learn, sum};
+use bitspike::traces::{
+    Decay, Learning, Moment, Pairs, Real, Side, Trace, filter, learn, sum, weighted_sums,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -97,6 +99,39 @@ fn filter_as<T: Rounded>(
     let (spikes, state, out) = (&*spikes, &mut *state, &mut *out);
     run(py, out.len(), move |isa| {
         filter(isa, spikes, shape, trace, moment, state, out)
+    })
+}
+
+/// The spikes of each neuron, weighted by their steps, in each of some ways.
+#[pyfunction]
+pub(crate) fn traces_weighted_sums(
+    py: Python<'_>,
+    spikes: Tensor<'_>,
+    shape: (usize, usize, usize),
+    weights: Tensor<'_>,
+    sums: Tensor<'_>,
+) -> PyResult<()> {
+    with_real!(&sums, weighted_sums_as(py, &spikes, shape, &weights, &sums))
+}
+
+fn weighted_sums_as<T: Rounded>(
+    py: Python<'_>,
+    spikes: &Tensor<'_>,
+    (steps, samples, neurons): (usize, usize, usize),
+    weights: &Tensor<'_>,
+    sums: &Tensor<'_>,
+) -> PyResult<()> {
+    let spikes = Memory::of(spikes, "spikes")?;
+    let weights = Memory::<T>::of(weights, "weights")?;
+    let mut sums = Written::of(sums, "sums")?;
+    let shape = Shape {
+        steps,
+        samples,
+        neurons,
+    };
+    let (spikes, weights, sums) = (&*spikes, &*weights, &mut *sums);
+    run(py, spikes.len().saturating_add(sums.len()), move |isa| {
+        weighted_sums(isa, spikes, shape, weights, sums)
     })
 }
 

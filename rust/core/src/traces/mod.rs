@@ -1,7 +1,7 @@
 //! Traces of spikes, and synapses that learn from them.
 //!
 //! A *trace* is what a neuron remembers of its spikes: it decays, and a spike adds to it ([`Trace`],
-//! [`filter`]). Rules of spike-timing-dependent plasticity pair the spikes of one side of a synapse
+//! [`filter`], [`weighted_sums`]). Rules of spike-timing-dependent plasticity pair the spikes of one side of a synapse
 //! with the traces of the other side. At each step, with samples `b` in ascending order,
 //!
 //! ```text
@@ -26,9 +26,11 @@ mod real;
 mod sums;
 mod tile;
 mod walk;
+mod weighted;
 
 pub use change::Learning;
 pub use filter::{Decay, Moment, Trace, filter};
 pub use pairs::{Pairs, Side};
 pub use real::Real;
 pub use walk::{learn, sum};
+pub use weighted::weighted_sums;
