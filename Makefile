@@ -33,7 +33,7 @@ demo: $(STAMPS)/demo $(STAMPS)/data $(STAMPS)/wheel ## Train on MNIST, compare w
 test: format-check rust-test lint stub-test python-test ## Run every check: Rust, wheel, lint, types, pytest per ISA
 
 .PHONY: bench
-bench: $(STAMPS)/bench $(STAMPS)/release-wheel ## Compare with other libraries, write benches/record
+bench: $(STAMPS)/bench $(STAMPS)/peers $(STAMPS)/release-wheel ## Compare with other libraries, write benches/record
 	$(BIN)/python benches/python $(BENCH)
 
 .PHONY: bench-avx2
@@ -54,7 +54,7 @@ fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and 
 	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)
 
 .PHONY: peer-test
-peer-test: $(STAMPS)/test $(STAMPS)/wheel ## Compare learning rules with those of other libraries
+peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning rules with those of other libraries
 	$(BIN)/python -m pytest $(wildcard tests/*/against_peers.py tests/learning/*/against_peers.py)
 
 .PHONY: mutations

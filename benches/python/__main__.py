@@ -24,6 +24,7 @@ import online
 import plasticity
 import record
 import scaling
+import spike_times
 import streaming
 import sweeps
 
@@ -33,6 +34,7 @@ PARTS = {
     "streaming": streaming.PART,
     "loops": loops.PART,
     "online": online.PART,
+    "events": spike_times.PART,
     "plasticity": plasticity.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,

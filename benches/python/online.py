@@ -75,7 +75,9 @@ def gradients(net: nn.Module) -> list[Tensor]:
     return found
 
 
-def ours(given: Stream, rule: online.Rule, block: int, **options: str) -> Callable[[], list[Tensor]]:
+def ours(
+    given: Stream, rule: online.Rule, block: int, **options: str
+) -> Callable[[], list[Tensor]]:
     """A learner that takes blocks of so many steps; 1 for single steps."""
     net = given.network(lambda: snn.Leaky(BETA, init_hidden=True, **options))
     learner = online.Learner(net, rule)

@@ -17,6 +17,7 @@ PARTS = (
     "streaming",
     "loops",
     "online",
+    "events",
     "plasticity",
     "conv",
     "layers",

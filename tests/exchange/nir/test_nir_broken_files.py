@@ -127,8 +127,10 @@ def test_heaps_of_texts_without_length(path):
             damaged[heap + 16 : heap + 32] = bytes(16)
         else:
             damaged[heap + offset : heap + offset + 6] = bytes([value]) * 6
-        path.write_bytes(damaged)
-        refused(path, f"heap of texts at byte {heap} that is damaged")
+        for behind_version in (bytes(3), b"abc"):  # at which HDF5's library does not look
+            damaged[heap + 5 : heap + 8] = behind_version
+            path.write_bytes(damaged)
+            refused(path, f"heap of texts at byte {heap} that is damaged")
 
 
 def test_texts_that_claim_to_be_long(path):

@@ -12,8 +12,8 @@ from pathlib import Path
 from .errors import NIRError
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_HEAP = b"GCOL\x01\x00\x00\x00"
-"""What begins a global heap: its name, its version, and three bytes of nothing."""
+_HEAP = b"GCOL\x01"
+"""What begins a global heap: its name and its version. HDF5 does not look at three bytes behind."""
 _HEADER = 16
 """Bytes in front of the objects of a heap, and of the content of an object."""
 _REFERENCE = 16
