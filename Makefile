@@ -55,7 +55,7 @@ fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and 
 
 .PHONY: peer-test
 peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning rules with those of other libraries
-	$(BIN)/python -m pytest $(wildcard tests/*/against_peers.py tests/learning/*/against_peers.py)
+	$(BIN)/python -m pytest $(wildcard tests/*/*_against_peers.py tests/learning/*/*_against_peers.py)
 
 .PHONY: mutations
 mutations: cargo ## Change some bytes of 100,000 network files, graphs and states each

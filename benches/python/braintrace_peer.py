@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-import braintrace
 import brainstate
+import braintrace
 import jax
 import torch
 from jax import Array

@@ -24,6 +24,7 @@ from timing import interleaved
 
 BPTT, JELLY, BRAINTRACE = "bitspike, BPTT", "SpikingJelly", "braintrace"
 DENSITY = 0.05
+Gradients = Callable[[], list[Tensor]]
 THREADS = (1, 2)
 NOTES = f"""
 * Time in ms for the gradients of all weights by `Σ cost·spikes` over all steps, without an update;
@@ -75,9 +76,7 @@ def gradients(net: nn.Module) -> list[Tensor]:
     return found
 
 
-def ours(
-    given: Stream, rule: online.Rule, block: int, **options: str
-) -> Callable[[], list[Tensor]]:
+def ours(given: Stream, rule: online.Rule, block: int, **options: str) -> Gradients:
     """A learner that takes blocks of so many steps; 1 for single steps."""
     net = given.network(lambda: snn.Leaky(BETA, init_hidden=True, **options))
     learner = online.Learner(net, rule)
@@ -98,7 +97,7 @@ def ours(
     return step
 
 
-def bptt(given: Stream) -> Callable[[], list[Tensor]]:
+def bptt(given: Stream) -> Gradients:
     """The whole sequence, packed."""
     net = given.network(leaky.bitspike)
     x = snn.SpikeTensor.from_dense(given.x)
@@ -111,7 +110,7 @@ def bptt(given: Stream) -> Callable[[], list[Tensor]]:
     return step
 
 
-def jelly(given: Stream) -> Callable[[], list[Tensor]]:
+def jelly(given: Stream) -> Gradients:
     """SpikingJelly's OTTT."""
 
     def make() -> nn.Module:
@@ -150,9 +149,9 @@ def expect_equal(first: list[Tensor], second: list[Tensor]) -> None:
 
 def exact(
     given: Stream, rule: online.Rule, block: int
-) -> tuple[dict[str, Callable[[], list[Tensor]]], dict[str, str]]:
+) -> tuple[dict[str, Gradients], dict[str, str]]:
     """The learners of an exact rule, compared, and why one is missing."""
-    rivals: dict[str, Callable[[], list[Tensor]]] = {"bitspike": ours(given, rule, block)}
+    rivals: dict[str, Gradients] = {"bitspike": ours(given, rule, block)}
     rivals[BPTT] = bptt(given)
     missing = {JELLY: "it has no trace of a single layer"}
     if find_spec("braintrace") is None:
@@ -167,9 +166,7 @@ def exact(
     return rivals, missing
 
 
-def approximate(
-    given: Stream, block: int
-) -> tuple[dict[str, Callable[[], list[Tensor]]], dict[str, str]]:
+def approximate(given: Stream, block: int) -> tuple[dict[str, Gradients], dict[str, str]]:
     """OTTT in each library; the last layer is compared, of which both hold a trace."""
     theirs = jelly(given)
     rivals = {"bitspike": ours(given, online.OTTT(), block), BPTT: bptt(given), JELLY: theirs}

@@ -27,9 +27,9 @@ NOTES = f"""
 * Each input fires once, within {LATEST:g}; time constants are {TAU_MEM:g} (membrane) and
   {TAU_SYN:g} (current), for which jaxsnn solves for spike times in closed form; it ends at
   {UNTIL:g}.
-* *{ADJOINT}*: `ExactAdjointLinear`, and `ExactAdjointMultiSpike` up to the number of spikes that the
-  busiest neuron fires here, in float64 as ours. *{JAXSNN}*: `LIF` with EventProp, compiled and warm,
-  in float32, with room for a few more events than there are.
+* *{ADJOINT}*: `ExactAdjointLinear`, and `ExactAdjointMultiSpike` up to the number of spikes that
+  the busiest neuron fires here, in float64 as ours. *{JAXSNN}*: `LIF` with EventProp, compiled and
+  warm, in float32, with room for a few more events than there are.
 * Before anything was timed, numbers of spikes were compared, times ({TIMES:g}) and gradients
   ({GRADIENTS:g}, relative).
 """

@@ -1,6 +1,9 @@
 """Online rules beside another library; ``make peer-test`` runs it, and no other target."""
 
+import importlib
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,3 +65,25 @@ def test_spikingjelly_ottt():
     for name in ("2", "4"):
         bias = peer[name].bias.grad
         assert difference({"": sltt[f"{name}.bias"]}, {"": bias}) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rule", [online.RTRL(), online.EProp()])
+@pytest.mark.parametrize("block", [1, 5, 20])
+def test_braintrace(rule, block):
+    """The bench compares before it times, and here it compares alone: one layer, float32."""
+    pytest.importorskip("braintrace", reason="its releases need Python 3.11")
+    sys.path.append(str(Path(__file__).parents[3] / "benches" / "python"))
+    bench = importlib.import_module("braintrace_peer")
+    torch.manual_seed(0)
+    x = (torch.rand(20, 2, 30) < 0.3).float()
+    net = nn.Sequential(nn.Linear(30, 10, bias=False), snn.Leaky(0.875, init_hidden=True))
+    costs = torch.randn(20, 2, 10)
+    expect_life(net, x)
+    learner = online.Learner(net, rule)
+    for t in range(0, 20, block):
+        learner.block(x[t : t + block]).backward(costs[t : t + block])
+    peer = bench.learner(x, costs, [net[0].weight.detach()], rule.name, block)
+    (theirs,) = peer()
+    torch.testing.assert_close(net[0].weight.grad, theirs, atol=1e-5, rtol=1e-4)
+    assert theirs.abs().max() > 0.1
