@@ -73,3 +73,41 @@ def test_spikingjelly_rewards(kind):
     reward = rewards.view(STEPS, 1)
     assert error(ours(make(*taus, bound="none"), pre, post, reward=reward), total) < 1e-10
     assert error(ours(make(*taus, bound="none", lag=0), pre, post, reward=reward), total) > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("additive", [False, True])
+def test_bindsnet_pairs(additive):
+    """`PostPre`: traces of 1 that decay first, all pairs or nearest ones; weights change at once."""
+    pytest.importorskip("bindsnet")
+    from bindsnet.learning import PostPre
+    from bindsnet.network.nodes import Input
+    from bindsnet.network.topology import Connection
+
+    pre, post = (x.float() for x in raster())
+    fc = nn.Linear(INPUTS, OUTPUTS, bias=False)
+    torch.nn.init.uniform_(fc.weight)
+    sides = [
+        Input(count, traces=True, traces_additive=additive, tc_trace=20.0)
+        for count in (INPUTS, OUTPUTS)
+    ]
+    theirs = Connection(*sides, w=fc.weight.t().detach().clone(), wmin=0.0, wmax=1.0)
+    rule = PostPre(theirs, nu=(1e-2, 2e-2), reduction=torch.sum)
+    for side in sides:
+        side.compute_decays(1.0)
+        side.set_batch_size(BATCH)
+    for fired in zip(pre, post, strict=True):
+        for side, spikes in zip(sides, fired, strict=True):
+            side.forward(spikes.bool())
+        rule.update()
+        theirs.w.clamp_(0, 1)
+
+    before = fc.weight.detach().clone()
+    stdp = plasticity.STDP(
+        20.0, 20.0, A_plus=2e-2, A_minus=1e-2, coincident="both",
+        pairing="all" if additive else "nearest",
+    ).attach(fc)  # fmt: skip
+    stdp.record(pre, post)
+    stdp.step(lr=1.0)
+    assert error(fc.weight.t(), theirs.w) < 1e-5
+    assert (fc.weight - before).abs().max() > 0.05
