@@ -78,7 +78,7 @@ def test_spikingjelly_rewards(kind):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("additive", [False, True])
 def test_bindsnet_pairs(additive):
-    """`PostPre`: traces of 1 that decay first, all pairs or nearest ones; weights change at once."""
+    """`PostPre`: traces decay first, all pairs or nearest ones; weights change at once."""
     pytest.importorskip("bindsnet")
     from bindsnet.learning import PostPre
     from bindsnet.network.nodes import Input

@@ -87,7 +87,8 @@ def weighted_sums(words: Tensor, neurons: int, weights: Tensor) -> Tensor:
     """
     steps, samples = words.shape[:2]
     out = buffer.empty((samples, len(weights), neurons), weights.dtype)
-    _native.traces_weighted_sums(words, (steps, samples, neurons), weights, sums=out)
+    shape = steps, samples, neurons
+    _native.traces_weighted_sums(words, shape, len(weights), weights=weights, sums=out)
     return out
 
 

@@ -160,7 +160,7 @@ fn spikes_are_weighted_by_their_steps() {
         };
         for &isa in Isa::available() {
             let mut found = vec![f32::NAN; expected.len()];
-            weighted_sums(isa, &spikes, shape, &weights, &mut found).expect("sizes fit");
+            weighted_sums(isa, &spikes, shape, traces, &weights, &mut found).expect("sizes fit");
             assert_eq!(
                 found, expected,
                 "{isa:?} {steps} {samples} {neurons} {traces}"

@@ -108,18 +108,20 @@ pub(crate) fn traces_weighted_sums(
     py: Python<'_>,
     spikes: Tensor<'_>,
     shape: (usize, usize, usize),
+    traces: usize,
     weights: Tensor<'_>,
     sums: Tensor<'_>,
 ) -> PyResult<()> {
-    with_real!(&sums, weighted_sums_as(py, &spikes, shape, &weights, &sums))
+    let numbers = [&weights, &sums];
+    with_real!(&sums, weighted_sums_as(py, &spikes, shape, traces, numbers))
 }
 
 fn weighted_sums_as<T: Rounded>(
     py: Python<'_>,
     spikes: &Tensor<'_>,
     (steps, samples, neurons): (usize, usize, usize),
-    weights: &Tensor<'_>,
-    sums: &Tensor<'_>,
+    traces: usize,
+    [weights, sums]: [&Tensor<'_>; 2],
 ) -> PyResult<()> {
     let spikes = Memory::of(spikes, "spikes")?;
     let weights = Memory::<T>::of(weights, "weights")?;
@@ -131,7 +133,7 @@ fn weighted_sums_as<T: Rounded>(
     };
     let (spikes, weights, sums) = (&*spikes, &*weights, &mut *sums);
     run(py, spikes.len().saturating_add(sums.len()), move |isa| {
-        weighted_sums(isa, spikes, shape, weights, sums)
+        weighted_sums(isa, spikes, shape, traces, weights, sums)
     })
 }
 

@@ -10,7 +10,7 @@ use crate::tiling::Shape;
 /// The spikes of each neuron, weighted by their steps: `sums[b][k][n] = Σ_t weights[k][t]·S[t][b][n]`.
 ///
 /// What is left of traces after the last step is of this form, whatever the equation that they obey:
-/// `weights` `[K, T]` say how much of a spike is left in each of `K` traces. `sums` is `[B, K, N]`;
+/// `weights` `[K, T]` say how much of a spike is left in each of `K` `traces`. `sums` is `[B, K, N]`;
 /// each is summed in ascending order of the steps.
 ///
 /// # Errors
@@ -25,7 +25,7 @@ use crate::tiling::Shape;
 /// // Three steps of two neurons.
 /// let shape = Shape { steps: 3, samples: 1, neurons: 2 };
 /// let mut sums = [0.0; 2];
-/// weighted_sums(Isa::active()?, &[0b01, 0b10, 0b11], shape, &[0.25, 0.5, 1.0], &mut sums)?;
+/// weighted_sums(Isa::active()?, &[0b01, 0b10, 0b11], shape, 1, &[0.25, 0.5, 1.0], &mut sums)?;
 /// assert_eq!(sums, [1.25, 1.5]);
 /// # Ok::<(), bitspike::Error>(())
 /// ```
@@ -33,6 +33,7 @@ pub fn weighted_sums<T: Real>(
     isa: Isa,
     spikes: &[u64],
     shape: Shape,
+    traces: usize,
     weights: &[T],
     sums: &mut [T],
 ) -> Result<(), Error> {
@@ -43,7 +44,6 @@ pub fn weighted_sums<T: Real>(
     } = shape;
     let rows = Error::checked_product("spikes", &[steps, samples])?;
     layout::check_padded(spikes, rows, neurons)?;
-    let traces = weights.len() / steps.max(1);
     Error::check_length("weights of steps", weights.len(), &[traces, steps])?;
     Error::check_length("weighted sums", sums.len(), &[samples, traces, neurons])?;
     sums.fill(T::ZERO);
