@@ -39,15 +39,12 @@ class Layer(brainstate.nn.Module):
 def learner(
     x: Tensor, costs: Tensor, weights: list[Tensor], rule: str, block: int
 ) -> Callable[[], list[Tensor]]:
-    """The gradient of one layer's weight; compiling happens in the first call.
-
-    `EProp` goes step by step, `D_RTRL` in windows of ``block`` steps as well.
-    """
+    """The gradient of one layer's weight, in windows of so many steps; the first call compiles."""
     (weight,) = weights
     batch = x.shape[1]
     model = Layer(jnp.asarray(weight.t().contiguous().numpy()))
     inputs, cost = jnp.asarray(x.numpy()), jnp.asarray(costs.numpy())
-    is_stepwise = rule == "EProp" or block == 1
+    is_stepwise = block == 1
     options = {} if is_stepwise else {"vjp_method": "multi-step"}
     learns = braintrace.compile(model, RULES[rule], inputs[0], batch_size=batch, **options)
 
