@@ -39,8 +39,8 @@ LINES = (
     Line("conv 12, conv 32, 10 on 34×34, T=20, B=16: Adam", "networks", CONV, "Adam step"),
     Line("the same, inference", "networks", CONV, "inference"),
     Line(
-        "one sample, step by step: three layers of 256",
-        *("streaming", "three layers of 256, T=200 B=1", "one step of a stream"),
+        "one sample, step by step, `snn.stream`: three layers of 256",
+        *("streaming", "three layers of 256, T=200 B=1", "snn.stream, floats"),
     ),
     Line("`Linear` 512 + LIF, T=500, B=16, 3 % input, first layer", "layers", CELL, FIRST, 0.03),
     Line("the same as a hidden layer: its input needs a gradient", "layers", CELL, HIDDEN, 0.03),

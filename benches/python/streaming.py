@@ -116,11 +116,8 @@ def measure(options: Options) -> Iterator[Row]:
     }
     runs: dict[str, Run] = {"snnTorch": snntorch_loop(begun)}
     theirs = Result(runs["snnTorch"](), [])
-    flips = {
-        "snnTorch": max(
-            gate.compare(Result(run(), []), theirs, exact=True) for run in ours.values()
-        )
-    }
+    found = (Result(run(), []) for run in ours.values())
+    flips = {"snnTorch": max(gate.compare(result, theirs, exact=True) for result in found)}
     if not options.tiny:
         torch.compiler.reset()
         compiled = snntorch_loop(begun, compiled=True)
