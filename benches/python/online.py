@@ -37,6 +37,8 @@ NOTES = f"""
 * *OTTT*: two layers, the rule of Xiao et al. (2022); *{JELLY}*: `ottt_online_training`, whose first
   layer has no trace. Its neurons reset in the step of the spike; that is held against
   `reset_mechanism="subtract_beta"`, which is not timed.
+* A call of a block costs up to a millisecond whatever it holds, about twice as much as a call of
+  the layer alone with its backward pass: short blocks of one sample are dear.
 * Gradients were compared before anything was timed.
 """
 

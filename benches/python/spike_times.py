@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -114,6 +115,7 @@ def jaxsnn(given: Given, events: int) -> Callable[[], Found]:
     from jaxsnn.event.topology import Topology
     from jaxsnn.event.types import Spike
 
+    logging.getLogger("jaxsnn").setLevel(logging.ERROR)
     outputs, inputs = given.weight.shape
     # Its neurons are silent after a spike if they are reset to far below.
     reset = -1000.0 if given.first else 0.0

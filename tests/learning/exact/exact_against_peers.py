@@ -3,7 +3,6 @@
 The bench compares before it times, and here it compares alone.
 """
 
-import logging
 import sys
 from pathlib import Path
 
@@ -17,9 +16,8 @@ import spike_times
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("first", [True, False])
-def test_layers_of_peers(first, monkeypatch):
+def test_layers_of_peers(first):
     """Numbers of spikes are equal, times to 1e-4 and gradients to 1e-3: one peer is float32."""
-    monkeypatch.setattr(logging.getLogger("jaxsnn"), "disabled", True)
     torch.manual_seed(0)
     times = spike_times.LATEST * torch.rand(3, 12, dtype=torch.float64)
     weight = (torch.rand(12, 12, dtype=torch.float64) - 0.25) * 51 / 12
