@@ -1,0 +1,13 @@
+"""From a network of rectifiers to one of spikes: by rates, or by times of first spikes."""
+
+from .errors import ConversionError as ConversionError
+from .network import Block as Block
+from .network import RateNetwork as RateNetwork
+from .neuron import RateIF as RateIF
+from .normalise import local_threshold_balancing as local_threshold_balancing
+from .pooling import RateMaxPool as RateMaxPool
+from .qcfs import QCFS as QCFS
+from .rate import ann_to_snn as ann_to_snn
+from .report import LayerReport as LayerReport
+from .report import Report as Report
+from .report import report as report
