@@ -66,6 +66,9 @@ class Builder:
             layer = _expecting(module, first.scale)
             if layer is None:
                 first, layer = self.plain(first), copy.deepcopy(module)
+            if isinstance(layer, nn.Conv2d) and first.spikes:
+                # The order in which convolutions of bits are fastest.
+                layer = layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return Wire(self.add(part, layer.float(), first), constant=constant)
         if isinstance(module, parts.MAX_POOLS):
             return self.pooled(part, module, first)

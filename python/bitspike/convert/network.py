@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
 from bitspike.neurons import LI
-from bitspike.run import unroll
+from bitspike.run.sequence import run_whole
 from bitspike.state import HiddenState
 from bitspike.utils import reset
 
 from .neuron import RateIF
 from .parts import Concatenation, Model, Part, Sum
 
+STACKS=False
 _CHUNK = 32
 """Steps that run at once: memory does not grow with more of them."""
 
@@ -64,7 +65,7 @@ class Block(nn.Module):
             given = [values[source] for source in sources]
             if isinstance(chain[0], Sum | Concatenation):
                 given, chain = [chain[0](*given)], chain[1:]
-            values[name] = unroll(chain, given[0]) if whole else chain(given[0])
+            values[name] = run_whole(chain, given[0], stacks=STACKS)[0] if whole else chain(given[0])
         return values[name]  # type: ignore[no-any-return]
 
 
@@ -144,7 +145,7 @@ class RateNetwork(nn.Module):
             x = x.to(torch.get_default_dtype())
         reset(self.net)
         for start in range(0, steps, _CHUNK):
-            yield unroll(layers, x.expand(min(_CHUNK, steps - start), *x.shape))
+            yield run_whole(layers, x.expand(min(_CHUNK, steps - start), *x.shape), stacks=STACKS)[0]
 
 
 def plain(name: str) -> str:

@@ -34,14 +34,13 @@ class Largest:
         return self.limit
 
 
-class Percentile:
-    """The value below which a share of the positive activations lies, to within 1 %.
+class Counted:
+    """How many positive activations there are of each size, to within 1 %.
 
-    Activations are counted by their leading bits, so that memory does not grow with the data.
+    They are counted by their leading bits, so that memory does not grow with the data.
     """
 
-    def __init__(self, share: float) -> None:
-        self.share = share
+    def __init__(self) -> None:
         self.counts: Tensor | None = None
 
     def add(self, x: Tensor) -> None:
@@ -54,14 +53,55 @@ class Percentile:
         counts[:, 0] = 0  # zeros, which say nothing of how large activations become
         self.counts = counts if self.counts is None else self.counts + counts
 
+
+class Percentile(Counted):
+    """The value below which a share of the positive activations lies."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
     def found(self) -> Tensor:
         """The limit of each channel; 0 for one that was never active."""
         assert self.counts is not None
         sums = self.counts.cumsum(1)
         wanted = (sums[:, -1:] * self.share).ceil()
-        leading = (sums < wanted).sum(1)
-        limit = ((leading + 1) << _LEADING).to(torch.int32).view(torch.float32)
+        limit = _sizes((sums < wanted).sum(1) + 1)
         return torch.where(sums[:, -1] > 0, limit, 0.0)
+
+
+class SmallestError(Counted):
+    r"""The value ``λ`` with the smallest mean square of what clipping and rounding change.
+
+    .. math::
+        \sum_{x > λ} (x - λ)^2 + \sum_{x ≤ λ} \frac{1}{12}\left(\frac{λ}{T}\right)^2
+    """
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def found(self) -> Tensor:
+        """The limit of each channel; 0 for one that was never active."""
+        assert self.counts is not None
+        used = self.counts.sum(0).nonzero().flatten()
+        if not len(used):
+            return torch.zeros(len(self.counts))
+        counts, sizes = self.counts[:, used].double(), _sizes(used + 1).double()
+        # Sums over all sizes above each candidate.
+        count, first, second = (
+            x.sum(1, keepdim=True) - x.cumsum(1)
+            for x in (counts, counts * sizes, counts * sizes.square())
+        )
+        clipped = second - 2 * sizes * first + sizes.square() * count
+        rounded = counts.cumsum(1) * (sizes / self.steps).square() / 12
+        limit = sizes[(clipped + rounded).argmin(1)].float()
+        return torch.where(counts.sum(1) > 0, limit, 0.0)
+
+
+def _sizes(leading: Tensor) -> Tensor:
+    """The floats with these leading bits."""
+    return (leading << _LEADING).to(torch.int32).view(torch.float32)
 
 
 class Balance:
@@ -85,7 +125,7 @@ class Balance:
         return self.limit
 
 
-def statistic(normalise: str) -> Callable[[], Any]:
+def statistic(normalise: str, steps: int) -> Callable[[], Any]:
     """What finds limits, by its name.
 
     Raises:
@@ -95,6 +135,8 @@ def statistic(normalise: str) -> Callable[[], Any]:
         return Largest
     if normalise == "robust":
         return lambda: Percentile(0.999)
+    if normalise == "error":
+        return lambda: SmallestError(steps)
     if normalise == "balance":
         return Balance
     if isinstance(normalise, str) and normalise.endswith("%"):
@@ -112,7 +154,7 @@ def statistic(normalise: str) -> Callable[[], Any]:
 
 @torch.no_grad()
 def limits(
-    model: Model, data: Iterable[Tensor], normalise: str, *, per_channel: bool
+    model: Model, data: Iterable[Tensor], normalise: str, *, steps: int, per_channel: bool
 ) -> dict[Part, Tensor]:
     """What a spike of each rectifier stands for: a number, or one for each channel ``[C, 1, …]``.
 
@@ -120,7 +162,7 @@ def limits(
         ConversionError: if an activation is not finite, or never positive.
         ValueError: for an unknown statistic, or no data.
     """
-    make = statistic(normalise)
+    make = statistic(normalise, steps)
     found: dict[Part, Any] = {part: make() for part in model.rectifiers()}
     batch = -1
     for batch, x in enumerate(data):
@@ -191,7 +233,7 @@ def local_threshold_balancing(
     x = first_batch(loader)
     lowered = lower(model, x)
     repeated = (x for _ in range(passes) for x in batches(loader))
-    found = limits(lowered, repeated, "balance", per_channel=True)
+    found = limits(lowered, repeated, "balance", steps=1, per_channel=True)
     return {part.name: limit for part, limit in found.items()}
 
 

@@ -94,7 +94,7 @@ def ann_to_snn(
     lowered = lower(model, x)
     if not lowered.rectifiers():
         raise ConversionError(type(model).__name__, "it has no ReLU, for which neurons would stand")
-    found = limits(lowered, batches(loader), normalise, per_channel=per_channel)
+    found = limits(lowered, batches(loader), normalise, steps=num_steps, per_channel=per_channel)
     net = RateNetwork(Builder(found, _STARTS[init], max_pool).build(lowered), num_steps)
     net.train(model.training)
     return net, compare(lowered, net, x)
