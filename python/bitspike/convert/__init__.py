@@ -1,6 +1,9 @@
 """From a network of rectifiers to one of spikes: by rates, or by times of first spikes."""
 
 from .errors import ConversionError as ConversionError
+from .latency import LatencyNetwork as LatencyNetwork
+from .latency import Window as Window
+from .latency import ann_to_ttfs as ann_to_ttfs
 from .network import Block as Block
 from .network import RateNetwork as RateNetwork
 from .neuron import RateIF as RateIF
@@ -11,3 +14,4 @@ from .rate import ann_to_snn as ann_to_snn
 from .report import LayerReport as LayerReport
 from .report import Report as Report
 from .report import report as report
+from .tuning import fine_tune as fine_tune

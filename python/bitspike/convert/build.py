@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Size, Tensor, nn
 
+from bitspike import surrogate
+
 from . import parts
 from .errors import ConversionError
 from .neuron import RateIF
-from .parts import Affine, Concatenation, Model, Part, Reshape, Sum
+from .parts import Affine, Concatenation, Model, Part, Reshape
 from .pooling import RateMaxPool
 
 
@@ -59,7 +61,7 @@ class Builder:
         if module is None:
             return Wire(self.add(part, None), constant=True)
         sources = [self.wires[x] for x in part.sources]
-        (first, *others), constant = sources, all(x.constant for x in sources)
+        first, constant = sources[0], all(x.constant for x in sources)
         if parts.is_rectifier(module):
             return first if first.positive else self.neuron(part, first)
         if isinstance(module, parts.LINEAR):
@@ -68,7 +70,7 @@ class Builder:
                 first, layer = self.plain(first), copy.deepcopy(module)
             if isinstance(layer, nn.Conv2d) and first.spikes:
                 # The order in which convolutions of bits are fastest.
-                layer = layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                layer = layer.to(memory_format=torch.channels_last)
             return Wire(self.add(part, layer.float(), first), constant=constant)
         if isinstance(module, parts.MAX_POOLS):
             return self.pooled(part, module, first)
@@ -100,7 +102,14 @@ class Builder:
     def neuron(self, part: Part, current: Wire) -> Wire:
         """Neurons in the place of a rectifier."""
         limit = self.limits[part]
-        neuron = RateIF(threshold=limit, start=self.start, init_hidden=True)
+        neuron = RateIF(
+            threshold=limit,
+            start=self.start,
+            learn_threshold=True,
+            # As wide as the threshold is high, as with a threshold of 1.
+            spike_grad=surrogate.atan(alpha=2.0 / float(limit.mean())),
+            init_hidden=True,
+        )
         made = self.add(part, neuron, self.plain(current))
         return Wire(made, limit, positive=True, spikes=True)
 

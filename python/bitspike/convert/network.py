@@ -18,8 +18,7 @@ from bitspike.utils import reset
 from .neuron import RateIF
 from .parts import Concatenation, Model, Part, Sum
 
-STACKS=False
-_CHUNK = 32
+_CHUNK = 16
 """Steps that run at once: memory does not grow with more of them."""
 
 
@@ -36,16 +35,18 @@ class Block(nn.Module):
         """Takes calls in their order, of which the last makes the result."""
         super().__init__()
         reads = Counter(source for part in parts for source in part.sources)
+        chains: dict[str, nn.Sequential] = {}
         self._chains: list[tuple[str, list[str]]] = []
-        names, last = {given: ""}, {}
+        names, last = {given: ""}, dict[Part, str]()
         for part in parts:
             (source, *others), own = part.sources, plain(part.name)
             if not others and reads[source] == 1 and source in last:
                 chain = last.pop(source)
-                self.get_submodule(chain).append(_module(part))
+                chains[chain].append(_module(part))
             else:
                 chain = own
-                self.add_module(chain, nn.Sequential(_module(part)))
+                chains[chain] = nn.Sequential(_module(part))
+                self.add_module(chain, chains[chain])
                 self._chains.append((chain, [names[x] for x in part.sources]))
             names[part] = chain
             last[part] = chain
@@ -65,7 +66,7 @@ class Block(nn.Module):
             given = [values[source] for source in sources]
             if isinstance(chain[0], Sum | Concatenation):
                 given, chain = [chain[0](*given)], chain[1:]
-            values[name] = run_whole(chain, given[0], stacks=STACKS)[0] if whole else chain(given[0])
+            values[name] = run_whole(chain, given[0], stacks=False)[0] if whole else chain(given[0])
         return values[name]  # type: ignore[no-any-return]
 
 
@@ -95,9 +96,7 @@ class RateNetwork(nn.Module):
         super().__init__()
         self.num_steps = num_steps
         self.net = _sequential(model)
-        self._head = 1 + max(
-            i for i, x in enumerate(self.net) if any(map(_is_neuron, x.modules()))
-        )
+        self._head = 1 + max(i for i, x in enumerate(self.net) if any(map(_is_neuron, x.modules())))
         """How many of the layers run at every step; all others are linear."""
         self.net.add_module("readout", LI(1.0, init_hidden=True))
         names = {part.module: part.name for part in model}
@@ -145,7 +144,7 @@ class RateNetwork(nn.Module):
             x = x.to(torch.get_default_dtype())
         reset(self.net)
         for start in range(0, steps, _CHUNK):
-            yield run_whole(layers, x.expand(min(_CHUNK, steps - start), *x.shape), stacks=STACKS)[0]
+            yield run_whole(layers, x.expand(min(_CHUNK, steps - start), *x.shape), stacks=False)[0]
 
 
 def plain(name: str) -> str:

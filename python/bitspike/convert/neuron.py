@@ -37,9 +37,8 @@ class RateIF(IF):
     floats, too: the neuron fires *at* its threshold, in the kernel that fires above it.
 
     Args:
-        threshold: ``θ``, what a spike stands for.
         start: ``U[0]`` as a share of the threshold.
-        options: See `IF`.
+        options: See `IF`; ``threshold`` is what a spike stands for.
 
     Shapes:
         As `IF`.
@@ -55,12 +54,10 @@ class RateIF(IF):
         tensor([0., 0., 1., 2., 4.])
     """
 
-    def __init__(
-        self, threshold: float | Tensor = 1.0, start: float = 0.5, **options: Unpack[Options]
-    ) -> None:
+    def __init__(self, start: float = 0.5, **options: Unpack[Options]) -> None:
         if not 0 <= start <= 1:
             raise ValueError(f"start must be a share of the threshold, from 0 to 1, not {start}")
-        super().__init__(threshold=threshold, **options)
+        super().__init__(**options)
         self.start = start
 
     def rest(self) -> tuple[float | Tensor, ...]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Size, Tensor, nn
@@ -43,6 +42,9 @@ class Reshape(nn.Module):
 
 class Affine(nn.Module):
     r"""Numbers of their own for the values of a sample: :math:`y = s ⊙ x + c`."""
+
+    scale: Tensor
+    shift: Tensor | None
 
     def __init__(self, scale: Tensor, shift: Tensor | None = None) -> None:
         super().__init__()
@@ -110,9 +112,7 @@ class Model:
 
     def uses(self) -> Counter[Part]:
         """How often each value is read, by calls and as the result."""
-        return Counter(
-            [source for part in self.parts for source in part.sources] + [self.output]
-        )
+        return Counter([source for part in self.parts for source in part.sources] + [self.output])
 
     def rectifiers(self) -> list[Part]:
         """The calls that neurons will stand for."""
@@ -132,31 +132,3 @@ class Model:
 def is_rectifier(module: nn.Module | None) -> bool:
     """Whether neurons stand for a module."""
     return isinstance(module, Rectifier | QCFS)
-
-
-def first_tensor(batch: Any) -> Any:
-    """The inputs of what a loader yields: the batch itself, or its first entry."""
-    while isinstance(batch, list | tuple) and batch:
-        batch = batch[0]
-    return batch
-
-
-def batches(loader: Iterable[Any]) -> Iterator[Tensor]:
-    """The inputs of a loader as tensors ``[B, *]``.
-
-    Raises:
-        TypeError: for a batch that is no tensor and does not begin with one.
-        ValueError: for one without samples, or with numbers that are not finite.
-    """
-    for i, batch in enumerate(loader):
-        x = first_tensor(batch)
-        if not isinstance(x, Tensor):
-            raise TypeError(
-                f"batch {i} of loader must be a tensor, or a tuple that begins with one, not "
-                f"{type(x).__name__}"
-            )
-        if x.dim() < 2 or not len(x):
-            raise ValueError(f"batch {i} of loader must be samples [B, *], not {list(x.shape)}")
-        if not bool(torch.isfinite(x).all()):
-            raise ValueError(f"batch {i} of loader has NaN or infinity among its inputs")
-        yield x

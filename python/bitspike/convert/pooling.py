@@ -16,7 +16,8 @@ class RateMaxPool(HiddenState):
     r"""A max pool of rates: in each window it has fired as often as the neuron that fired most.
 
     .. math::
-        S_w[t] = \max_{i \in w} N_i[t] - \max_{i \in w} N_i[t-1], \qquad N_i[t] = \sum_{s ≤ t} S_i[s]
+        S_w[t] = \max_{i \in w} N_i[t] - \max_{i \in w} N_i[t-1],
+        \qquad N_i[t] = \sum_{s ≤ t} S_i[s]
 
     Counts grow by at most 1 in a step, and so does their maximum: the output consists of spikes.
     A max pool of the spikes themselves would be their OR, which fires too often, and a gate that
@@ -33,7 +34,7 @@ class RateMaxPool(HiddenState):
         >>> import torch, bitspike as snn
         >>> pool = snn.convert.RateMaxPool(torch.nn.MaxPool1d(2))
         >>> spikes = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]).view(3, 1, 1, 2)
-        >>> pool.run_sequence(spikes).flatten()
+        >>> pool.run_sequence(spikes).dense().flatten()
         tensor([1., 0., 1.])
     """
 
@@ -48,40 +49,41 @@ class RateMaxPool(HiddenState):
 
     def forward(self, x: Tensor) -> Tensor:
         """The spikes of one step."""
-        before = self._before_step(x.shape, x)
+        before = self._before_step(x)
         counts = before + x
         self._keep(None, (counts,), detached=False)
         return self.pool(counts) - self.pool(before)  # type: ignore[no-any-return]
 
     def run_sequence(self, x: Tensor) -> Tensor:
         """The spikes of a sequence."""
-        if isinstance(x, SpikeTensor) and len(x) and not (x.requires_grad and torch.is_grad_enabled()):
+        if not len(x):
+            return x.new_zeros(0, *self.pool(x.new_zeros(x.shape[1:])).shape)
+        if isinstance(x, SpikeTensor) and not (x.requires_grad and torch.is_grad_enabled()):
             return pack_if_binary(self._of_bits(x))
-        counts = self._before_step(x.shape[1:], x)
+        x = x * 1  # which unpacks so that autograd records it
+        counts = self._before_step(x[0])
         maxima, trains = self.pool(counts), []
-        for spikes in (x * 1).unbind(0):  # a product unpacks so that autograd records it
+        for spikes in x.unbind(0):
             counts = counts + spikes
             last, maxima = maxima, self.pool(counts)
             trains.append(maxima - last)
         self._keep(None, (counts,), detached=False)
-        if not trains:
-            return x.new_zeros(0, *maxima.shape)
         return pack_if_binary(torch.stack(trains))
 
     def _of_bits(self, x: SpikeTensor) -> Tensor:
         """The spikes of a packed sequence, as bytes or whole numbers, which count faster."""
-        before = self._before_step(x.shape[1:], x)
-        most = len(x) + (float(before.max()) if before.numel() else 0)
         bits = x.bool().view(torch.uint8)
         # In the memory order of the spikes, channels last or not.
-        counts = torch.empty_like(bits[0], dtype=torch.uint8 if most < 256 else torch.int32)
-        maxima = self._maxima(counts.copy_(before))
-        trains = []
+        counts = torch.zeros_like(bits[0])
+        before = self._before_step(bits[0])
+        most = len(x) + (int(before.max()) if before.numel() else 0)
+        counts = counts.copy_(before) if most < 256 else counts.int().copy_(before)
+        maxima, trains = self._maxima(counts), []
         for spikes in bits:
             counts += spikes
             last, maxima = maxima, self._maxima(counts)
             trains.append((maxima - last).to(torch.uint8))
-        self._keep(None, (counts.to(x.dtype),), detached=False)
+        self._keep(None, (counts,), detached=False)
         return torch.stack(trains)
 
     def _maxima(self, counts: Tensor) -> Tensor:
@@ -103,13 +105,12 @@ class RateMaxPool(HiddenState):
                 counts = torch.maximum(counts, other)
         return counts
 
-    def _before_step(self, shape: torch.Size, like: Tensor) -> Tensor:
-        """How often each neuron has fired."""
+    def _before_step(self, x: Tensor) -> Tensor:
+        """How often each neuron has fired before a step."""
         kept = self._kept()[0]
-        if kept.shape == shape:
+        if kept.shape == x.shape:
             return kept
-        dtype = like.dtype if like.is_floating_point() else torch.get_default_dtype()
-        return torch.zeros(shape, dtype=dtype, device=like.device)
+        return torch.zeros(x.shape, dtype=x.dtype, device=x.device)
 
 
 def _sizes(value: Any, axes: int) -> tuple[int, ...]:

@@ -41,7 +41,7 @@ class QCFS(nn.Module):
 
     Example:
         >>> import torch, bitspike as snn
-        >>> snn.convert.QCFS(4)(torch.tensor([-1.0, 0.1, 0.3, 0.6, 2.0]))
+        >>> snn.convert.QCFS(4, limit=1.0)(torch.tensor([-1.0, 0.1, 0.3, 0.6, 2.0]))
         tensor([0.0000, 0.0000, 0.2500, 0.5000, 1.0000], grad_fn=<MulBackward0>)
     """
 

@@ -11,10 +11,10 @@ from bitspike.arguments import expect_choice
 
 from .build import Builder
 from .errors import ConversionError
+from .loader import batches, first_batch
 from .lowering import lower
 from .network import RateNetwork
-from .normalise import first_batch, limits
-from .parts import batches
+from .normalise import limits
 from .report import Report, compare
 
 _STARTS = {"half": 0.5, "zero": 0.0}
@@ -24,7 +24,7 @@ def ann_to_snn(
     model: nn.Module,
     loader: Iterable[Any],
     *,
-    normalise: str = "99.9%",
+    normalise: str = "error",
     per_channel: bool = False,
     num_steps: int = 32,
     init: str = "half",
@@ -55,9 +55,11 @@ def ann_to_snn(
             takes. It remains as it is.
         loader: Batches of inputs ``[B, *]``, or of tuples that begin with them, from whose
             activations thresholds are chosen. Some hundred samples are enough.
-        normalise: How: ``"max"``, the largest activation of each layer; a percentage such as
-            ``"99.9%"``, the value that so many of the positive ones are below; ``"robust"``, which
-            is ``"99.9%"``; or ``"balance"``, see `local_threshold_balancing`. `QCFS` has its own.
+        normalise: How: ``"error"``, where clipping and rounding to ``num_steps`` change the
+            activations of a layer least; ``"max"``, the largest of them, which is best for many
+            steps; a percentage such as ``"99.9%"``, the value that so many of the positive ones are
+            below; ``"robust"``, which is ``"99.9%"``; or ``"balance"``, see
+            `local_threshold_balancing`. `QCFS` has its own.
         per_channel: Choose one for each channel, and not for each layer.
         num_steps: How many steps a call runs, and the report is about.
         init: Membranes begin at ``"half"`` of their thresholds, so that rates are rounded to the
@@ -96,5 +98,5 @@ def ann_to_snn(
         raise ConversionError(type(model).__name__, "it has no ReLU, for which neurons would stand")
     found = limits(lowered, batches(loader), normalise, steps=num_steps, per_channel=per_channel)
     net = RateNetwork(Builder(found, _STARTS[init], max_pool).build(lowered), num_steps)
-    net.train(model.training)
+    net.train(model.training).requires_grad_()
     return net, compare(lowered, net, x)
