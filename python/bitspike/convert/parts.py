@@ -69,11 +69,15 @@ class Sum(nn.Module):
 
 
 class Concatenation(nn.Module):
-    """Several values one behind another, along their channels."""
+    """Several values one behind another, along their channels, of samples with so many axes."""
+
+    def __init__(self, axes: int) -> None:
+        super().__init__()
+        self.axes = axes
 
     def forward(self, *values: Tensor) -> Tensor:
-        """Joins along axis 1."""
-        return torch.cat(values, 1)
+        """Joins channels, behind the batch or behind time and batch."""
+        return torch.cat(values, -self.axes)
 
 
 @dataclass(eq=False)

@@ -87,7 +87,9 @@ class Reader:
             if isinstance(module, _NORMS):
                 sources = [self.normalise(node, module, sources[0], out)]
             else:
-                sources = [self.add(node.name, module, sources, out.shape[1:])]
+                last = module is modules[-1]
+                shape = out.shape if last else module(torch.zeros(1, *sources[0].shape)).shape
+                sources = [self.add(node.name, module, sources, shape[1:])]
         self.known[out] = sources[0]
 
     def modules_of(self, node: Node, sources: list[Part], values: list[Value]) -> list[nn.Module]:
@@ -139,7 +141,7 @@ class Reader:
         if name in ("cat", "concat", "concatenate"):
             axis = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis", 0))
             if axis % len(node.outputs[0].shape) == 1 and len(sources) == len(values):
-                return [Concatenation()]
+                return [Concatenation(len(node.outputs[0].shape) - 1)]
         if name in _ARITHMETIC and len(args) == 2 and len(sources) == 1 and not kwargs:
             return [self.arithmetic(node, sources[0])]
         self.refuse(node, "")
