@@ -78,6 +78,8 @@ class Reader:
         if not sources:
             return
         out = node.outputs[0]
+        if node.stateful is not None:
+            self.refuse(node, "it is a neuron already; convert what is in front of it and behind")
         if len(node.outputs) > 1:
             self.refuse(node, "it returns several tensors")
         if out.shape[:1] != (self.batch,) or out.dtype.is_complex:
