@@ -191,7 +191,7 @@ def test_the_model_remains_as_it_was():
     x = torch.rand(10, 1, 8, 8)
     net, _ = convert.ann_to_snn(ann, [x])
     assert ann.training and ann.drop.training and net.training
-    assert all(torch.equal(a, b) for a, b in zip(before.values(), ann.state_dict().values()))
+    assert all(torch.equal(x, before[name]) for name, x in ann.state_dict().items())
     net.net.conv1.weight.data.zero_()
     assert ann.conv1.weight.abs().sum() > 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import as_tensor, expect_choice
+from bitspike.arguments import as_tensor, expect_choice, expect_one_device, with_values
 
 from . import parts
 from .errors import ConversionError
@@ -131,13 +132,16 @@ class LatencyNetwork(nn.Module):
         Args:
             x: Any input, for shapes.
         """
-        half = 0.0 if self.dt is None else self.dt / 2
+        shape, half = as_tensor(x, "x").shape, 0.0 if self.dt is None else self.dt / 2
+        if len(shape) < 2:
+            raise ValueError(f"x must be samples [B, *], not {list(shape)}")
         errors: dict[str, Tensor] = {}
         with torch.no_grad():
             for name, module, sources in self._calls:
                 given = [errors[source] for source in sources]
                 if not given:
-                    error = torch.full_like(x[:1], half if name in self.windows else 0.0)
+                    like = next(self.parameters(), torch.zeros(()))
+                    error = like.new_full((1, *shape[1:]), half if name in self.windows else 0.0)
                 elif name in self.windows:
                     error = given[0] + half
                 else:
@@ -148,6 +152,9 @@ class LatencyNetwork(nn.Module):
     def _run(self, x: Tensor) -> Iterator[tuple[str, Any]]:
         """What all calls make, spikes or numbers."""
         x = as_tensor(x, "x")
+        expect_one_device(x, "x", itertools.islice(self.named_parameters(), 1))
+        if x.dim() < 2:
+            raise ValueError(f"x must be samples [B, *], not {list(x.shape)}")
         if not x.is_floating_point():
             x = x.to(torch.get_default_dtype())
         values: dict[str, Any] = {}
@@ -168,12 +175,12 @@ class LatencyNetwork(nn.Module):
             yield name, values[name]
 
     def _encoded(self, x: Tensor) -> _Spikes:
-        window = self.windows["input"]
-        if bool((x < 0).any()) or bool((x > window.length).any()):
+        window, seen = self.windows["input"], with_values(x, "x")
+        if bool((seen < 0).any()) or bool((seen > window.length).any()):
             raise ValueError(
                 f"x must be from 0 to {window.length:.4g}, the inputs that were converted for, but "
-                f"is from {float(x.min()):.4g} to {float(x.max()):.4g}; pass data with the whole "
-                "range to ann_to_ttfs, or inputs='current'"
+                f"is from {float(seen.min()):.4g} to {float(seen.max()):.4g}; pass data with the "
+                "whole range to ann_to_ttfs, or inputs='current'"
             )
         return self._fired(x, window)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device
 from bitspike.neurons import LI
 from bitspike.run.sequence import run_whole
 from bitspike.state import HiddenState
@@ -60,6 +61,10 @@ class Block(nn.Module):
         return self._run(x, whole=True)
 
     def _run(self, x: Tensor, whole: bool) -> Tensor:
+        x = _ready(x, self)
+        if x.dim() < 2 + whole:
+            axes = "[T, B, *]" if whole else "[B, *]"
+            raise ValueError(f"x must be {axes}, not {list(x.shape)}")
         values: dict[str, Any] = {"": x}
         for name, sources in self._chains:
             chain: Any = self.get_submodule(name)
@@ -134,14 +139,12 @@ class RateNetwork(nn.Module):
 
     def _chunks(self, layers: Any, x: Tensor, num_steps: int | None) -> Iterator[Any]:
         """What layers make of a constant input, some steps at a time, from rest."""
-        x = as_tensor(x, "x")
+        x = _ready(x, self)
         steps = self.num_steps if num_steps is None else num_steps
         if x.dim() < 2:
             raise ValueError(f"x must be samples [B, *], not {list(x.shape)}")
         if steps < 1:
             raise ValueError(f"num_steps must be at least 1, not {steps}")
-        if not x.is_floating_point():
-            x = x.to(torch.get_default_dtype())
         reset(self.net)
         for start in range(0, steps, _CHUNK):
             yield run_whole(layers, x.expand(min(_CHUNK, steps - start), *x.shape), stacks=False)[0]
@@ -150,6 +153,13 @@ class RateNetwork(nn.Module):
 def plain(name: str) -> str:
     """A path as the name of a module."""
     return name.replace(".", "_")
+
+
+def _ready(x: Tensor, net: nn.Module) -> Tensor:
+    """An argument as numbers for the layers of a network."""
+    x = as_tensor(x, "x")
+    expect_one_device(x, "x", itertools.islice(net.named_parameters(), 1))
+    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 
 def _is_neuron(module: nn.Module) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from bitspike.arguments import as_tensor
 from bitspike.spikes.pack import pack_if_binary
 from bitspike.spikes.tensor import SpikeTensor
 from bitspike.state import HiddenState
@@ -34,7 +35,7 @@ class RateMaxPool(HiddenState):
         >>> import torch, bitspike as snn
         >>> pool = snn.convert.RateMaxPool(torch.nn.MaxPool1d(2))
         >>> spikes = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]).view(3, 1, 1, 2)
-        >>> pool.run_sequence(spikes).dense().flatten()
+        >>> pool.run_sequence(spikes).flatten()
         tensor([1., 0., 1.])
     """
 
@@ -49,15 +50,18 @@ class RateMaxPool(HiddenState):
 
     def forward(self, x: Tensor) -> Tensor:
         """The spikes of one step."""
+        x = self._maps(x, 1)
         before = self._before_step(x)
         counts = before + x
         self._keep(None, (counts,), detached=False)
         return self.pool(counts) - self.pool(before)  # type: ignore[no-any-return]
 
     def run_sequence(self, x: Tensor) -> Tensor:
-        """The spikes of a sequence."""
+        """The spikes of a sequence: bits, if these are."""
+        x = self._maps(x, 2)
         if not len(x):
             return x.new_zeros(0, *self.pool(x.new_zeros(x.shape[1:])).shape)
+        packed = isinstance(x, SpikeTensor)
         if isinstance(x, SpikeTensor) and not (x.requires_grad and torch.is_grad_enabled()):
             return pack_if_binary(self._of_bits(x))
         x = x * 1  # which unpacks so that autograd records it
@@ -68,7 +72,17 @@ class RateMaxPool(HiddenState):
             last, maxima = maxima, self.pool(counts)
             trains.append(maxima - last)
         self._keep(None, (counts,), detached=False)
-        return pack_if_binary(torch.stack(trains))
+        spikes = torch.stack(trains)
+        return pack_if_binary(spikes) if packed else spikes
+
+    def _maps(self, x: Tensor, leading: int) -> Tensor:
+        """An argument as maps behind so many axes."""
+        x = as_tensor(x, "x")
+        axes = ("[B, C, L]", "[T, B, C, L]"), ("[B, C, H, W]", "[T, B, C, H, W]")
+        planes = 2 if isinstance(self.pool, nn.MaxPool2d) else 1
+        if x.dim() != leading + 1 + planes:
+            raise ValueError(f"x must be {axes[planes - 1][leading - 1]}, not {list(x.shape)}")
+        return x
 
     def _of_bits(self, x: SpikeTensor) -> Tensor:
         """The spikes of a packed sequence, as bytes or whole numbers, which count faster."""
@@ -110,7 +124,8 @@ class RateMaxPool(HiddenState):
         kept = self._kept()[0]
         if kept.shape == x.shape:
             return kept
-        return torch.zeros(x.shape, dtype=x.dtype, device=x.device)
+        dtype = torch.get_default_dtype() if x.dtype is torch.bool else x.dtype
+        return torch.zeros(x.shape, dtype=dtype, device=x.device)
 
 
 def _sizes(value: Any, axes: int) -> tuple[int, ...]:

@@ -11,11 +11,11 @@ from bitspike.arguments import expect_choice
 
 from .build import Builder
 from .errors import ConversionError
+from .layerwise import Report, compare
 from .loader import batches, first_batch
 from .lowering import lower
 from .network import RateNetwork
 from .normalise import limits
-from .report import Report, compare
 
 _STARTS = {"half": 0.5, "zero": 0.0}
 

@@ -21,7 +21,7 @@ _LEAST = 1e-3
 
 def fine_tune(
     net: RateNetwork,
-    loader: Iterable[tuple[Tensor, Tensor]],
+    loader: Iterable[Any],
     *,
     learn: str = "all",
     epochs: int = 1,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.analysis.table import number, percent, table
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, expect_one_device, with_values
 
 from .errors import ConversionError
 from .lowering import lower
@@ -127,7 +127,10 @@ def report(model: nn.Module, net: RateNetwork, x: Tensor, num_steps: int | None 
         >>> [row.clipping for row in snn.convert.report(ann, net, x)]
         [0.0]
     """
-    x = as_tensor(x, "x")
+    x = with_values(as_tensor(x, "x"), "x")
+    expect_one_device(x, "x", model.named_parameters())
+    if x.dim() < 2 or not bool(torch.isfinite(x).all()):
+        raise ValueError(f"x must be samples [B, *] of finite numbers, not {x}")
     return compare(lower(model, x), net, x, num_steps)
 
 
