@@ -14,6 +14,7 @@ import torch
 
 import coding
 import conv_layers
+import conversion
 import layers
 import loops
 import machine
@@ -32,6 +33,7 @@ PARTS = {
     "streaming": streaming.PART,
     "loops": loops.PART,
     "plasticity": plasticity.PART,
+    "conversion": conversion.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,
     "sweeps": sweeps.PART,

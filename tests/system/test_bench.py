@@ -17,6 +17,7 @@ PARTS = (
     "streaming",
     "loops",
     "plasticity",
+    "conversion",
     "conv",
     "layers",
     "sweeps",

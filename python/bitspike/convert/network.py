@@ -27,6 +27,20 @@ class Block(nn.Module):
     """Layers between which more than one value is passed on, such as those around a residual.
 
     It takes single steps ``[B, *]``, and whole sequences in `run_sequence`.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> from torch import nn
+        >>> class Residual(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.first, self.second = nn.Linear(3, 8), nn.Linear(8, 8)
+        ...     def forward(self, x):
+        ...         x = self.first(x).relu()
+        ...         return (x + self.second(x)).relu()
+        >>> net, _ = snn.convert.ann_to_snn(Residual(), [torch.rand(5, 3)])
+        >>> [type(layer).__name__ for layer in net.net]
+        ['Linear', 'RateIF', 'Block', 'RateIF', 'Affine', 'LI']
     """
 
     is_program = True
