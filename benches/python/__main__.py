@@ -14,6 +14,7 @@ import torch
 
 import coding
 import conv_layers
+import conversion
 import layers
 import loops
 import machine
@@ -36,6 +37,7 @@ PARTS = {
     "online": online.PART,
     "events": spike_times.PART,
     "plasticity": plasticity.PART,
+    "conversion": conversion.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,
     "sweeps": sweeps.PART,

@@ -19,6 +19,7 @@ PARTS = (
     "online",
     "events",
     "plasticity",
+    "conversion",
     "conv",
     "layers",
     "sweeps",

@@ -1,5 +1,6 @@
 """Calls of everything public that takes a tensor, as functions of one tensor."""
 
+from uses_of_conversion import CONVERSION
 from uses_of_encoders import ENCODERS
 from uses_of_functional import FUNCTIONAL
 from uses_of_layers import LAYERS
@@ -11,6 +12,7 @@ from uses_of_spikes import SPIKE_TENSORS
 from uses_of_tools import TOOLS
 
 USES = [
+    *CONVERSION,
     *ENCODERS,
     *FUNCTIONAL,
     *LAYERS,
