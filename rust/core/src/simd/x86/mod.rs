@@ -22,6 +22,12 @@ pub use sse2::Sse2;
 
 use super::{Isa, Kernel, Simd};
 
+/// Two integers in one, the first in the lower half.
+#[inline(always)]
+fn joined([low, high]: [i16; 2]) -> i32 {
+    i32::from(low as u16) | i32::from(high) << 16
+}
+
 /// Whether the CPU has an instruction set.
 pub(super) fn has(isa: Isa) -> bool {
     match isa {
