@@ -76,54 +76,116 @@ impl Decay {
         }
     }
 
-    /// What is left of a vector of states, and an input on top.
+    /// Calls a visitor with the formula, its constants in vectors.
     #[inline(always)]
-    pub(crate) fn onto<S: Simd>(
-        self,
-        simd: S,
-        factor: S::I32,
-        state: S::I32,
-        input: S::I32,
-    ) -> S::I32 {
+    pub(super) fn visit<S: Simd>(self, simd: S, visitor: impl Visitor<S>) {
         match self {
-            Self::None => clamped(simd, simd.add_i32(state, input)),
+            Self::None => visitor.visit(simd, Clamped),
+            Self::Shift {
+                bits,
+                rounding: Rounding::Floor,
+            } => visitor.visit(simd, Floored { bits }),
             Self::Shift { bits, rounding } => {
-                let sum = add_before_shift(simd, rounding, bits, state, state);
-                let lost = simd.shift_right_i32(sum, bits);
-                simd.add_i32(simd.sub_i32(state, lost), input)
+                let addends = Addends::new(simd, rounding, bits);
+                visitor.visit(simd, Shifted { bits, addends });
             }
             Self::Multiply { rounding } => {
-                // `U = 2^15·h + l`, so that no product needs more than 32 bits.
-                let high = simd.shift_right_i32(state, Self::SHARES);
-                let low = simd.and_i32(state, simd.splat_i32((1 << Self::SHARES) - 1));
-                let product = simd.mul_i32(low, factor);
-                let sum = add_before_shift(simd, rounding, Self::SHARES, state, product);
-                let low = simd.shift_right_i32(sum, Self::SHARES);
-                simd.add_i32(simd.add_i32(simd.mul_i32(high, factor), low), input)
+                let addends = Addends::new(simd, rounding, Self::SHARES);
+                visitor.visit(simd, Multiplied { addends });
             }
         }
     }
 }
 
-/// `x` with the addends of a rounding, where the sign is that of a state.
-#[inline(always)]
-fn add_before_shift<S: Simd>(
-    simd: S,
-    rounding: Rounding,
-    bits: u32,
-    state: S::I32,
-    x: S::I32,
-) -> S::I32 {
-    let [of_negative, of_all] = rounding.addends(bits);
-    let sign = simd.shift_right_i32(state, 31);
-    let of_negative = simd.and_i32(sign, simd.splat_i32(of_negative));
-    simd.add_i32(x, simd.add_i32(of_negative, simd.splat_i32(of_all)))
+/// What is done with the formula of a decay.
+pub(super) trait Visitor<S: Simd> {
+    /// Does it.
+    fn visit<L: Leak<S>>(self, simd: S, leak: L);
 }
 
-#[inline(always)]
-fn clamped<S: Simd>(simd: S, x: S::I32) -> S::I32 {
-    let most = Decay::CLAMP as i32;
-    let (low, high) = (simd.splat_i32(-most), simd.splat_i32(most));
-    let x = simd.select_i32(simd.gt_i32(x, high), high, x);
-    simd.select_i32(simd.gt_i32(low, x), low, x)
+/// The formula of a decay.
+pub(super) trait Leak<S: Simd>: Copy {
+    /// What is left of a vector of states, and an input on top. `factors` are those of the vector, if
+    /// the formula has any.
+    fn onto(self, simd: S, factors: &[i32], state: S::I32, input: S::I32) -> S::I32;
+}
+
+/// What a rounding adds before a shift: to negative states, and to all.
+#[derive(Clone, Copy)]
+struct Addends<S: Simd>([S::I32; 2]);
+
+impl<S: Simd> Addends<S> {
+    #[inline(always)]
+    fn new(simd: S, rounding: Rounding, bits: u32) -> Self {
+        let [of_negative, of_all] = rounding.addends(bits);
+        Self([simd.splat_i32(of_negative), simd.splat_i32(of_all)])
+    }
+
+    /// `x` with the addends, where the sign is that of a state.
+    #[inline(always)]
+    fn added(self, simd: S, state: S::I32, x: S::I32) -> S::I32 {
+        let Self([of_negative, of_all]) = self;
+        let of_negative = simd.and_i32(simd.shift_right_i32(state, 31), of_negative);
+        simd.add_i32(x, simd.add_i32(of_negative, of_all))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Clamped;
+
+impl<S: Simd> Leak<S> for Clamped {
+    #[inline(always)]
+    fn onto(self, simd: S, _: &[i32], state: S::I32, input: S::I32) -> S::I32 {
+        let most = Decay::CLAMP as i32;
+        let (low, high) = (simd.splat_i32(-most), simd.splat_i32(most));
+        let sum = simd.add_i32(state, input);
+        let sum = simd.select_i32(simd.gt_i32(sum, high), high, sum);
+        simd.select_i32(simd.gt_i32(low, sum), low, sum)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Floored {
+    bits: u32,
+}
+
+impl<S: Simd> Leak<S> for Floored {
+    #[inline(always)]
+    fn onto(self, simd: S, _: &[i32], state: S::I32, input: S::I32) -> S::I32 {
+        let lost = simd.shift_right_i32(state, self.bits);
+        simd.add_i32(simd.sub_i32(state, lost), input)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Shifted<S: Simd> {
+    bits: u32,
+    addends: Addends<S>,
+}
+
+impl<S: Simd> Leak<S> for Shifted<S> {
+    #[inline(always)]
+    fn onto(self, simd: S, _: &[i32], state: S::I32, input: S::I32) -> S::I32 {
+        let sum = self.addends.added(simd, state, state);
+        let lost = simd.shift_right_i32(sum, self.bits);
+        simd.add_i32(simd.sub_i32(state, lost), input)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Multiplied<S: Simd> {
+    addends: Addends<S>,
+}
+
+impl<S: Simd> Leak<S> for Multiplied<S> {
+    #[inline(always)]
+    fn onto(self, simd: S, factors: &[i32], state: S::I32, input: S::I32) -> S::I32 {
+        let factor = simd.load_i32(factors);
+        // `U = 2^15·h + l`, so that no product needs more than 32 bits.
+        let high = simd.shift_right_i32(state, Decay::SHARES);
+        let low = simd.and_i32(state, simd.splat_i32((1 << Decay::SHARES) - 1));
+        let sum = self.addends.added(simd, state, simd.mul_i32(low, factor));
+        let low = simd.shift_right_i32(sum, Decay::SHARES);
+        simd.add_i32(simd.add_i32(simd.mul_i32(high, factor), low), input)
+    }
 }

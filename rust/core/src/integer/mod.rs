@@ -11,12 +11,12 @@
 
 mod bound;
 mod decay;
-mod firing;
+mod membranes;
 mod sums;
 mod tiles;
 
 pub(crate) use bound::{Excess, LARGEST, of_sums};
 pub(crate) use decay::{Decay, Rounding};
-pub(crate) use firing::Firing;
+pub(crate) use membranes::{Firing, Membranes};
 pub(crate) use sums::{FACTOR, list_pairs, pairs, sums_of_integers, sums_of_spikes};
 pub(crate) use tiles::{Depth, Tiles};

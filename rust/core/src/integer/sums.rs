@@ -111,7 +111,8 @@ pub(crate) fn list_pairs<S: Simd>(
         *word = 0;
         for (v, pairs) in pairs.chunks_exact(S::LANES).enumerate() {
             let pairs = simd.load_i32(pairs);
-            let bits = simd.to_bits(simd.gt_i32(pairs, zero)) | simd.to_bits(simd.gt_i32(zero, pairs));
+            let bits =
+                simd.to_bits(simd.gt_i32(pairs, zero)) | simd.to_bits(simd.gt_i32(zero, pairs));
             *word |= bits << (v * S::LANES);
         }
     }

@@ -180,40 +180,27 @@ impl<'a> Builder<'a> {
         self.value(&name).cloned()
     }
 
-    /// The same, of an op in floats: no integers.
+    /// The same, of an op in floats: spikes or numbers.
     pub(super) fn read(&self, fields: &mut Fields, key: &'static str) -> Result<Value, Error> {
         let name = fields.text(key)?;
-        self.value_of_floats(fields, key, &name)
+        self.value_of(fields, key, &name, Kind::FLOATS)
     }
 
-    /// The value of a name, for an op in floats.
-    pub(super) fn value_of_floats(
+    /// The value of a name, which must be of one of these kinds.
+    pub(super) fn value_of(
         &self,
         fields: &Fields,
         key: &'static str,
         name: &str,
+        kinds: &[Kind],
     ) -> Result<Value, Error> {
-        match self.value(name)? {
-            value if value.kind == Kind::Integers => {
-                Err(fields.value(key, "spikes or numbers, and not integers"))
-            }
-            value => Ok(value.clone()),
+        let value = self.value(name)?;
+        if kinds.contains(&value.kind) {
+            return Ok(value.clone());
         }
-    }
-
-    /// The value of a name, for an op in integers.
-    pub(super) fn value_of_integers(
-        &self,
-        fields: &Fields,
-        key: &'static str,
-        name: &str,
-    ) -> Result<Value, Error> {
-        match self.value(name)? {
-            value if value.kind == Kind::Numbers => {
-                Err(fields.value(key, "spikes or integers, and not numbers"))
-            }
-            value => Ok(value.clone()),
-        }
+        let names = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
+        let (expected, found) = (names.join(" or "), value.kind.name());
+        Err(fields.value(key, &format!("{expected}, and not {found}")))
     }
 
     /// The value of a name.

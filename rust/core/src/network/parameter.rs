@@ -20,23 +20,9 @@ impl<T: Copy> Parameter<T> {
         }
     }
 
-    /// The same of other numbers.
-    pub(super) fn map<U>(&self, f: impl Fn(T) -> U) -> Parameter<U> {
-        match self {
-            Self::Same(number) => Parameter::Same(f(*number)),
-            Self::Each(numbers) => Parameter::Each(numbers.iter().map(|x| f(*x)).collect()),
-        }
-    }
-}
-
-impl Parameter<i32> {
-    /// One vector of it.
-    #[inline(always)]
-    pub(super) fn load<S: Simd>(&self, simd: S, first: usize) -> S::I32 {
-        match self {
-            Self::Same(number) => simd.splat_i32(*number),
-            Self::Each(numbers) => simd.load_i32(&numbers[first..]),
-        }
+    /// That of each of so many neurons.
+    pub(super) fn row(&self, neurons: usize) -> Vec<T> {
+        (0..neurons).map(|neuron| self.of(neuron)).collect()
     }
 }
 

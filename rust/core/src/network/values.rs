@@ -21,7 +21,20 @@ pub enum Kind {
 
 impl Kind {
     /// Those that come into a network, or from the step before.
-    pub(super) const NAMES: [&'static str; 2] = ["spikes", "numbers"];
+    pub(super) const NAMES: [&'static str; 2] = [Self::Spikes.name(), Self::Numbers.name()];
+    /// What ops in floats take.
+    pub(super) const FLOATS: &'static [Self] = &[Self::Spikes, Self::Numbers];
+    /// What sums in integers are of.
+    pub(super) const WHOLE: &'static [Self] = &[Self::Spikes, Self::Integers];
+
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Spikes => "spikes",
+            Self::Numbers => "numbers",
+            Self::Integers => "integers",
+        }
+    }
 
     /// The kind of that place among the [names](Self::NAMES).
     pub(super) const fn nth(n: usize) -> Self {
@@ -290,9 +303,7 @@ impl Scratch {
                 patches,
                 sums,
                 active,
-            } => {
-                size_of::<f32>() * (patches.len() + sums.len()) + active.bytes()
-            }
+            } => size_of::<f32>() * (patches.len() + sums.len()) + active.bytes(),
             Self::Integers {
                 taps,
                 patches,

@@ -120,7 +120,7 @@ fn recurrent(
     current: &Value,
     neuron: NeuronKind,
 ) -> Result<Value, Error> {
-    let value = builder.value_of_floats(fields, "recurrent", name)?;
+    let value = builder.value_of(fields, "recurrent", name, Kind::FLOATS)?;
     if !neuron.has_recurrent_layers() {
         return Err(crate::Error::NotRecurrent {
             neuron: neuron.name(),

@@ -37,7 +37,7 @@ impl Pointwise {
     ) -> Result<Self, Error> {
         let names = fields.texts("in")?.into_iter();
         let inputs = names
-            .map(|name| builder.value_of_floats(fields, "in", &name))
+            .map(|name| builder.value_of(fields, "in", &name, Kind::FLOATS))
             .collect::<Result<Vec<_>, _>>()?;
         let [first, _, ..] = &inputs[..] else {
             return Err(fields.value("in", "a list of two names or more"));

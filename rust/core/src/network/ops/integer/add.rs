@@ -3,7 +3,7 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Memory, Value};
+use super::super::super::values::{Kind, Memory, Value};
 use crate::integer::{Excess, LARGEST};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::padded;
@@ -26,7 +26,7 @@ impl Add {
     ) -> Result<Self, Error> {
         let names = fields.texts("in")?.into_iter();
         let inputs = names
-            .map(|name| builder.value_of_integers(fields, "in", &name))
+            .map(|name| builder.value_of(fields, "in", &name, Kind::WHOLE))
             .collect::<Result<Vec<_>, _>>()?;
         let [first, _, ..] = &inputs[..] else {
             return Err(fields.value("in", "a list of two names or more"));

@@ -36,7 +36,7 @@ impl Conv {
         axes: usize,
     ) -> Result<Self, Error> {
         let name = fields.text("in")?;
-        let input = builder.value_of_integers(fields, "in", &name)?;
+        let input = builder.value_of(fields, "in", &name, Kind::WHOLE)?;
         let maps = Maps::of(&input, fields)?;
         let weights = Weights::read(builder, fields)?;
         let (conv, grid) = maps.convolution(fields, &weights.shape, axes)?;
@@ -110,7 +110,9 @@ fn bounds(
     let (channels, outputs, taps) = (conv.group_channels(), conv.group_outputs(), conv.taps());
     let (kernel, pixels) = (conv.kernel[0] * conv.kernel[1], grid[0] * grid[1]);
     let maps = factors.chunks_exact(conv.size[0] * conv.size[1]);
-    let of_maps: Vec<_> = maps.map(|map| map.iter().copied().max().unwrap_or(0)).collect();
+    let of_maps: Vec<_> = maps
+        .map(|map| map.iter().copied().max().unwrap_or(0))
+        .collect();
     let mut bounds = Vec::new();
     for group in 0..conv.groups {
         let of_taps = of_maps[group * channels..][..channels].iter();

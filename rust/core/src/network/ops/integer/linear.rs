@@ -31,7 +31,7 @@ impl Linear {
         output: &str,
     ) -> Result<Self, Error> {
         let name = fields.text("in")?;
-        let input = builder.value_of_integers(fields, "in", &name)?;
+        let input = builder.value_of(fields, "in", &name, Kind::WHOLE)?;
         let Weights {
             shape,
             numbers,

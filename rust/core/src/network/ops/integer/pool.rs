@@ -30,7 +30,7 @@ impl Pool {
         largest: bool,
     ) -> Result<Self, Error> {
         let name = fields.text("in")?;
-        let input = builder.value_of_integers(fields, "in", &name)?;
+        let input = builder.value_of(fields, "in", &name, Kind::WHOLE)?;
         if largest && input.kind == Kind::Spikes {
             return Err(fields.value("in", "integers: \"orpool\" is that of spikes"));
         }
