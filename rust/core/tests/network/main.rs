@@ -2,6 +2,8 @@
 
 mod case;
 mod file;
+mod integer_case;
+mod integers;
 mod layers;
 mod mutations;
 mod refusals;
