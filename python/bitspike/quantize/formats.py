@@ -91,6 +91,11 @@ class _InFormat(torch.autograd.Function):
 class Scaled(Format):
     """Formats of few integers, times a scale."""
 
+    @property
+    def is_bits(self) -> bool:
+        """Whether no integer is larger than 1, so that products with spikes count bits."""
+        return True
+
     def quantise(self, weight: Tensor, scale: Tensor | None = None) -> Quantised:
         """Integers and scales of a weight ``[outputs, *]``, of any layer.
 
@@ -102,16 +107,16 @@ class Scaled(Format):
             raise ValueError(f"weight must be [outputs, *], not {tuple(weight.shape)}")
         if not weight.isfinite().all():
             raise ValueError("weight has values that are infinite or NaN, which no integer is")
-        integers, scales = self._parts(_wide(weight), None if scale is None else scale.detach())
+        integers, scales = self.parts(_wide(weight), None if scale is None else scale.detach())
         return Quantised(integers.to(torch.int8), scales.flatten().expand(len(weight)).clone())
 
     def rounded(self, weight: Tensor, scale: Tensor | None) -> Tensor:
         """The weight in this format, without a gradient."""
-        integers, scale = self._parts(_wide(weight), scale)
+        integers, scale = self.parts(_wide(weight), scale)
         return (integers * scale).to(weight.dtype)
 
     @abstractmethod
-    def _parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    def parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
         """Integers, as floats, and the scale, which broadcasts against them."""
 
 
@@ -172,6 +177,11 @@ class Integer(Scaled):
             )
 
     @property
+    def is_bits(self) -> bool:
+        """Whether no integer is larger than 1, so that products with spikes count bits."""
+        return self.lowest == -1
+
+    @property
     def highest(self) -> int:
         """The highest integer, ``q_max``."""
         return int(2 ** (self.bits - 1)) - 1
@@ -196,7 +206,8 @@ class Integer(Scaled):
         mean = _mean(_wide(weight.detach()).abs(), self.per_channel).flatten()
         return (2 * mean / math.sqrt(self.highest)).clamp_min(_SMALLEST)
 
-    def _parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    def parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Integers, as floats, and the scale."""
         scale = _by_output(self.largest_scale(weight) if scale is None else scale, weight)
         return (weight / scale).round().clamp(self.lowest, self.highest), scale
 
@@ -245,7 +256,8 @@ class Ternary(Scaled):
     per_channel: bool = True
     bits: float = field(default=math.log2(3), init=False, repr=False)
 
-    def _parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    def parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Integers, as floats, and the scale."""
         magnitudes = weight.abs()
         kept = magnitudes > 0.7 * _mean(magnitudes, self.per_channel)
         share = _mean(kept.to(weight.dtype), self.per_channel)
@@ -281,7 +293,8 @@ class Binary(Scaled):
     per_channel: bool = True
     bits: float = field(default=1, init=False, repr=False)
 
-    def _parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    def parts(self, weight: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Integers, as floats, and the scale."""
         ones = torch.ones_like(weight)
         return torch.where(weight >= 0, ones, -ones), _mean(weight.abs(), self.per_channel)
 

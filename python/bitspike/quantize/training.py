@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import bits
 from .formats import Format, Integer, Quantised, Scaled
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class QuantLayer(nn.Module):
     """The format of the weight."""
     weight_scale: nn.Parameter | None
     """The learned scales ``[outputs]``, or ``[1]``; None where scales follow from the weight."""
+    shaped_as: ClassVar[type[nn.Module]]
+    """The layer of floats, which takes and returns the same shapes."""
 
     def quantise_with(self, weight_quant: Format) -> None:
         """Changes the format of the weight, with scales to begin with."""
@@ -35,6 +38,11 @@ class QuantLayer(nn.Module):
     def quant_weight(self) -> Tensor:
         """The weight that the layer computes with, in the dtype of ``weight``."""
         return self.weight_quant.values(self.weight, self._scale())
+
+    @property
+    def is_bits(self) -> bool:
+        """Whether weights are -1, 0 and 1, times a scale."""
+        return isinstance(self.weight_quant, Scaled) and self.weight_quant.is_bits
 
     def integer_weight(self) -> Quantised:
         """The weight as integers ``[outputs, *]``, int8, and their scales ``[outputs]``.
@@ -136,6 +144,8 @@ class QuantLinear(QuantLayer, nn.Linear):
         torch.Size([25, 8, 10])
     """
 
+    shaped_as = nn.Linear
+
     def __init__(
         self,
         in_features: int,
@@ -150,7 +160,17 @@ class QuantLinear(QuantLayer, nn.Linear):
         self.quantise_with(format_of(options))
 
     def forward(self, input: Tensor) -> Tensor:
-        """The product with the rounded weight."""
+        """The product with the rounded weight.
+
+        Where nothing records it, spikes and weights that are -1, 0 and 1 times a scale are counted
+        as in `BitLinear`.
+        """
+        if self.is_bits:
+            spikes = bits.countable(input, self.weight, self.bias, self.weight_scale)
+            if spikes is not None and spikes.neurons == self.in_features:
+                form = cast("Scaled", self.weight_quant)
+                integers, scale = form.parts(self.weight.detach(), self._scale())
+                return bits.linear(spikes, bits.planes_of(integers, scale, self.bias))
         return F.linear(input, self.quant_weight(), self.bias)
 
 
@@ -181,6 +201,8 @@ class QuantConv1d(QuantLayer, nn.Conv1d):
         >>> layer(torch.rand(2, 3, 9)).shape
         torch.Size([2, 8, 7])
     """
+
+    shaped_as = nn.Conv1d
 
     def __init__(
         self,
@@ -235,6 +257,8 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
         >>> layer(torch.rand(2, 3, 9, 9)).shape
         torch.Size([2, 8, 7, 7])
     """
+
+    shaped_as = nn.Conv2d
 
     def __init__(
         self,
