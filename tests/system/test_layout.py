@@ -24,7 +24,7 @@ FLOORS = (
     ),
     *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "graph", "monitors", "plasticity"),
     *("decode", "functional", "exchange", "nir", "export_nir", "import_nir"),
-    *("run", "utils", "backprop", "analysis", "tasks", "init", "learning", "moved"),
+    *("run", "utils", "backprop", "analysis", "quantize", "tasks", "init", "learning", "moved"),
 )
 """From the lowest; a file or folder imports those in front of it, and no other."""
 

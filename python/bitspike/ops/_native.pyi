@@ -38,7 +38,9 @@ __all__ = [
     "max_pool",
     "max_pool_gradient",
     "pack",
+    "plane_product",
     "prefers_dense",
+    "prefers_planes",
     "product",
     "recurrent_backward",
     "recurrent_forward",
@@ -157,6 +159,14 @@ def input_gradient(
     weights: Tensor,
     out: Tensor,
 ) -> bool: ...
+def plane_product(
+    spikes: Tensor,
+    shape: tuple[int, int, int],
+    planes: tuple[Tensor, Tensor | None],
+    affine: tuple[Tensor, Tensor | None],
+    out: Tensor,
+) -> None: ...
+def prefers_planes(spikes: Tensor, shape: tuple[int, int, int], planes: int) -> bool: ...
 def gradient_prefers_dense(active: Tensor | None, rows: int, weights: tuple[int, int]) -> bool: ...
 def convolve(
     words: Tensor,
