@@ -10,6 +10,8 @@ from .formats import Integer as Integer
 from .formats import Quantised as Quantised
 from .formats import Scaled as Scaled
 from .formats import Ternary as Ternary
+from .integer import IntegerNetwork as IntegerNetwork
+from .integer import to_integer as to_integer
 from .post import post_training as post_training
 from .prepare import freeze as freeze
 from .prepare import prepare as prepare

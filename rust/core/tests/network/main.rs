@@ -3,6 +3,7 @@
 mod case;
 mod file;
 mod integer_case;
+mod integer_refusals;
 mod integers;
 mod layers;
 mod mutations;
