@@ -38,7 +38,7 @@ impl Arithmetic {
         let bound = sums.max().expect("rows");
         [
             format!(
-                r#", "arith": "i32", "bits": 8, "shape": [{NEURONS}, {NEURONS}], "acc_bound": {bound}"#
+                r#", "arith": "i32", "bits": 8, "shift": 0, "shape": [{NEURONS}, {NEURONS}], "acc_bound": {bound}"#
             ),
             format!(
                 r#""arith": "i32", "beta": {{"shift": 4, "round": "floor"}}, "threshold": {},

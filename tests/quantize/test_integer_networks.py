@@ -227,22 +227,22 @@ def test_a_file_of_integers_runs_as_it_did(tmp_path):
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
-def test_few_bits_lie_side_by_side(bits):
+def test_few_bits_lie_side_by_side_and_states_are_as_fine_as_with_eight(bits):
     torch.manual_seed(6)
-    net = nn.Sequential(nn.Linear(71, 30), snn.Leaky(beta=0.5, init_hidden=True))
-    net[0].weight.data = torch.randint(-(2 ** (bits - 1)), 2 ** (bits - 1), (30, 71)).float()
-    net[0].bias.data.zero_()
-    net[0].weight.data[:, 0] = -(2.0 ** (bits - 1))
+    net = nn.Sequential(nn.Linear(71, 30, bias=False), snn.Leaky(beta=0.5, init_hidden=True))
     form = quantize.Integer(bits, narrow_range=False)
-    integers = form.quantise(net[0].weight).integers
-    assert torch.equal(integers.float(), net[0].weight)
-    stored, found = packed(integers)
-    assert found == bits and stored.numel() == 30 * -(-71 * bits // 8)
+    integers = torch.randint(-(2 ** (bits - 1)), 2 ** (bits - 1), (30, 71))
+    integers[:, 0] = -(2 ** (bits - 1))
+    net[0].weight.data = integers.float()
+    stored, found, shift = packed((integers << 8 - bits).to(torch.int8))
+    assert (found, shift) == (bits, 8 - bits)
+    assert stored.numel() == 30 * -(-71 * bits // 8)
     x = spikes_of((5, 1, 71))
     exact = quantize.to_integer(net, x[0], weight_quant=form)
     stream = snn.stream(exact, names=["0"])
     for step in x:
-        assert torch.equal(stream(step).long(), step.long() @ integers.long().T)
+        assert torch.equal(stream(step).long() >> 8 - bits, step.long() @ integers.T)
+    assert torch.equal(exact.scales["0"], torch.full((30,), 2.0 ** (bits - 8), dtype=torch.float64))
 
 
 def test_eight_bits_know_the_digits():

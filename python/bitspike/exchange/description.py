@@ -61,7 +61,7 @@ class Description:
             "ops": self._ops,
             "outputs": self.outputs,
         }
-        self.graph = json.dumps(graph)
+        self.graph = json.dumps(graph, separators=(",", ":"))
 
     def _name_outputs(self, step: Step) -> None:
         """Names what neurons make, which calls before them may read as previous values."""
@@ -113,7 +113,7 @@ class Description:
         op = {**op, "out": name}
         self.add(op, "spikes" if op["op"] == "orpool" else kind)
         self._names[out] = name
-        if "weight" in op:
+        if module is not None and "weight" in op:
             self._products[out] = module, op
         return None
 

@@ -73,7 +73,8 @@ class IntegerGraph:
         """
         named = set(_texts(self._ops))
         tensors = {name: x for name, x in self.tensors.items() if name in named}
-        return write(json.dumps({**self._graph, "ops": self._ops}), tensors)
+        graph = json.dumps({**self._graph, "ops": self._ops}, separators=(",", ":"))
+        return write(graph, tensors)
 
     def scales(self) -> dict[str, Tensor]:
         """What a unit of each value of integers is worth."""
@@ -188,8 +189,9 @@ class IntegerGraph:
             return name
         out = f"{name}.numbers"
         if all(op["out"] != out for op in self._ops):
-            factor: float | str = float(signal.scale.flatten()[0])
-            if not bool((signal.scale == factor).all()):
+            unit = float(signal.scale.flatten()[0])
+            factor: float | str = unit
+            if not bool((signal.scale == unit).all()):
                 factor = f"{name}.scale"
                 self.tensors[factor] = signal.scale.float().contiguous()
             self._ops.append({"op": "scale", "in": name, "out": out, "factor": factor})
@@ -204,7 +206,7 @@ class IntegerGraph:
                 f"{op['out']} multiplies integers whose units differ from neuron to neuron: put "
                 "neurons in front of it"
             )
-        weight = self._quantised(op["weight"])
+        weight = _fine(self._quantised(op["weight"]))
         bias = None if op["bias"] is None else self.tensors[op["bias"]].double()
         scale = torch.where(weight.scale > 0, weight.scale.double(), 1.0) * unit
         if bias is not None:
@@ -234,12 +236,13 @@ class IntegerGraph:
                 raise ValueError(f"{op['bias']} is too large for the scales of {op['weight']}")
             bias = bias.to(torch.int32)
             self.tensors[op["bias"]] = bias
-        stored, bits = packed(integers)
+        stored, bits, shift = packed(integers)
         self.tensors[op["weight"]] = stored
         shape = self.shape(op["out"])
         bound = self._bound(op, integers, bias)
         by_output = (-1, *[1] * (len(shape) - 1))
-        about = {"shape": list(integers.shape), "bits": bits, "acc_bound": int(bound.max())}
+        about = {"shape": list(integers.shape), "bits": bits, "shift": shift}
+        about["acc_bound"] = int(bound.max())
         signal = Signal(
             scale.view(by_output).expand(shape), bound.view(by_output).expand(shape).contiguous()
         )
@@ -324,6 +327,13 @@ _OPS: dict[str, Callable[[IntegerGraph, dict[str, Any]], None]] = {
     "add": IntegerGraph._add,
 }
 """The ops that have a form in integers."""
+
+
+def _fine(weight: Quantised) -> Quantised:
+    """The same in the smallest unit with which integers have 8 bits: states are as fine."""
+    low, high = (int(x) for x in weight.integers.aminmax())
+    gain = next(k for k in (64, 32, 16, 8, 4, 2, 1) if low * k >= -128 and high * k <= 127)
+    return Quantised(weight.integers * gain, weight.scale / gain)
 
 
 def _texts(structure: Any) -> Any:

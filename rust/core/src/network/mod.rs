@@ -30,7 +30,7 @@
 //! | op | keys beside `in` and `out` | makes |
 //! |---|---|---|
 //! | `quantise` | `scale`, `low`, `high` | `clamp(round(x / scale), low, high)`, half to even |
-//! | `linear`, `conv1d`, `conv2d` | as in floats; `shape` `[outputs, *]`, `bits`, `acc_bound` | sums of `weight`, a tensor of I8, or of U8 `[outputs, bytes]` with 4 or 2 bits each, the first in the lowest; `bias` is one of I32 |
+//! | `linear`, `conv1d`, `conv2d` | as in floats; `shape` `[outputs, *]`, `bits`, `shift`, `acc_bound` | sums of `weight`, a tensor of I8, or of U8 `[outputs, bytes]` with 4 or 2 `bits` each, the first in the lowest, which count `2^shift`; `bias` is one of I32 |
 //! | `sumpool`, `maxpool` | as in floats | integers |
 //! | `add` | | integers |
 //! | `leaky`, `if`, `synaptic` | as in floats, without `initial`; `acc_bound` | spikes: `fire_at` is `"gt"` or `"ge"`, `threshold` an integer from 0 on or a tensor of I32 |

@@ -159,6 +159,7 @@ impl IntegerCase {
         inputs: impl Fn(usize, usize) -> i64,
     ) -> Weights {
         let bits = [8, 4, 2][self.below(3)];
+        let shift = self.below(9 - bits);
         let (outputs, row) = (shape[0], shape[1..].iter().product::<usize>());
         let weights: Vec<_> = (0..outputs * row)
             .map(|_| self.below(1 << bits) as i64 - (1 << (bits - 1)))
@@ -175,6 +176,7 @@ impl IntegerCase {
             let stored = [outputs, packed.len() / outputs];
             self.file.bytes_of(&weight, Dtype::U8, &stored, packed);
         }
+        let weights: Vec<_> = weights.iter().map(|weight| weight << shift).collect();
         let mut bias = "null".to_owned();
         let mut biases = vec![0; outputs];
         if self.below(3) > 0 {
@@ -193,7 +195,7 @@ impl IntegerCase {
         let largest = bounds.iter().max().expect("outputs");
         let keys = format!(
             r#""arith": "i32", "weight": "{weight}", "shape": {shape:?}, "bits": {bits},
-            "bias": {bias}, "acc_bound": {largest}"#
+            "shift": {shift}, "bias": {bias}, "acc_bound": {largest}"#
         );
         Weights {
             weights,

@@ -12,7 +12,7 @@ fn good() -> File {
         .integers("theta", &[1], &[4]);
     file.op(
         r#""op": "linear", "arith": "i32", "in": "x", "out": "c", "weight": "w", "shape": [1, 2],
-        "bits": 8, "bias": "b", "acc_bound": 133"#,
+        "bits": 8, "shift": 0, "bias": "b", "acc_bound": 133"#,
     );
     file.op(
         r#""op": "leaky", "arith": "i32", "in": "c", "out": "y", "beta": {"shift": 1, "round": "floor"},
@@ -96,7 +96,7 @@ fn bounds_are_checked_neuron_by_neuron() {
     file.bytes_of("v", Dtype::I8, &[1, 1], vec![1]);
     file.op(
         r#""op": "linear", "arith": "i32", "in": "u", "out": "z", "weight": "v", "shape": [1, 1],
-        "bits": 8, "bias": null, "acc_bound": 552960"#,
+        "bits": 8, "shift": 0, "bias": null, "acc_bound": 552960"#,
     );
     let refused = file.try_bytes().expect_err("a refusal");
     assert!(
@@ -113,6 +113,7 @@ fn values_that_integers_cannot_have_are_refused() {
             r#""arith": "i64", "in": "x""#,
         ),
         (r#""bits": 8"#, r#""bits": 3"#),
+        (r#""shift": 0"#, r#""shift": 1"#),
         (r#""shift": 1"#, r#""shift": 25"#),
         (r#""shift": 1"#, r#""multiply": 32768"#),
         (r#""round": "floor""#, r#""round": "up""#),

@@ -21,8 +21,8 @@ pub(super) struct Weights {
 
 impl Weights {
     /// Reads `"weight"`, a tensor of I8 `[outputs, *]`, or of U8 `[outputs, bytes]`, whose bytes hold
-    /// two's complements of `"bits"` bits, the first in the lowest; its `"shape"`; and `"bias"`, a
-    /// tensor of I32 or null.
+    /// two's complements of `"bits"` bits, the first in the lowest, and which count `2^shift` each; its
+    /// `"shape"`; and `"bias"`, a tensor of I32 or null.
     pub(super) fn read(builder: &mut Builder<'_>, fields: &mut Fields) -> Result<Self, Error> {
         let name = fields.text("weight")?;
         let tensor = builder.tensors.tensor(&name)?;
@@ -31,6 +31,7 @@ impl Weights {
         if !BITS.contains(&bits) {
             return Err(fields.value("bits", &format!("one of {BITS:?}")));
         }
+        let shift = fields.integer("shift", [0, 8 - bits as i64])? as usize;
         let (Some((&outputs, inputs)), false) = (shape.split_first(), shape.contains(&0)) else {
             return Err(fields.value("shape", "a list of sizes, none of them 0"));
         };
@@ -46,7 +47,7 @@ impl Weights {
         }
         builder.reserve(outputs.next_multiple_of(32).saturating_mul(inputs))?;
         let rows = tensor.data.chunks_exact(row);
-        let numbers = rows.flat_map(|row| (0..inputs).map(|i| unpacked(row, i, bits)));
+        let numbers = rows.flat_map(|row| (0..inputs).map(|i| unpacked(row, i, bits) << shift));
         let bias = match fields.text_or_null("bias")? {
             None => vec![0; outputs],
             Some(name) => {
