@@ -40,8 +40,12 @@ impl Conv {
         let maps = Maps::of(&input, fields)?;
         let weights = Weights::read(builder, fields)?;
         let (conv, grid) = maps.convolution(fields, &weights.shape, axes)?;
+        builder.reserve(grid[1].saturating_mul(padded(conv.taps())))?;
+        let shape = maps.shape(conv.outputs, grid);
+        let output = builder.define(output, Kind::Integers, &shape)?;
         let factors = factors(builder, fields, &input)?;
         let bounds = fields.bounds(bounds(conv, grid, &weights, &factors))?;
+        builder.bound(&output, bounds);
         let (outputs, taps) = (conv.group_outputs(), conv.taps());
         let numbers = taps_first(&weights.numbers, conv);
         let groups = numbers.chunks_exact(outputs * taps);
@@ -53,16 +57,14 @@ impl Conv {
             (tiles, bias)
         });
         let groups = groups.collect();
-        builder.reserve(grid[1].saturating_mul(padded(taps)))?;
         let slot = builder.sizes.convolutions;
         builder.sizes.convolutions += 1;
-        let shape = maps.shape(conv.outputs, grid);
         let op = Self {
             conv,
             grid,
             groups,
             input,
-            output: builder.define_integers(output, &shape, bounds)?,
+            output,
             slot,
         };
         builder.sizes.fixed = builder.sizes.fixed.saturating_add(op.scratch().bytes());
