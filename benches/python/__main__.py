@@ -15,6 +15,7 @@ import torch
 import coding
 import conv_layers
 import conversion
+import integer
 import layers
 import loops
 import machine
@@ -44,9 +45,10 @@ PARTS = {
     "scaling": scaling.PART,
     "neurons": neurons.PART,
     "coding": coding.PART,
+    "integer": integer.PART,
 }
 # Measured when no part is named: what neurons and codings cost changes seldom.
-USUAL = tuple(name for name in PARTS if name not in ("neurons", "coding"))
+USUAL = tuple(name for name in PARTS if name not in ("neurons", "coding", "integer"))
 RECORD = Path(__file__).parents[1] / "record"
 
 

@@ -24,7 +24,8 @@ FLOORS = (
     ),
     *("surrogate", "spikegen", "spikeplot", "neurons", "layers", "graph", "monitors", "plasticity"),
     *("decode", "functional", "exchange", "nir", "export_nir", "import_nir"),
-    *("run", "utils", "backprop", "analysis", "tasks", "init", "learning", "convert", "moved"),
+    *("run", "utils", "backprop", "analysis", "tasks", "init", "learning"),
+    *("convert", "quantize", "moved"),
 )
 """From the lowest; a file or folder imports those in front of it, and no other."""
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.graph import Attribute, Constant, GraphError, Input, Node, Output, Value
+from bitspike.graph.modules import shaped_as
 from bitspike.graph.values import leaves
 from bitspike.layers import GradedSpikes, SynapticDelay, TimeDropout
 from bitspike.layers.folding import folded
@@ -34,6 +35,8 @@ class Description:
             GraphError: for a call that a network file has no op for.
         """
         self.tensors: dict[str, Tensor] = {}
+        self.layers: dict[str, nn.Module] = {}
+        """The linear layers and convolutions whose own weights are in the file, by their names."""
         self._step = step
         self.leading = step.leading
         self._ops: list[dict[str, Any]] = []
@@ -58,7 +61,7 @@ class Description:
             "ops": self._ops,
             "outputs": self.outputs,
         }
-        self.graph = json.dumps(graph)
+        self.graph = json.dumps(graph, separators=(",", ":"))
 
     def _name_outputs(self, step: Step) -> None:
         """Names what neurons make, which calls before them may read as previous values."""
@@ -94,7 +97,7 @@ class Description:
             return self._normalisation(node, module, args[0])
         out = node.outputs[0]
         values = [x for x in leaves((args, kwargs)) if isinstance(x, Value | Previous)]
-        makes = _MODULES.get(type(module)) if module is not None else None
+        makes = _MODULES.get(shaped_as(module)) if module is not None else None
         if makes is not None and len(values) == 1:
             op = makes(self, node, module, self._named(values[0], node))
         elif module is None:
@@ -110,7 +113,7 @@ class Description:
         op = {**op, "out": name}
         self.add(op, "spikes" if op["op"] == "orpool" else kind)
         self._names[out] = name
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+        if module is not None and "weight" in op:
             self._products[out] = module, op
         return None
 
@@ -137,8 +140,9 @@ class Description:
             reason = "follows no linear layer or convolution of its own, into which it would go"
         if reason:
             raise GraphError(f"{node.name} {reason}", node.line)
-        weight, bias = folded(module.weight, module.bias, norm)
+        weight, bias = folded(weight_of(module), module.bias, norm)
         self.tensor(op["weight"], weight)
+        self.layers.pop(op["weight"], None)
         op["bias"] = self.tensor(op["weight"].removesuffix("weight") + "bias", bias)
         self._names[node.outputs[0]] = op["out"]
 
@@ -212,8 +216,9 @@ class Description:
     def weights(self, path: str, module: Any) -> dict[str, Any]:
         """The keys of a product."""
         bias = module.bias
+        self.layers[f"{path}.weight"] = module
         return {
-            "weight": self.tensor(f"{path}.weight", module.weight),
+            "weight": self.tensor(f"{path}.weight", weight_of(module)),
             "bias": None if bias is None else self.tensor(f"{path}.bias", bias),
         }
 
@@ -242,6 +247,16 @@ class Description:
     def _pass(self, node: Node, module: Any, x: str) -> None:
         if not isinstance(module, nn.Identity) and module.training:
             raise GraphError(f"{node.name} drops at random; call eval() first", node.line)
+
+
+def weight_of(module: Any) -> Tensor:
+    """The weight that a layer computes with: that of few bits, if it keeps another to learn."""
+    for name in ("quant_weight", "float_weight"):
+        if hasattr(module, name):
+            weight: Tensor = getattr(module, name)()
+            return weight
+    weight = module.weight
+    return weight
 
 
 _MODULES: dict[type, Any] = {

@@ -29,6 +29,14 @@ def network_bytes(
     net: Callable[..., Any], sample: Tensor, kind: Kind | None = None, dt: float = 1e-3
 ) -> bytes:
     """The content of a network file; see `save_network`."""
+    described = describe(net, sample, kind, dt)
+    return network.write(described.graph, described.tensors)
+
+
+def describe(
+    net: Callable[..., Any], sample: Tensor, kind: Kind | None = None, dt: float = 1e-3
+) -> Description:
+    """The graph of a network and its tensors, for arguments of `save_network`."""
     sample = with_values(as_tensor(sample, "sample"), "sample")
     if kind is None:
         packed = isinstance(sample, SpikeTensor)
@@ -38,7 +46,7 @@ def network_bytes(
     described = Description(step, kind, dt)
     if not described.outputs:
         raise GraphError("the program returns nothing that its steps make")
-    return network.write(described.graph, described.tensors)
+    return described
 
 
 def save_network(
@@ -83,7 +91,7 @@ def save_network(
         ('1.spikes',)
     """
     data = network_bytes(net, sample, kind, dt)
-    Path(path).write_bytes(_with_selftest(data))
+    Path(path).write_bytes(with_selftest(data))
 
 
 class NetworkFile(network.Network):
@@ -107,7 +115,8 @@ class NetworkFile(network.Network):
         Raises:
             GraphError: for neurons of which a file holds the coefficients of the equation only, and
                 not the arguments (`AdEx`, `EIF`, `HodgkinHuxley`, `Lapicque`, `QIF`,
-                `ResonateAndFire`), and for tensors that are not float32.
+                `ResonateAndFire`), for tensors of half precision, and for networks that run in
+                integers, which do not learn.
 
         Example:
             >>> import torch, bitspike as snn, tempfile
@@ -119,7 +128,11 @@ class NetworkFile(network.Network):
             tensor([0., 1., 0.])
         """
         graph, tensors = _content(self._data)
-        return FileNetwork(json.loads(graph), Parts(tensors, spike_grad))
+        described = json.loads(graph)
+        exact = next((op["out"] for op in described["ops"] if "arith" in op), None)
+        if exact is not None:
+            raise GraphError(f"{exact} is made in integers, which do not learn")
+        return FileNetwork(described, Parts(tensors, spike_grad))
 
 
 def load_network(path: str | Path) -> NetworkFile:
@@ -165,39 +178,53 @@ def verify(path: str | Path) -> None:
             raise ValueError(f"{path} does not compute its own {name.removeprefix(_RESULT)!r}")
 
 
-def _same_bits(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.equal(a.view(torch.int32), b.view(torch.int32))
+def _same_bits(found: Tensor, expected: Tensor) -> bool:
+    """Whether these are the same numbers; spikes may be bytes or floats."""
+    if found.dtype != expected.dtype:
+        found = found.to(expected.dtype)
+    bits = [x.view(torch.int32) if x.dtype.itemsize == 4 else x for x in (found, expected)]
+    return found.shape == expected.shape and torch.equal(*bits)
 
 
-def _with_selftest(data: bytes) -> bytes:
-    """The same file with steps for a test."""
+def with_selftest(data: bytes) -> bytes:
+    """The same file with steps for a test.
+
+    Their input is one of bytes: spikes, or numbers in 256ths. What it makes is bytes where it is
+    spikes.
+    """
     net = network.Network(data)
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(_STEPS, *net.input.shape, generator=generator)
+    x = torch.randint(256, (_STEPS, *net.input.shape), generator=generator, dtype=torch.uint8)
     if net.input.is_spikes:
-        x = (x < 0.3).float()
+        x = (x < 77).byte()
     graph, tensors = _content(data)
     return network.write(graph, tensors | {_INPUT: x} | _run(net, x))
 
 
 def _run(net: network.Network, x: Tensor) -> dict[str, Tensor]:
-    """What a network makes of a sequence, by the names of the file's tensors."""
+    """What a network makes of the input of a test, by the names of the file's tensors."""
     state = net.state(1)
+    if x.dtype == torch.uint8:
+        x = x.float() if net.input.is_spikes else x / 256
     steps = [state.step(step.contiguous(), "dense") for step in x]
     outputs = zip(net.outputs, zip(*steps, strict=True), strict=True)
-    return {_RESULT + name: torch.cat(list(values)) for name, values in outputs}
+    made = {name: torch.cat(list(values)) for name, values in outputs}
+    spikes = {name for name in made if net.value(name).is_spikes}
+    return {_RESULT + name: y.byte() if name in spikes else y for name, y in made.items()}
 
 
 def _content(data: bytes) -> tuple[str, dict[str, Tensor]]:
-    """The graph and the float32 tensors of a network file that has been read before."""
+    """The graph and the tensors of a network file that has been read before."""
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     graph = header.pop("__metadata__")["graph"]
     tensors = {}
     for name, about in header.items():
         first, last = (start + offset for offset in about["data_offsets"])
-        if about["dtype"] != "F32":
-            raise GraphError(f"{name} is {about['dtype']}, and only F32 is read in Python")
-        numbers = torch.frombuffer(bytearray(data[first:last]), dtype=torch.float32)
+        dtype = network.DTYPES.get(about["dtype"])
+        if dtype is None:
+            known = ", ".join(network.DTYPES)
+            raise GraphError(f"{name} is {about['dtype']}, and only {known} are read in Python")
+        numbers = torch.frombuffer(bytearray(data[first:last]), dtype=dtype)
         tensors[name] = numbers.view(about["shape"])
     return graph, tensors

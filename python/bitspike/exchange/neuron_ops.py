@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bitspike.graph import GraphError
+from bitspike.graph.modules import shaped_as
 from bitspike.neurons import LI
 from bitspike.neurons.base.neuron import SpikingNeuron
 from bitspike.neurons.base.recurrent import OneToOne, Recurrent
@@ -94,7 +95,7 @@ def _feedback(described: Any, path: str, connection: nn.Module, shape: list[int]
     op: dict[str, Any]
     if isinstance(connection, OneToOne):
         op = {"op": "scale", "in": x, "factor": described.number(f"{path}.V", connection.V)}
-    elif type(connection) is nn.Linear and len(shape) == 1:
+    elif shaped_as(connection) is nn.Linear and len(shape) == 1:
         op = {"op": "linear", "in": x, **described.weights(out, connection)}
     else:
         kind = type(connection).__name__

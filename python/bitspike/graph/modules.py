@@ -21,3 +21,12 @@ def is_leaf(module: nn.Module) -> bool:
         is_ours = vars(sys.modules[kind.__module__]).get(kind.__name__) is kind
         return is_ours and not getattr(kind, "is_program", False)
     return library == "torch" and not isinstance(module, nn.Sequential)
+
+
+def shaped_as(module: nn.Module) -> type[nn.Module]:
+    """The class that says what shapes a module takes and returns: its own, or what it names.
+
+    A class of this package names another as ``shaped_as`` if its calls differ in numbers alone.
+    """
+    kind: type[nn.Module] = getattr(type(module), "shaped_as", type(module))
+    return kind

@@ -38,7 +38,9 @@ __all__ = [
     "max_pool",
     "max_pool_gradient",
     "pack",
+    "plane_product",
     "prefers_dense",
+    "prefers_planes",
     "product",
     "recurrent_backward",
     "recurrent_forward",
@@ -161,6 +163,14 @@ def input_gradient(
     weights: Tensor,
     out: Tensor,
 ) -> bool: ...
+def plane_product(
+    spikes: Tensor,
+    shape: tuple[int, int, int],
+    planes: tuple[Tensor, Tensor | None],
+    affine: tuple[Tensor, Tensor | None],
+    out: Tensor,
+) -> None: ...
+def prefers_planes(spikes: Tensor, shape: tuple[int, int, int], planes: int) -> bool: ...
 def gradient_prefers_dense(active: Tensor | None, rows: int, weights: tuple[int, int]) -> bool: ...
 def convolve(
     words: Tensor,
@@ -223,7 +233,7 @@ def bernoulli(
     neurons: int,
     words: Tensor,
 ) -> None: ...
-def write_network(graph: str, tensors: Sequence[tuple[str, list[int], Tensor]]) -> bytes: ...
+def write_network(graph: str, tensors: Sequence[tuple[str, str, list[int], Tensor]]) -> bytes: ...
 
 @final
 class Network:
@@ -237,6 +247,7 @@ class Network:
     @property
     def outputs(self) -> list[str]: ...
     def value(self, name: str) -> tuple[list[int], bool]: ...
+    def is_integers(self, name: str) -> bool: ...
     def memory(self, samples: int) -> int: ...
     def state(self, samples: int, names: list[str]) -> NetworkState: ...
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import _native, buffer, spikes, threads
 from .call import Errors
-from .route import is_traced, routed
+from .route import is_traced, routed, unrecorded
 
 _BLOCK = 1 << 20
 """Elements that are unpacked at a time for a dense product: they stay in the cache."""
@@ -40,6 +41,44 @@ def gathered(words: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
     out = buffer.empty((rows, weights.shape[1]))
     _native.product(words, rows, weights, bias, out)
     return out
+
+
+class Planes(NamedTuple):
+    """Weights of few values as bits, and what becomes of their sums."""
+
+    positive: Tensor
+    """Which weights are 1, int64 words ``[N, words]``."""
+    negative: Tensor | None
+    """Which are -1, and the others are 0; None if all that are not 1 are."""
+    scale: Tensor
+    """By what sums are multiplied, float32 ``[N]``."""
+    bias: Tensor | None
+    """What is added then, likewise."""
+
+    def weights(self, neurons: int) -> Tensor:
+        """The weights as floats ``[N, neurons]``, without scales."""
+        ones = spikes.unpack(self.positive, neurons, torch.float32)
+        if self.negative is None:
+            return ones.mul_(2).sub_(1)
+        return ones.sub_(spikes.unpack(self.negative, neurons, torch.float32))
+
+
+@unrecorded
+def plane_product(words: Tensor, neurons: int, planes: Planes) -> Tensor:
+    """``scale * (spikes @ weights.T) + bias`` for words ``[R, words]``.
+
+    Sums are whole numbers, and exact for up to 2^24 neurons, so that the result is the same
+    whether bits are counted or weights are added.
+    """
+    shape = words.shape[0], neurons, planes.positive.shape[0]
+    if _native.prefers_planes(words, shape, 1 if planes.negative is None else 2):
+        out = buffer.empty((shape[0], shape[2]))
+        bits = planes.positive, planes.negative
+        _native.plane_product(words, shape, bits, (planes.scale, planes.bias), out)
+        return out
+    sums = product.kernel(words, neurons, planes.weights(neurons).t(), None)
+    scaled: Tensor = sums.mul_(planes.scale)
+    return scaled if planes.bias is None else scaled.add_(planes.bias)
 
 
 @routed(0)

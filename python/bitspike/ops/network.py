@@ -27,13 +27,23 @@ class Value(NamedTuple):
     """Bits, else numbers."""
 
 
+DTYPES = {"F32": torch.float32, "I32": torch.int32, "I8": torch.int8, "U8": torch.uint8}
+"""The dtypes of tensors in a file, as it names them."""
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
 def write(graph: str, tensors: Mapping[str, Tensor]) -> bytes:
-    """A network file of the JSON of a graph and its float32 tensors.
+    """A network file of the JSON of a graph and its tensors, of one of `DTYPES` each.
 
     Raises:
         ValueError: if a network cannot be read from it, with the reason.
     """
-    described = [(name, list(x.shape), x.detach()) for name, x in tensors.items()]
+    described = []
+    for name, x in tensors.items():
+        numbers = x.detach().contiguous()
+        if x.dtype == torch.int8:
+            numbers = numbers.view(torch.uint8)
+        described.append((name, _NAMES[x.dtype], list(x.shape), numbers))
     return _native.write_network(graph, described)
 
 
@@ -58,6 +68,14 @@ class Network:
             KeyError: if nothing does.
         """
         return _value(self._network.value(name))
+
+    def dtype(self, name: str) -> torch.dtype:
+        """What a value is as a tensor: int32 if it is integers, else float32.
+
+        Raises:
+            KeyError: if nothing lies under the name.
+        """
+        return torch.int32 if self._network.is_integers(name) else torch.float32
 
     def memory(self, samples: int) -> int:
         """Bytes of the state of so many samples."""
@@ -92,20 +110,20 @@ class State:
         self.names = names
         self._network = network
         self._native = network.native_state(samples, names)
-        self._like = [self._empty(network.value(name), packed) for name in names]
+        self._like = [self._empty(name, packed) for name in names]
         self._steps = {
             "events": self._native.step_events,
             "words": self._native.step_words,
             "dense": self._native.step_dense,
         }
 
-    def _empty(self, value: Value, packed: bool) -> Tensor:
+    def _empty(self, name: str, packed: bool) -> Tensor:
         """Memory for a value."""
-        samples = self._native.samples
+        samples, value = self._native.samples, self._network.value(name)
         if packed and value.is_spikes:
             neurons = torch.Size(value.shape).numel()
             return buffer.empty((samples, words(neurons)), torch.int64)
-        return buffer.empty((samples, *value.shape))
+        return buffer.empty((samples, *value.shape), self._network.dtype(name))
 
     def step(self, x: Tensor, form: Form, out: Sequence[Tensor] | None = None) -> Sequence[Tensor]:
         """Runs one step, and returns a tensor ``[B, *shape]`` for each name.
@@ -115,7 +133,7 @@ class State:
                 float32 numbers ``[B, *shape]``.
             form: Which of these.
             out: Where results go; by default new tensors. Spikes are float32 zeros and ones, or
-                int64 words.
+                int64 words; integers are int32.
 
         Raises:
             TypeError: for another dtype.
@@ -128,12 +146,12 @@ class State:
         return out
 
     def read(self, name: str) -> Tensor:
-        """The present value of a name, float32 ``[B, *shape]``.
+        """The present value of a name, float32 or, of integers, int32 ``[B, *shape]``.
 
         Raises:
             KeyError: if there is none.
         """
-        out = self._empty(self._network.value(name), packed=False)
+        out = self._empty(name, packed=False)
         self._native.read(name, out)
         return out
 
@@ -143,7 +161,7 @@ class State:
         Raises:
             KeyError: if it is no output of spikes.
         """
-        out = self._empty(self._network.value(name), packed=False)
+        out = self._empty(name, packed=False)
         self._native.counts(name, out)
         return out
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bitspike.arguments import as_tensor
+from bitspike.graph.modules import shaped_as
 from bitspike.layers.residual import Residual
 from bitspike.ops.route import has_hooks
 
@@ -103,7 +104,7 @@ def _is_timeless(module: nn.Module, x: Tensor) -> bool:
 
     Then no view stands in the graph between it and neurons, whose backward may give it errors.
     """
-    return type(module) is nn.Linear and x.dim() == 3 and not has_hooks(module)
+    return shaped_as(module) is nn.Linear and x.dim() == 3 and not has_hooks(module)
 
 
 def _run_sequence(module: Any, x: Tensor) -> Any:

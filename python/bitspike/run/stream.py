@@ -35,7 +35,8 @@ class Stream:
             out: Tensors for the results; by default new ones.
 
         Returns:
-            The values of ``names``, float32 ``[B, *]``: a tensor, or a tuple of several.
+            The values of ``names``, float32 ``[B, *]``, of integers int32: a tensor, or a tuple of
+            several.
 
         Raises:
             TypeError: for another dtype.
@@ -74,7 +75,9 @@ class Stream:
         return Decision(decision.prediction, decision.step)
 
     def read(self, name: str) -> Tensor:
-        """The present value of a name, a state or what a layer made, float32 ``[B, *]``.
+        """The present value of a name, a state or what a layer made, ``[B, *]``.
+
+        It is float32; what integers are is int32.
 
         Raises:
             KeyError: if there is none.

@@ -91,6 +91,17 @@ size_t bitspike_numbers(const bitspike_network *network,
                         size_t capacity);
 
 /*
+ Copies the integers of a value, an output or a state, of a sample to `out`, if `capacity` suffices.
+ Returns how many there are; 0 if there is no such value.
+ */
+size_t bitspike_integers(const bitspike_network *network,
+                         const bitspike_state *state,
+                         const char *name,
+                         size_t sample,
+                         int32_t *out,
+                         size_t capacity);
+
+/*
  Copies how often each neuron of an output of a sample has fired since the reset to `out`, if
  `capacity` suffices. Returns how many neurons there are; 0 if there is no such output.
  */

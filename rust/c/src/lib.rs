@@ -236,6 +236,28 @@ pub unsafe extern "C" fn bitspike_numbers(
     }
 }
 
+/// Copies the integers of a value, an output or a state, of a sample to `out`, if `capacity` suffices.
+/// Returns how many there are; 0 if there is no such value.
+///
+/// # Safety
+/// By the contract of this file.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bitspike_integers(
+    network: *const Network,
+    state: *const State,
+    name: *const c_char,
+    sample: usize,
+    out: *mut i32,
+    capacity: usize,
+) -> usize {
+    // SAFETY: by the contract.
+    unsafe {
+        output((network, state), name, (out, capacity), |output, name| {
+            output.integers(name, sample)
+        })
+    }
+}
+
 /// Copies how often each neuron of an output of a sample has fired since the reset to `out`, if
 /// `capacity` suffices. Returns how many neurons there are; 0 if there is no such output.
 ///

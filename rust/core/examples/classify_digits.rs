@@ -5,7 +5,7 @@
 //!     rust/core/examples/digits/network.safetensors rust/core/examples/digits/digits.txt
 //! ```
 //!
-//! A line of the second file is a label and the brightness of each pixel, which drives the network at
+//! `integers.safetensors` beside it is the same network in integers. A line of the second file is a label and the brightness of each pixel, which drives the network at
 //! every step. `train.py` beside them writes both.
 
 use bitspike::network::{Decision, Input, Network, Rule};

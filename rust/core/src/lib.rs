@@ -16,6 +16,8 @@ pub mod conv;
 mod error;
 #[cfg(feature = "std")]
 pub mod events;
+#[cfg(feature = "runtime")]
+mod integer;
 mod math;
 pub mod matmul;
 #[cfg(feature = "runtime")]

@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 11] = [
     &["matmul"],
     &["conv"],
     &["neuron", "surrogate"],
-    &["registry"],
+    &["registry", "integer"],
     &["sequence", "scan", "traces", "network"],
     &["recurrent", "stack"],
 ];

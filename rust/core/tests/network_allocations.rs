@@ -4,12 +4,15 @@
 mod case;
 #[path = "network/file.rs"]
 mod file;
+#[path = "network/integer_case.rs"]
+mod integer_case;
 #[path = "network/layers.rs"]
 mod layers;
 
 use bitspike::network::{Decision, Input, Rule};
 use bitspike::simd::Isa;
 use case::Case;
+use integer_case::IntegerCase;
 use layers::layers;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -38,6 +41,26 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
+
+#[test]
+fn steps_in_integers_take_no_memory() {
+    for seed in 0..40 {
+        let file = IntegerCase::new(seed).file;
+        for &isa in Isa::available() {
+            let network = file.network(isa);
+            let mut state = network.state(2).expect("a state");
+            // The first step asks the CPU what it can do.
+            let step = Input::Events(&[3, 90]);
+            network.step(&mut state, step).expect("a step");
+            let before = TAKEN.get();
+            for _ in 0..4 {
+                let output = network.step(&mut state, step).expect("a step");
+                assert!(output.integers("y", 1).is_some());
+            }
+            assert_eq!(TAKEN.get(), before, "{seed}");
+        }
+    }
+}
 
 #[test]
 fn steps_and_decisions_take_no_memory() {

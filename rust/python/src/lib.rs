@@ -40,7 +40,8 @@ mod _native {
     use super::events::{Fired, events_backward, events_forward};
     #[pymodule_export]
     use super::matmul::{
-        gradient_prefers_dense, input_gradient, prefers_dense, product, weight_gradient,
+        gradient_prefers_dense, input_gradient, plane_product, prefers_dense, prefers_planes,
+        product, weight_gradient,
     };
     #[pymodule_export]
     use super::network::{Network, NetworkState, write_network};

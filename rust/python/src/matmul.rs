@@ -3,7 +3,7 @@
 use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
 use crate::tensor::Tensor;
-use bitspike::matmul::{self, FilteredErrors, Matrix};
+use bitspike::matmul::{self, Affine, FilteredErrors, Matrix, Planes};
 use bitspike::spikes::density;
 use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
@@ -147,5 +147,55 @@ pub(crate) fn gradient_prefers_dense(
     run(py, active.len(), move |isa| {
         let share = density(isa, active, rows.saturating_mul(weights[0]));
         Ok(matmul::gradient_prefers_dense(isa, share, rows, weights[1]))
+    })
+}
+
+/// `out[r] = scale · (spikes[r] × weightsᵀ) + bias` for weights that are 1 where `positive` is, -1 where
+/// `negative` is or, without it, elsewhere, and else 0; the shape is that of spikes and outputs.
+#[pyfunction]
+pub(crate) fn plane_product(
+    py: Python<'_>,
+    spikes: Tensor<'_>,
+    shape: [usize; 3],
+    planes: (Tensor<'_>, Option<Tensor<'_>>),
+    affine: (Tensor<'_>, Option<Tensor<'_>>),
+    out: Tensor<'_>,
+) -> PyResult<()> {
+    let spikes = Memory::of(&spikes, "spikes")?;
+    let positive = Memory::of(&planes.0, "positive")?;
+    let negative = planes.1.map(|x| Memory::of(&x, "negative")).transpose()?;
+    let scale = Memory::of(&affine.0, "scale")?;
+    let bias = affine.1.map(|x| Memory::of(&x, "bias")).transpose()?;
+    let mut out = Written::of(&out, "out")?;
+    let work = spikes.len() + positive.len() + out.len();
+    let [rows, inputs, outputs] = shape;
+    let weights = match &negative {
+        Some(negative) => Planes::ternary(&positive, negative, [outputs, inputs]),
+        None => Planes::binary(&positive, [outputs, inputs]),
+    };
+    let weights = weights.map_err(to_python)?;
+    let affine = Affine {
+        scale: &scale,
+        bias: bias.as_deref(),
+    };
+    let (spikes, out) = (&*spikes, &mut *out);
+    run(py, work, move |isa| {
+        matmul::scaled_plane_product(isa, spikes, rows, weights, affine, out)
+    })
+}
+
+/// Whether [`plane_product`] is faster than adding the weights of active inputs.
+#[pyfunction]
+pub(crate) fn prefers_planes(
+    py: Python<'_>,
+    spikes: Tensor<'_>,
+    shape: [usize; 3],
+    planes: usize,
+) -> PyResult<bool> {
+    let spikes = Memory::of(&spikes, "spikes")?;
+    let spikes = &*spikes;
+    run(py, spikes.len(), move |isa| {
+        let density = density(isa, spikes, shape[0].saturating_mul(shape[1]));
+        Ok(matmul::prefers_planes(isa, density, shape, planes))
     })
 }

@@ -10,29 +10,48 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::Arc;
 
-/// A network file of a graph and float32 tensors, each with its name and shape.
+/// A tensor's name, the dtype of the file, its shape, and its numbers: float32, int32 or bytes.
+type Described<'py> = (String, String, Vec<usize>, Tensor<'py>);
+
+/// A network file of a graph and tensors.
 #[pyfunction]
 pub(crate) fn write_network<'py>(
     py: Python<'py>,
     graph: &str,
-    tensors: Vec<(String, Vec<usize>, Tensor<'py>)>,
+    tensors: Vec<Described<'py>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let data = tensors
         .iter()
-        .map(|(name, _, tensor)| {
-            let numbers = Memory::<f32>::of(tensor, name)?;
-            Ok(numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+        .map(|(name, dtype, _, tensor)| {
+            let bytes = match dtype.as_str() {
+                "F32" => {
+                    let numbers = Memory::<f32>::of(tensor, name)?;
+                    numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+                }
+                "I32" => {
+                    let numbers = Memory::<i32>::of(tensor, name)?;
+                    numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+                }
+                _ => Memory::<u8>::of(tensor, name)?.to_vec(),
+            };
+            Ok((file_dtype(dtype)?, bytes))
         })
-        .collect::<PyResult<Vec<Vec<u8>>>>()?;
+        .collect::<PyResult<Vec<(network::Dtype, Vec<u8>)>>>()?;
     let tensors = tensors.iter().zip(&data);
-    let tensors = tensors.map(|((name, shape, _), data)| network::Tensor {
+    let tensors = tensors.map(|((name, _, shape, _), (dtype, data))| network::Tensor {
         name: name.clone(),
-        dtype: network::Dtype::F32,
+        dtype: *dtype,
         shape: shape.clone(),
         data,
     });
     let bytes = write(graph, tensors.collect()).map_err(network_error)?;
     Ok(PyBytes::new(py, &bytes))
+}
+
+fn file_dtype(name: &str) -> PyResult<network::Dtype> {
+    use network::Dtype::{F32, I8, I32, U8};
+    let found = [F32, I32, I8, U8].into_iter().find(|x| x.name() == name);
+    found.ok_or_else(|| PyValueError::new_err(format!("a file holds no {name} from here")))
 }
 
 /// A network that was read from a file.
@@ -41,9 +60,9 @@ pub(crate) fn write_network<'py>(
 pub(crate) struct Network(Arc<network::Network>);
 
 /// A shape, and whether it is one of spikes.
-type Described = (Vec<usize>, bool);
+type Shaped = (Vec<usize>, bool);
 
-fn described((shape, kind): (&[usize], Kind)) -> Described {
+fn described((shape, kind): (&[usize], Kind)) -> Shaped {
     (shape.to_vec(), kind == Kind::Spikes)
 }
 
@@ -66,7 +85,7 @@ impl Network {
     }
 
     #[getter]
-    fn input(&self) -> Described {
+    fn input(&self) -> Shaped {
         described(self.0.input())
     }
 
@@ -75,9 +94,15 @@ impl Network {
         self.0.outputs().to_vec()
     }
 
-    fn value(&self, name: &str) -> PyResult<Described> {
+    fn value(&self, name: &str) -> PyResult<Shaped> {
         let value = self.0.value(name).ok_or_else(|| unknown(name))?;
         Ok(described(value))
+    }
+
+    /// Whether a value holds integers.
+    fn is_integers(&self, name: &str) -> PyResult<bool> {
+        let (_, kind) = self.0.value(name).ok_or_else(|| unknown(name))?;
+        Ok(kind == Kind::Integers)
     }
 
     fn memory(&self, samples: usize) -> PyResult<usize> {
@@ -178,7 +203,9 @@ impl NetworkState {
         let samples = self.state.samples();
         match Target::of(&self.network, name, samples, &out)? {
             Target::Numbers(mut out) => copy_rows(&mut out, samples, |b| output.counts(name, b)),
-            Target::Words(_) => return Err(PyValueError::new_err("counts must be float32")),
+            Target::Words(_) | Target::Integers(_) => {
+                return Err(PyValueError::new_err("counts must be float32"));
+            }
         }
         Ok(())
     }
@@ -246,10 +273,11 @@ fn unknown(name: &str) -> PyErr {
     PyKeyError::new_err(format!("there is no such value as {name:?}"))
 }
 
-/// Where a value goes: words of spikes, or numbers.
+/// Where a value goes: words of spikes, numbers or integers.
 enum Target<'py> {
     Words(Written<'py, u64>),
     Numbers(Written<'py, f32>),
+    Integers(Written<'py, i32>),
 }
 
 impl<'py> Target<'py> {
@@ -267,6 +295,11 @@ impl<'py> Target<'py> {
                 let out = Written::of(out, name)?;
                 let found = out.len();
                 (Self::Words(out), found, samples * words(neurons))
+            }
+            (Kind::Integers, _) => {
+                let out = Written::of(out, name)?;
+                let found = out.len();
+                (Self::Integers(out), found, samples * neurons)
             }
             _ => {
                 let out = Written::of(out, name)?;
@@ -298,13 +331,18 @@ impl<'py> Target<'py> {
                 }
             }
             (Self::Numbers(out), None) => copy_rows(out, samples, |b| output.numbers(name, b)),
+            (Self::Integers(out), _) => copy_rows(out, samples, |b| output.integers(name, b)),
             (Self::Words(_), None) => unreachable!("words are of spikes"),
         }
     }
 }
 
 /// Copies a row of numbers for each sample.
-fn copy_rows<'a>(out: &mut [f32], samples: usize, row: impl Fn(usize) -> Option<&'a [f32]>) {
+fn copy_rows<'a, T: Copy + 'a>(
+    out: &mut [T],
+    samples: usize,
+    row: impl Fn(usize) -> Option<&'a [T]>,
+) {
     for (sample, out) in out.chunks_exact_mut(out.len() / samples).enumerate() {
         out.copy_from_slice(row(sample).unwrap_or_default());
     }

@@ -180,9 +180,11 @@ class Recurrent(LIF):
         if isinstance(connection, OneToOne):
             return [None, None, connection.V.float()]
         plain = isinstance(connection, nn.Linear) and not torch.is_autocast_enabled("cpu")
-        if not plain or type(connection).forward is not nn.Linear.forward or current.dim() > 3:
+        quantised = getattr(type(connection), "shaped_as", None) is nn.Linear
+        known = quantised or type(connection).forward is nn.Linear.forward
+        if not plain or not known or current.dim() > 3:
             return None
-        weight: Tensor = connection.weight  # type: ignore[assignment]
+        weight: Tensor = connection.quant_weight() if quantised else connection.weight  # type: ignore
         bias: Tensor | None = connection.bias  # type: ignore[assignment]
         return [weight.float(), None if bias is None else bias.float(), None]
 

@@ -14,6 +14,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from bitspike.graph import Node
+from bitspike.graph.modules import shaped_as
 from bitspike.graph.values import leaves, map_leaves
 from bitspike.layers.graded import GradedSpikes
 from bitspike.ops.route import has_hooks
@@ -53,7 +54,7 @@ def _of_module(module: nn.Module, args: Any, kwargs: Any) -> Whole | None:
     if has_hooks(module) or len(args) != 1 or kwargs or not isinstance(args[0], Moving):
         return None
     rank = len(args[0].shape)
-    kind = type(module)
+    kind = shaped_as(module)
     if kind in _EACH_ELEMENT or (kind is nn.Linear and rank):
         return module
     if kind is nn.LayerNorm and rank > len(module.normalized_shape):  # type: ignore[arg-type]

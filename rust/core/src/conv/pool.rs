@@ -7,6 +7,7 @@ use crate::parallel;
 use crate::simd::{Isa, compiled_for, dispatch};
 use crate::spikes::layout::{self, WORD_BITS, rows_per_block};
 use crate::spikes::regroup::bits_at;
+use core::ops::AddAssign;
 
 /// The maximum of each window: a spike if any of its neurons fires. Maxima lie in the order of the
 /// neurons.
@@ -127,7 +128,7 @@ pub fn sum_pool(
             || {
                 let sums = sums.chunks_exact_mut(outputs);
                 for (row, sums) in words.chunks_exact(row_len).zip(sums) {
-                    sum_row(row, windows, grid, sums);
+                    sum_row(row, windows, grid, sums, |count| count as f32);
                 }
             },
         );
@@ -135,17 +136,23 @@ pub fn sum_pool(
     Ok(())
 }
 
-/// The sums of a row, in the order of maps.
+/// The sums of a row, in the order of maps, as the numbers that `number` makes of counts.
 #[inline(always)]
-pub(crate) fn sum_row(row: &[u64], windows: Windows, grid: [usize; 2], sums: &mut [f32]) {
-    sums.fill(0.0);
+pub(crate) fn sum_row<T: Copy + Default + AddAssign>(
+    row: &[u64],
+    windows: Windows,
+    grid: [usize; 2],
+    sums: &mut [T],
+    number: impl Fn(u32) -> T,
+) {
+    sums.fill(T::default());
     let mask = windows.mask();
     windows.for_each_segment(grid, |segment| {
         let sums = &mut sums[segment.first..segment.first + segment.windows];
         for dy in 0..windows.window[0] {
             let line = bits_at(row, segment.corner + dy * windows.width);
             for (i, sum) in sums.iter_mut().enumerate() {
-                *sum += (line >> (i * windows.stride[1]) & mask).count_ones() as f32;
+                *sum += number((line >> (i * windows.stride[1]) & mask).count_ones());
             }
         }
     });

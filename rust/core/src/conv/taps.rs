@@ -28,7 +28,7 @@ pub(crate) struct Taps {
 }
 
 impl Taps {
-    pub(super) fn new(conv: Convolution, order: Order) -> Self {
+    pub(crate) fn new(conv: Convolution, order: Order) -> Self {
         let (pixels, group) = (conv.pixels(), conv.group_channels());
         let place = |n: usize| {
             let (channel, pixel) = match order {
@@ -64,7 +64,7 @@ impl Taps {
 
     /// Lists the active inputs of a sample.
     #[inline(always)]
-    pub(super) fn list(&mut self, row: &[u64]) {
+    pub(crate) fn list(&mut self, row: &[u64]) {
         let row = if self.places.is_empty() {
             row
         } else {
@@ -100,7 +100,7 @@ impl Taps {
 
     /// The weights, counted from the first of an output, that the output at `(y, x)` adds, ascending.
     #[inline(always)]
-    pub(super) fn of(&mut self, group: usize, y: usize, x: usize) -> &[u32] {
+    pub(crate) fn of(&mut self, group: usize, y: usize, x: usize) -> &[u32] {
         let Convolution {
             size: [_, width],
             kernel,

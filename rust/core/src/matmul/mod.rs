@@ -8,6 +8,9 @@
 //! | [`product`] | `weights[k]`, one for each input | the spikes of a row |
 //! | [`weight_gradient`] | `grad[r]`, one for each row | the transposed spikes: the rows in which an input was active |
 //!
+//! Weights of one bit, and of three values, need no additions either: `planes.rs` counts the bits in
+//! which they agree with spikes.
+//!
 //! # Order
 //!
 //! Every sum starts from 0, adds in ascending order of the inputs (of the rows, for the gradient),
@@ -34,6 +37,7 @@ mod matrix;
 pub(crate) mod nonfinite;
 pub(crate) mod packed;
 mod plan;
+mod planes;
 mod prepared;
 
 use crate::simd::{Columns, Isa, dispatch};
@@ -53,6 +57,7 @@ pub use input_gradient::{FilteredErrors, input_gradient};
 pub use matrix::Matrix;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
 pub use plan::{gradient_prefers_dense, prefers_dense};
+pub use planes::{Affine, Planes, plane_product, prefers_planes, scaled_plane_product};
 pub(crate) use prepared::product_of_packed;
 
 /// `out = spikes × weights + bias` for `rows` rows of spikes; `weights` is `[inputs, outputs]`, and

@@ -13,6 +13,7 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Before the name of a value: what it was one step earlier.
@@ -41,6 +42,8 @@ pub(super) struct Builder<'a> {
     pub(super) persistent: Vec<Persistent>,
     /// States that are not 0 before the first step.
     pub(super) initial: Vec<(Value, Parameter)>,
+    /// The largest magnitude of each neuron, for each buffer of integers.
+    bounds: Vec<Vec<u32>>,
     /// Numbers of all that has been reserved.
     reserved: usize,
 }
@@ -54,6 +57,7 @@ impl<'a> Builder<'a> {
             sizes: Sizes::default(),
             persistent: Vec::new(),
             initial: Vec::new(),
+            bounds: Vec::new(),
             reserved: 0,
         }
     }
@@ -83,6 +87,10 @@ impl<'a> Builder<'a> {
         let slots = match kind {
             Kind::Spikes => &mut self.sizes.spikes,
             Kind::Numbers => &mut self.sizes.numbers,
+            Kind::Integers => {
+                self.bounds.push(Vec::new());
+                &mut self.sizes.integers
+            }
         };
         let neurons = all / planes;
         slots.push(Slot { planes, neurons });
@@ -105,6 +113,39 @@ impl<'a> Builder<'a> {
         let value = self.buffer(kind, shape, 1)?;
         self.name(name, value.clone())?;
         Ok(value)
+    }
+
+    /// A new value of integers that stay below these bounds.
+    pub(super) fn define_integers(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        bounds: Vec<u32>,
+    ) -> Result<Value, Error> {
+        let value = self.define(name, Kind::Integers, shape)?;
+        self.bound(&value, bounds);
+        Ok(value)
+    }
+
+    /// Notes the bounds of the neurons of a buffer, if it is one of integers.
+    pub(super) fn bound(&mut self, value: &Value, bounds: Vec<u32>) {
+        if value.kind == Kind::Integers {
+            self.bounds[value.slot] = bounds;
+        }
+    }
+
+    /// The largest magnitude of each neuron of spikes or integers.
+    pub(super) fn bounds(&self, value: &Value) -> Vec<u32> {
+        match value.kind {
+            Kind::Integers => self.bounds[value.slot].clone(),
+            Kind::Spikes | Kind::Numbers => vec![1; value.neurons],
+        }
+    }
+
+    /// The largest magnitude of any neuron of each buffer of integers.
+    pub(super) fn limits(&self) -> Vec<u32> {
+        let largest = |bounds: &Vec<u32>| bounds.iter().copied().max().unwrap_or(0);
+        self.bounds.iter().map(largest).collect()
     }
 
     /// Gives a value its name.
@@ -134,9 +175,32 @@ impl<'a> Builder<'a> {
     }
 
     /// The value that a key of an op names.
-    pub(super) fn read(&self, fields: &mut Fields, key: &'static str) -> Result<Value, Error> {
+    pub(super) fn read_any(&self, fields: &mut Fields, key: &'static str) -> Result<Value, Error> {
         let name = fields.text(key)?;
         self.value(&name).cloned()
+    }
+
+    /// The same, of an op in floats: spikes or numbers.
+    pub(super) fn read(&self, fields: &mut Fields, key: &'static str) -> Result<Value, Error> {
+        let name = fields.text(key)?;
+        self.value_of(fields, key, &name, Kind::FLOATS)
+    }
+
+    /// The value of a name, which must be of one of these kinds.
+    pub(super) fn value_of(
+        &self,
+        fields: &Fields,
+        key: &'static str,
+        name: &str,
+        kinds: &[Kind],
+    ) -> Result<Value, Error> {
+        let value = self.value(name)?;
+        if kinds.contains(&value.kind) {
+            return Ok(value.clone());
+        }
+        let names = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
+        let (expected, found) = (names.join(" or "), value.kind.name());
+        Err(fields.value(key, &format!("{expected}, and not {found}")))
     }
 
     /// The value of a name.
@@ -186,9 +250,37 @@ impl<'a> Builder<'a> {
         match fields.take(key)? {
             Json::Number(number) => Ok(Parameter::Same(number as f32)),
             Json::Integer(number) => Ok(Parameter::Same(number as f32)),
-            Json::Text(name) => self.broadcast(&name, shape),
+            Json::Text(name) => self.broadcast_floats(&name, shape),
             _ => Err(fields.value(key, "a number or the name of a tensor")),
         }
+    }
+
+    /// An integer that is not negative, or the name of a tensor of such that broadcasts to the neurons of
+    /// a shape.
+    pub(super) fn integers(
+        &mut self,
+        fields: &mut Fields,
+        key: &'static str,
+        shape: &[usize],
+        limit: i32,
+    ) -> Result<Parameter<i32>, Error> {
+        let expected = || format!("integers in 0..={limit}, or the name of a tensor of such");
+        let (name, integers) = match fields.take(key)? {
+            Json::Integer(number) => {
+                let number = i32::try_from(number).ok().filter(|&number| number <= limit);
+                let number = number.ok_or_else(|| fields.value(key, &expected()))?;
+                return Ok(Parameter::Same(number));
+            }
+            Json::Text(name) => {
+                let integers = self.tensors.tensor(&name)?.integers()?;
+                (name, integers)
+            }
+            _ => return Err(fields.value(key, &expected())),
+        };
+        if !integers.iter().all(|number| (0..=limit).contains(number)) {
+            return Err(fields.value(key, &expected()));
+        }
+        self.broadcast(&name, &integers, shape)
     }
 
     /// What states are before the first step: for each plane of a buffer a number, or the name of a
@@ -211,7 +303,7 @@ impl<'a> Builder<'a> {
                 Json::Integer(0) => continue,
                 Json::Number(number) => Parameter::Same(number as f32),
                 Json::Integer(number) => Parameter::Same(number as f32),
-                Json::Text(name) => self.broadcast(&name, &states.shape)?,
+                Json::Text(name) => self.broadcast_floats(&name, &states.shape)?,
                 _ => return Err(fields.value("initial", "numbers or names of tensors")),
             };
             let state = Value {
@@ -224,15 +316,25 @@ impl<'a> Builder<'a> {
     }
 
     /// The numbers of a tensor for each neuron of a shape.
-    fn broadcast(&mut self, name: &str, shape: &[usize]) -> Result<Parameter, Error> {
+    fn broadcast_floats(&mut self, name: &str, shape: &[usize]) -> Result<Parameter, Error> {
+        let numbers = self.tensors.tensor(name)?.numbers()?;
+        self.broadcast(name, &numbers, shape)
+    }
+
+    /// The same for what a tensor holds.
+    fn broadcast<T: Copy + Default>(
+        &mut self,
+        name: &str,
+        numbers: &[T],
+        shape: &[usize],
+    ) -> Result<Parameter<T>, Error> {
         let tensor = self.tensors.tensor(name)?;
-        let numbers = tensor.numbers()?;
         if let [number] = numbers[..] {
             return Ok(Parameter::Same(number));
         }
         let neurons = shape.iter().product();
         self.reserve(neurons)?;
-        let each = broadcast(tensor, &numbers, shape)?;
+        let each = broadcast(tensor, numbers, shape)?;
         Ok(Parameter::Each(each))
     }
 
@@ -249,7 +351,11 @@ impl<'a> Builder<'a> {
 
 /// The numbers of a tensor for each neuron of a shape, padded: axes are matched from the last on, and
 /// those of size 1, or missing ones, are repeated.
-fn broadcast(tensor: &Tensor<'_>, numbers: &[f32], shape: &[usize]) -> Result<Vec<f32>, Error> {
+fn broadcast<T: Copy + Default>(
+    tensor: &Tensor<'_>,
+    numbers: &[T],
+    shape: &[usize],
+) -> Result<Vec<T>, Error> {
     let missing = shape.len().checked_sub(tensor.shape.len());
     let fits = missing.is_some_and(|missing| {
         let mut axes = tensor.shape.iter().zip(&shape[missing..]);
@@ -274,6 +380,6 @@ fn broadcast(tensor: &Tensor<'_>, numbers: &[f32], shape: &[usize]) -> Result<Ve
         place
     };
     let mut each: Vec<_> = (0..neurons).map(|neuron| numbers[place(neuron)]).collect();
-    each.resize(padded(neurons), 0.0);
+    each.resize(padded(neurons), T::default());
     Ok(each)
 }

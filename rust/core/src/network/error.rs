@@ -93,6 +93,21 @@ pub enum Error {
         /// What does not fit.
         problem: String,
     },
+    /// A sum or a state of integers that may become larger than the integers.
+    #[error(
+        "{place}: neuron {neuron} may reach {bound}, beyond {limit}; fewer bits, fewer inputs or a \
+         faster decay would keep it below"
+    )]
+    Bound {
+        /// The op.
+        place: String,
+        /// The first such neuron; of a product, its output or input.
+        neuron: usize,
+        /// How large it may become.
+        bound: u64,
+        /// How large it can be.
+        limit: u64,
+    },
     /// More than a network may have.
     #[error("{what} exceeds the limit of {limit}")]
     Limit {

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::json::Json;
+use crate::integer::{Excess, LARGEST};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -130,6 +131,36 @@ impl Fields {
         }
     }
 
+    /// An integer of a range.
+    pub(super) fn integer(&mut self, key: &'static str, range: [i64; 2]) -> Result<i64, Error> {
+        let found = match self.take(key)? {
+            Json::Integer(value) => i64::try_from(value).ok(),
+            // Negative ones; the cast keeps those of a range within 2^53 as they are.
+            Json::Number(value) if value as i64 as f64 == value => Some(value as i64),
+            _ => None,
+        };
+        let [low, high] = range;
+        let found = found.filter(|value| (low..=high).contains(value));
+        found.ok_or_else(|| self.value(key, &format!("an integer in {low}..={high}")))
+    }
+
+    /// The keys of an object; None for null.
+    pub(super) fn object(&mut self, key: &'static str) -> Result<Option<Self>, Error> {
+        match self.take(key)? {
+            Json::Null => Ok(None),
+            Json::Object(entries) => Ok(Some(Self {
+                place: self.place.clone(),
+                entries,
+            })),
+            _ => Err(self.value(key, "an object or null")),
+        }
+    }
+
+    /// Whether there is a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name == key)
+    }
+
     /// A truth value.
     pub(super) fn bool(&mut self, key: &'static str) -> Result<bool, Error> {
         match self.take(key)? {
@@ -164,6 +195,28 @@ impl Fields {
             place: self.place.clone(),
             key,
             expected: expected.to_owned(),
+        }
+    }
+
+    /// Refuses an op in integers whose sums or states may become too large, or that says another bound
+    /// of them than follows: returns the bound of each neuron.
+    pub(super) fn bounds(&mut self, bounds: Result<Vec<u32>, Excess>) -> Result<Vec<u32>, Error> {
+        let bounds = bounds.map_err(|excess| self.excess(excess, LARGEST))?;
+        let bound = bounds.iter().copied().max().unwrap_or(0);
+        let said = self.integer("acc_bound", [0, LARGEST as i64])?;
+        if said != i64::from(bound) {
+            return Err(self.value("acc_bound", &format!("the bound that follows, {bound}")));
+        }
+        Ok(bounds)
+    }
+
+    /// The error of a neuron that may become too large.
+    pub(super) fn excess(&self, Excess { neuron, bound }: Excess, limit: u64) -> Error {
+        Error::Bound {
+            place: self.place.clone(),
+            neuron,
+            bound,
+            limit,
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Graph {
     pub(super) persistent: Vec<Persistent>,
     /// States that are not 0 before the first step.
     pub(super) initial: Arc<[(Value, Parameter)]>,
+    /// The largest magnitude in each buffer of integers.
+    pub(super) limits: Vec<u32>,
     pub(super) sizes: Sizes,
 }
 
@@ -96,6 +98,7 @@ impl Graph {
             input,
             outputs,
             ops,
+            limits: builder.limits(),
             values: builder.values,
             previous,
             counted,

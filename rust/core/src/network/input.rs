@@ -63,6 +63,7 @@ impl Network {
                 set_spikes(self.isa, value, &mut state.memory.spikes[value.slot], input);
             }
             Kind::Numbers => set_numbers(value, &mut state.memory.numbers[value.slot], input),
+            Kind::Integers => unreachable!("no input is declared as integers"),
         }
         Ok(())
     }

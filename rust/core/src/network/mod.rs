@@ -21,6 +21,32 @@
 //! A value has one name and is made once. No key has a default, and unknown ops and keys are refused.
 //! `ops/` has a file for each kind of op.
 //!
+//! # Integers
+//!
+//! An op that says `"arith": "i32"` takes spikes and integers, and makes integers of 32 bits, or spikes.
+//! A network may have both: `quantise` makes integers of numbers, and `scale`, an op in floats, numbers
+//! of integers.
+//!
+//! | op | keys beside `in` and `out` | makes |
+//! |---|---|---|
+//! | `quantise` | `scale`, `low`, `high` | `clamp(round(x / scale), low, high)`, half to even |
+//! | `linear`, `conv1d`, `conv2d` | as in floats; `shape` `[outputs, *]`, `bits`, `shift`, `acc_bound` | sums of `weight`, a tensor of I8, or of U8 `[outputs, bytes]` with 4 or 2 `bits` each, the first in the lowest, which count `2^shift`; `bias` is one of I32 |
+//! | `sumpool`, `maxpool` | as in floats | integers |
+//! | `add` | | integers |
+//! | `leaky`, `if`, `synaptic` | as in floats, without `initial`; `acc_bound` | spikes: `fire_at` is `"gt"` or `"ge"`, `threshold` an integer from 0 on or a tensor of I32 |
+//! | `li` | `beta`, `state`, `acc_bound` | the membrane |
+//!
+//! A decay, `beta` or `alpha`, is `{"shift": k, "round": r}`, `U - U / 2^k`; `{"multiply": M, "round": r}`,
+//! `U·M / 2^15` with `M` below 2¹⁵, one for all or a tensor of I32; or null. Rounding is `"floor"`,
+//! `"toward_zero"` or `"nearest"`, the upper of two. A state without decay is clamped to ±2³⁰ after each
+//! current. Resets are those of floats, but for `subtract_beta`.
+//!
+//! `acc_bound` is the largest magnitude that any sum of the op, or any of its states, can have. A reader
+//! proves it neuron by neuron, and refuses a file with another, and one in which it exceeds 2³¹ - 1. With
+//! inputs of at most `x`, a sum is at most `C = |b| + Σ|q|·x`; a state that collects sums of `C` is at most
+//! `2^k·(C + 2)`, or `(C + 2) / (1 - M/2^15)` rounded up, or `C + θ` where a reset subtracts `θ` and that is
+//! more, and `2^30 + C + θ` without decay. Integers that are multiplied by weights have 16 bits at most.
+//!
 //! # Order
 //!
 //! Currents are summed as [`crate::matmul`] sums them, from 0, in ascending order of the inputs, the

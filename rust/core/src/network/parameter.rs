@@ -1,4 +1,4 @@
-//! A number for each neuron, or one for all.
+//! A number or an integer for each neuron, or one for all.
 
 use crate::simd::Simd;
 use crate::tiling::Row;
@@ -6,20 +6,27 @@ use alloc::vec::Vec;
 
 /// One number for all neurons of a layer, or one for each, padded.
 #[derive(Clone, Debug)]
-pub(super) enum Parameter {
-    Same(f32),
-    Each(Vec<f32>),
+pub(super) enum Parameter<T = f32> {
+    Same(T),
+    Each(Vec<T>),
 }
 
-impl Parameter {
+impl<T: Copy> Parameter<T> {
     /// That of a neuron.
-    pub(super) fn of(&self, neuron: usize) -> f32 {
+    pub(super) fn of(&self, neuron: usize) -> T {
         match self {
             Self::Same(number) => *number,
             Self::Each(numbers) => numbers[neuron],
         }
     }
 
+    /// That of each of so many neurons.
+    pub(super) fn row(&self, neurons: usize) -> Vec<T> {
+        (0..neurons).map(|neuron| self.of(neuron)).collect()
+    }
+}
+
+impl Parameter {
     /// One vector of it.
     #[inline(always)]
     pub(super) fn load<S: Simd>(&self, simd: S, first: usize) -> S::F32 {

@@ -149,6 +149,12 @@ impl Network {
             if (tensor.dtype, &tensor.shape) != (expected.0, &expected.1) {
                 return Err(tensor.problem(format!("must be {expected:?}")));
             }
+            if value.kind == Kind::Integers {
+                let limit = self.graph.limits[value.slot];
+                if tensor.integers()?.iter().any(|x| x.unsigned_abs() > limit) {
+                    return Err(tensor.problem(format!("exceeds {limit}, which it cannot")));
+                }
+            }
             if value.kind == Kind::Spikes {
                 let mut rows = tensor.words()?.collect::<Vec<_>>();
                 let last = rows.iter_mut().skip(words(value.neurons) - 1);
@@ -175,6 +181,13 @@ impl Network {
                     let to =
                         memory.numbers[value.slot][plane].chunks_exact_mut(padded(value.neurons));
                     for (to, row) in to.zip(tensor.numbers()?.chunks_exact(value.neurons)) {
+                        to[..value.neurons].copy_from_slice(row);
+                    }
+                }
+                Kind::Integers => {
+                    let to =
+                        memory.integers[value.slot][plane].chunks_exact_mut(padded(value.neurons));
+                    for (to, row) in to.zip(tensor.integers()?.chunks_exact(value.neurons)) {
                         to[..value.neurons].copy_from_slice(row);
                     }
                 }
@@ -208,6 +221,7 @@ impl Network {
         match value.kind {
             Kind::Spikes => (Dtype::U64, vec![samples, words(value.neurons)]),
             Kind::Numbers => (Dtype::F32, [&[samples], &value.shape[..]].concat()),
+            Kind::Integers => (Dtype::I32, [&[samples], &value.shape[..]].concat()),
         }
     }
 }
@@ -224,6 +238,13 @@ fn bytes(memory: &Memory, value: &Value) -> Vec<u8> {
             let rows = memory.numbers_of(value).chunks_exact(padded(value.neurons));
             let numbers = rows.flat_map(|row| &row[..value.neurons]);
             numbers.flat_map(|number| number.to_le_bytes()).collect()
+        }
+        Kind::Integers => {
+            let rows = memory
+                .integers_of(value)
+                .chunks_exact(padded(value.neurons));
+            let integers = rows.flat_map(|row| &row[..value.neurons]);
+            integers.flat_map(|integer| integer.to_le_bytes()).collect()
         }
     }
 }

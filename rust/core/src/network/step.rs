@@ -26,18 +26,8 @@ impl Network {
             op.run(self.isa, memory);
         }
         for (value, kept) in &self.graph.previous {
-            match value.kind {
-                Kind::Spikes => {
-                    let mut to = core::mem::take(&mut memory.spikes[kept.slot]);
-                    to.copy_from_slice(memory.spikes_of(value));
-                    memory.spikes[kept.slot] = to;
-                }
-                Kind::Numbers => {
-                    let mut to = core::mem::take(&mut memory.numbers[kept.slot]);
-                    to.copy_from_slice(memory.numbers_of(value));
-                    memory.numbers[kept.slot] = to;
-                }
-            }
+            let [from, to] = [value, kept].map(|value| (value.slot, value.plane));
+            memory.copy(value.kind, value.neurons, from, to);
         }
         for (value, counts) in &self.graph.counted {
             let mut to = core::mem::take(&mut memory.numbers[counts.slot]);
@@ -114,7 +104,14 @@ impl<'a> Output<'a> {
     #[must_use]
     pub fn numbers(&self, name: &str, sample: usize) -> Option<&'a [f32]> {
         let value = self.value(name, Kind::Numbers)?;
-        self.row(value, sample)
+        row(self.state.memory.numbers_of(value), value, sample)
+    }
+
+    /// The integers of a value, an output or a state, for a sample; None if it is no value of integers.
+    #[must_use]
+    pub fn integers(&self, name: &str, sample: usize) -> Option<&'a [i32]> {
+        let value = self.value(name, Kind::Integers)?;
+        row(self.state.memory.integers_of(value), value, sample)
     }
 
     /// How often each neuron of an output has fired since the reset, for a sample: exact up to 2²⁴.
@@ -123,7 +120,7 @@ impl<'a> Output<'a> {
         let value = self.value(name, Kind::Spikes)?;
         let mut counted = self.network.graph.counted.iter();
         let (_, counts) = counted.find(|(counted, _)| counted == value)?;
-        self.row(counts, sample)
+        row(self.state.memory.numbers_of(counts), counts, sample)
     }
 
     /// Steps since the reset, this one included.
@@ -136,13 +133,10 @@ impl<'a> Output<'a> {
         let value = self.network.graph.values.get(name)?;
         (value.kind == kind).then_some(value)
     }
+}
 
-    fn row(&self, value: &Value, sample: usize) -> Option<&'a [f32]> {
-        let mut rows = self
-            .state
-            .memory
-            .numbers_of(value)
-            .chunks_exact(padded(value.neurons));
-        rows.nth(sample).map(|row| &row[..value.neurons])
-    }
+/// The row of a sample, without padding.
+fn row<'a, T>(rows: &'a [T], value: &Value, sample: usize) -> Option<&'a [T]> {
+    let mut rows = rows.chunks_exact(padded(value.neurons));
+    rows.nth(sample).map(|row| &row[..value.neurons])
 }

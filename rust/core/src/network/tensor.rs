@@ -13,6 +13,10 @@ pub enum Dtype {
     F16,
     /// The upper half of single precision.
     Bf16,
+    /// Signed integers of 8 bits.
+    I8,
+    /// Bytes, which hold several integers each.
+    U8,
     /// Signed integers of 32 bits.
     I32,
     /// Words of bits, or counters.
@@ -20,7 +24,15 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    pub(super) const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::I32, Self::U64];
+    pub(super) const ALL: [Self; 7] = [
+        Self::F32,
+        Self::F16,
+        Self::Bf16,
+        Self::I8,
+        Self::U8,
+        Self::I32,
+        Self::U64,
+    ];
 
     /// Its name in a header.
     #[must_use]
@@ -29,6 +41,8 @@ impl Dtype {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+            Self::I8 => "I8",
+            Self::U8 => "U8",
             Self::I32 => "I32",
             Self::U64 => "U64",
         }
@@ -36,6 +50,7 @@ impl Dtype {
 
     pub(super) const fn bytes(self) -> usize {
         match self {
+            Self::I8 | Self::U8 => 1,
             Self::F16 | Self::Bf16 => 2,
             Self::F32 | Self::I32 => 4,
             Self::U64 => 8,
@@ -75,8 +90,20 @@ impl Tensor<'_> {
             Dtype::Bf16 => Ok(halves()
                 .map(|half| f32::from_bits(u32::from(half) << 16))
                 .collect()),
-            Dtype::I32 | Dtype::U64 => Err(self.problem("must hold floating-point numbers")),
+            Dtype::I8 | Dtype::U8 | Dtype::I32 | Dtype::U64 => {
+                Err(self.problem("must hold floating-point numbers"))
+            }
         }
+    }
+
+    /// Its integers.
+    pub(super) fn integers(&self) -> Result<Vec<i32>, Error> {
+        if self.dtype != Dtype::I32 {
+            return Err(self.problem("must hold integers of 32 bits"));
+        }
+        let (integers, _) = self.data.as_chunks::<4>();
+        let integers = integers.iter().map(|bytes| i32::from_le_bytes(*bytes));
+        Ok(integers.collect())
     }
 
     /// Its words.

@@ -15,10 +15,26 @@ pub enum Kind {
     Spikes,
     /// A number in single precision.
     Numbers,
+    /// An integer of 32 bits.
+    Integers,
 }
 
 impl Kind {
-    pub(super) const NAMES: [&'static str; 2] = ["spikes", "numbers"];
+    /// Those that come into a network, or from the step before.
+    pub(super) const NAMES: [&'static str; 2] = [Self::Spikes.name(), Self::Numbers.name()];
+    /// What ops in floats take.
+    pub(super) const FLOATS: &'static [Self] = &[Self::Spikes, Self::Numbers];
+    /// What sums in integers are of.
+    pub(super) const WHOLE: &'static [Self] = &[Self::Spikes, Self::Integers];
+
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Spikes => "spikes",
+            Self::Numbers => "numbers",
+            Self::Integers => "integers",
+        }
+    }
 
     /// The kind of that place among the [names](Self::NAMES).
     pub(super) const fn nth(n: usize) -> Self {
@@ -50,8 +66,11 @@ pub(super) struct Slot {
 pub(super) struct Sizes {
     pub(super) spikes: Vec<Slot>,
     pub(super) numbers: Vec<Slot>,
+    pub(super) integers: Vec<Slot>,
     /// Inputs of the widest product.
     pub(super) widest: usize,
+    /// The same of those that multiply integers.
+    pub(super) widest_of_integers: usize,
     /// How many convolutions there are.
     pub(super) convolutions: usize,
     /// Bytes of their memories.
@@ -62,8 +81,13 @@ pub(super) struct Sizes {
 pub(super) const fn row(kind: Kind, neurons: usize) -> usize {
     match kind {
         Kind::Spikes => words(neurons),
-        Kind::Numbers => padded(neurons),
+        Kind::Numbers | Kind::Integers => padded(neurons),
     }
+}
+
+/// How many pairs so many integers make, padded.
+pub(super) const fn pairs(integers: usize) -> usize {
+    padded(integers.div_ceil(2))
 }
 
 /// All values of a network for some samples, and what its ops work in. Ops take the buffer that they write out of it, and put
@@ -75,7 +99,10 @@ pub(super) struct Memory {
     pub(super) step: u64,
     pub(super) spikes: Vec<Vec<u64>>,
     pub(super) numbers: Vec<Vec<f32>>,
+    pub(super) integers: Vec<Vec<i32>>,
     pub(super) active: Active,
+    /// A sample's integers, two in one.
+    pub(super) pairs: Vec<i32>,
     pub(super) convolutions: Vec<Scratch>,
 }
 
@@ -90,6 +117,15 @@ pub(super) enum Scratch {
     Numbers {
         patches: Vec<f32>,
         sums: Vec<f32>,
+        active: Active,
+    },
+    /// In integers.
+    Integers {
+        /// Of spikes; else patches are copied.
+        taps: Option<Taps>,
+        patches: Vec<i32>,
+        pairs: Vec<i32>,
+        sums: Vec<i32>,
         active: Active,
     },
 }
@@ -107,22 +143,19 @@ pub(super) struct Active {
 impl Memory {
     /// Memory of zeros. The sizes have been checked by [`bytes`](Self::bytes).
     pub(super) fn new(sizes: &Sizes, samples: usize) -> Self {
-        let zeros = |kind, slots: &[Slot]| -> Vec<usize> {
+        fn zeros<T: Copy + Default>(kind: Kind, slots: &[Slot], samples: usize) -> Vec<Vec<T>> {
             let size = |slot: &Slot| slot.planes * samples * row(kind, slot.neurons);
-            slots.iter().map(size).collect()
-        };
+            let buffers = slots.iter().map(size);
+            buffers.map(|size| vec![T::default(); size]).collect()
+        }
         Self {
             samples,
             step: 0,
-            spikes: zeros(Kind::Spikes, &sizes.spikes)
-                .into_iter()
-                .map(|size| vec![0; size])
-                .collect(),
-            numbers: zeros(Kind::Numbers, &sizes.numbers)
-                .into_iter()
-                .map(|size| vec![0.0; size])
-                .collect(),
+            spikes: zeros(Kind::Spikes, &sizes.spikes, samples),
+            numbers: zeros(Kind::Numbers, &sizes.numbers, samples),
+            integers: zeros(Kind::Integers, &sizes.integers, samples),
             active: Active::new(samples, sizes.widest),
+            pairs: vec![0; pairs(sizes.widest_of_integers)],
             convolutions: Vec::with_capacity(sizes.convolutions),
         }
     }
@@ -141,7 +174,9 @@ impl Memory {
             .checked_mul(WORD_BITS * 4 + 8)?;
         of(Kind::Spikes, &sizes.spikes, 8)?
             .checked_add(of(Kind::Numbers, &sizes.numbers, 4)?)?
+            .checked_add(of(Kind::Integers, &sizes.integers, 4)?)?
             .checked_add(lists)?
+            .checked_add(4 * pairs(sizes.widest_of_integers))?
             .checked_add(samples.checked_mul(8)?)?
             .checked_add(sizes.fixed)
             .filter(|&bytes| isize::try_from(bytes).is_ok())
@@ -161,7 +196,40 @@ impl Memory {
         &self.numbers[value.slot][value.plane * len..][..len]
     }
 
-    /// One vector of a value of a sample; of spikes, 1 or 0.
+    /// The rows of a value's integers, each [`padded`].
+    #[inline(always)]
+    pub(super) fn integers_of(&self, value: &Value) -> &[i32] {
+        let len = self.samples * padded(value.neurons);
+        &self.integers[value.slot][value.plane * len..][..len]
+    }
+
+    /// Copies a plane of one buffer of a kind to a plane of another, each named by its slot and place.
+    pub(super) fn copy(
+        &mut self,
+        kind: Kind,
+        neurons: usize,
+        from: (usize, usize),
+        to: (usize, usize),
+    ) {
+        fn copy<T: Copy>(
+            buffers: &mut [Vec<T>],
+            len: usize,
+            (from, first): (usize, usize),
+            (to, place): (usize, usize),
+        ) {
+            let mut buffer = core::mem::take(&mut buffers[to]);
+            buffer[place * len..][..len].copy_from_slice(&buffers[from][first * len..][..len]);
+            buffers[to] = buffer;
+        }
+        let len = self.samples * row(kind, neurons);
+        match kind {
+            Kind::Spikes => copy(&mut self.spikes, len, from, to),
+            Kind::Numbers => copy(&mut self.numbers, len, from, to),
+            Kind::Integers => copy(&mut self.integers, len, from, to),
+        }
+    }
+
+    /// One vector of a value of a sample; of spikes, 1 or 0; of integers, the nearest numbers.
     #[inline(always)]
     pub(super) fn vector<S: Simd>(
         &self,
@@ -175,6 +243,10 @@ impl Memory {
                 let row = sample * padded(value.neurons);
                 simd.load(&self.numbers_of(value)[row + first..])
             }
+            Kind::Integers => {
+                let row = sample * padded(value.neurons);
+                simd.to_f32(simd.load_i32(&self.integers_of(value)[row + first..]))
+            }
             Kind::Spikes => {
                 let row = sample * words(value.neurons);
                 let word = self.spikes_of(value)[row + first / WORD_BITS];
@@ -184,11 +256,31 @@ impl Memory {
         }
     }
 
+    /// The same in integers, of spikes or integers.
+    #[inline(always)]
+    pub(super) fn vector_of_integers<S: Simd>(
+        &self,
+        simd: S,
+        value: &Value,
+        sample: usize,
+        first: usize,
+    ) -> S::I32 {
+        if value.kind == Kind::Spikes {
+            let row = sample * words(value.neurons);
+            let word = self.spikes_of(value)[row + first / WORD_BITS];
+            let fired = simd.to_mask(word >> (first % WORD_BITS));
+            return simd.select_i32(fired, simd.splat_i32(1), simd.splat_i32(0));
+        }
+        let row = sample * padded(value.neurons);
+        simd.load_i32(&self.integers_of(value)[row + first..])
+    }
+
     /// As before the first step: all is zero but for these states.
     pub(super) fn reset(&mut self, initial: &[(Value, Parameter)]) {
         self.step = 0;
         self.spikes.iter_mut().for_each(|buffer| buffer.fill(0));
         self.numbers.iter_mut().for_each(|buffer| buffer.fill(0.0));
+        self.integers.iter_mut().for_each(|buffer| buffer.fill(0));
         for (state, parameter) in initial {
             let row = padded(state.neurons);
             let plane = &mut self.numbers[state.slot][state.plane * self.samples * row..];
@@ -211,9 +303,17 @@ impl Scratch {
                 patches,
                 sums,
                 active,
+            } => size_of::<f32>() * (patches.len() + sums.len()) + active.bytes(),
+            Self::Integers {
+                taps,
+                patches,
+                pairs,
+                sums,
+                active,
             } => {
-                let numbers = patches.len() + sums.len() + active.inputs.len();
-                size_of::<f32>() * numbers + 8 * (active.starts.len() + active.nonzero.len())
+                let numbers = patches.len() + pairs.len() + sums.len();
+                let taps = taps.as_ref().map_or(0, Taps::bytes);
+                size_of::<i32>() * numbers + active.bytes() + taps
             }
         }
     }
@@ -228,6 +328,10 @@ impl Active {
             inputs: vec![0; rows * row_words * WORD_BITS + SLACK],
             nonzero: vec![0; rows * row_words],
         }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<u32>() * self.inputs.len() + 8 * (self.starts.len() + self.nonzero.len())
     }
 
     /// Lists what is set in rows of so many neurons.

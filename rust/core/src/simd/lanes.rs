@@ -15,6 +15,10 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     type F32: Copy + Debug;
     /// `LANES` truth values.
     type Mask: Copy + Debug;
+    /// `LANES` integers of 32 bits, whose arithmetic wraps around.
+    type I32: Copy + Debug;
+    /// `2·LANES` integers of 16 bits, whose arithmetic wraps around.
+    type I16: Copy + Debug;
 
     /// Runs `kernel` compiled for this instruction set.
     ///
@@ -82,6 +86,49 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn to_bits(self, mask: Self::Mask) -> u64;
     /// The low `LANES` bits of a word as a mask: what [`to_bits`](Self::to_bits) undoes.
     fn to_mask(self, bits: u64) -> Self::Mask;
+
+    /// Every lane set to `x`.
+    fn splat_i32(self, x: i32) -> Self::I32;
+    /// The first `LANES` integers of `src`.
+    ///
+    /// # Panics
+    /// If `src` is shorter than that.
+    fn load_i32(self, src: &[i32]) -> Self::I32;
+    /// Writes all lanes to the start of `dst`.
+    ///
+    /// # Panics
+    /// If `dst` is shorter than `LANES`.
+    fn store_i32(self, dst: &mut [i32], v: Self::I32);
+    /// `a + b`
+    fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// `a - b`
+    fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// The lower half of `a * b`.
+    fn mul_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// The bits that `a` and `b` share.
+    fn and_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// `a / 2^by`, rounded down, for `by` in `0..32`.
+    fn shift_right_i32(self, a: Self::I32, by: u32) -> Self::I32;
+    /// `a > b`
+    fn gt_i32(self, a: Self::I32, b: Self::I32) -> Self::Mask;
+    /// `if_true` where `mask` is set, else `if_false`.
+    fn select_i32(self, mask: Self::Mask, if_true: Self::I32, if_false: Self::I32) -> Self::I32;
+    /// The nearest float, the even one of two.
+    fn to_f32(self, a: Self::I32) -> Self::F32;
+
+    /// Every lane of even number set to the first of the pair, and every other to the second.
+    fn splat_i16(self, pair: [i16; 2]) -> Self::I16;
+    /// The first `2·LANES` integers of `src`.
+    ///
+    /// # Panics
+    /// If `src` is shorter than that.
+    fn load_i16(self, src: &[i16]) -> Self::I16;
+    /// `a + b`
+    fn add_i16(self, a: Self::I16, b: Self::I16) -> Self::I16;
+    /// The lower half of the lanes, and the upper.
+    fn widen(self, a: Self::I16) -> [Self::I32; 2];
+    /// `a[2i]·b[2i] + a[2i + 1]·b[2i + 1]` in lane `i`.
+    fn dot(self, a: Self::I16, b: Self::I16) -> Self::I32;
 }
 
 /// Vectors of neurons that go through time together: enough independent ones to hide the latency of

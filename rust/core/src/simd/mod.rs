@@ -16,6 +16,7 @@
 )]
 
 mod columns;
+mod counts;
 mod dispatch;
 mod isa;
 mod lanes;
@@ -41,6 +42,7 @@ mod x86;
 use x86 as cpu;
 
 pub use columns::Columns;
+pub(crate) use counts::{CountBits, CountKernel, LINE, dispatch_counts};
 pub(crate) use dispatch::compiled_for;
 pub use dispatch::dispatch;
 pub use isa::{Isa, Kernel};

@@ -1,5 +1,6 @@
 //! CPUs that no token but [`Portable`] knows.
 
+use super::counts::{CountKernel, vectorized};
 use super::{Isa, Kernel, Portable, Simd};
 
 /// Whether the CPU has an instruction set.
@@ -13,4 +14,9 @@ pub(super) fn run<K: Kernel>(_isa: Isa, kernel: K) -> K::Output {
         #[inline(always)]
         || kernel.run(Portable),
     )
+}
+
+/// The same for kernels that count bits.
+pub(super) fn run_counts(_isa: Isa, kernel: impl CountKernel) {
+    vectorized(Portable, kernel);
 }

@@ -12,8 +12,8 @@ pub struct Portable;
 /// `[f(0), f(1), …]`, written so that the compiler makes vectors of it: it does so less often of
 /// an array that begins uninitialised.
 #[inline(always)]
-fn lanes<T: Copy>(f: impl Fn(usize) -> T) -> [T; LANES] {
-    let mut out = [f(0); LANES];
+fn lanes<T: Copy, const N: usize>(f: impl Fn(usize) -> T) -> [T; N] {
+    let mut out = [f(0); N];
     for (i, lane) in out.iter_mut().enumerate().skip(1) {
         *lane = f(i);
     }
@@ -43,6 +43,8 @@ impl Simd for Portable {
     const UNROLL: bool = false;
     type F32 = [f32; LANES];
     type Mask = [bool; LANES];
+    type I32 = [i32; LANES];
+    type I16 = [i16; 2 * LANES];
 
     #[inline(always)]
     fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
@@ -126,5 +128,75 @@ impl Simd for Portable {
     #[inline(always)]
     fn to_mask(self, bits: u64) -> Self::Mask {
         lanes(|i| bits >> i & 1 == 1)
+    }
+
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> Self::I32 {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load_i32(self, src: &[i32]) -> Self::I32 {
+        lanes(|i| src[..LANES][i])
+    }
+    #[inline(always)]
+    fn store_i32(self, dst: &mut [i32], v: Self::I32) {
+        dst[..LANES].copy_from_slice(&v);
+    }
+    #[inline(always)]
+    fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        lanes(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        lanes(|i| a[i].wrapping_sub(b[i]))
+    }
+    #[inline(always)]
+    fn mul_i32(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        lanes(|i| a[i].wrapping_mul(b[i]))
+    }
+    #[inline(always)]
+    fn and_i32(self, a: Self::I32, b: Self::I32) -> Self::I32 {
+        lanes(|i| a[i] & b[i])
+    }
+    #[inline(always)]
+    fn shift_right_i32(self, a: Self::I32, by: u32) -> Self::I32 {
+        lanes(|i| a[i] >> (by % 32))
+    }
+    #[inline(always)]
+    fn gt_i32(self, a: Self::I32, b: Self::I32) -> Self::Mask {
+        lanes(|i| a[i] > b[i])
+    }
+    #[inline(always)]
+    fn select_i32(self, mask: Self::Mask, if_true: Self::I32, if_false: Self::I32) -> Self::I32 {
+        lanes(|i| if mask[i] { if_true[i] } else { if_false[i] })
+    }
+    #[inline(always)]
+    fn to_f32(self, a: Self::I32) -> Self::F32 {
+        lanes(|i| a[i] as f32)
+    }
+
+    #[inline(always)]
+    fn splat_i16(self, pair: [i16; 2]) -> Self::I16 {
+        lanes(|i| pair[i % 2])
+    }
+    #[inline(always)]
+    fn load_i16(self, src: &[i16]) -> Self::I16 {
+        lanes(|i| src[..2 * LANES][i])
+    }
+    #[inline(always)]
+    fn add_i16(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        lanes(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    fn widen(self, a: Self::I16) -> [Self::I32; 2] {
+        [
+            lanes(|i| i32::from(a[i])),
+            lanes(|i| i32::from(a[LANES + i])),
+        ]
+    }
+    #[inline(always)]
+    fn dot(self, a: Self::I16, b: Self::I16) -> Self::I32 {
+        let product = |i: usize| i32::from(a[i]) * i32::from(b[i]);
+        lanes(|i| product(2 * i).wrapping_add(product(2 * i + 1)))
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct File {
     pub(crate) previous: Vec<String>,
     pub(crate) ops: Vec<String>,
     pub(crate) outputs: Vec<String>,
-    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
+    tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
 }
 
 impl File {
@@ -39,7 +39,25 @@ impl File {
     /// Adds a tensor.
     pub(crate) fn tensor(&mut self, name: &str, shape: &[usize], numbers: &[f32]) -> &mut Self {
         let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        self.tensors.push((name.to_owned(), shape.to_vec(), bytes));
+        self.bytes_of(name, Dtype::F32, shape, bytes)
+    }
+
+    /// Adds a tensor of integers of 32 bits.
+    pub(crate) fn integers(&mut self, name: &str, shape: &[usize], numbers: &[i32]) -> &mut Self {
+        let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.bytes_of(name, Dtype::I32, shape, bytes)
+    }
+
+    /// Adds a tensor by its bytes.
+    pub(crate) fn bytes_of(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+        bytes: Vec<u8>,
+    ) -> &mut Self {
+        self.tensors
+            .push((name.to_owned(), dtype, shape.to_vec(), bytes));
         self
     }
 
@@ -70,12 +88,15 @@ impl File {
 
     /// A file of the same tensors with another graph, if it is one.
     pub(crate) fn with_graph(&self, graph: &str) -> Result<Vec<u8>, Error> {
-        let tensors = self.tensors.iter().map(|(name, shape, data)| Tensor {
-            name: name.clone(),
-            dtype: Dtype::F32,
-            shape: shape.clone(),
-            data,
-        });
+        let tensors = self
+            .tensors
+            .iter()
+            .map(|(name, dtype, shape, data)| Tensor {
+                name: name.clone(),
+                dtype: *dtype,
+                shape: shape.clone(),
+                data,
+            });
         write(graph, tensors.collect())
     }
 

@@ -2,6 +2,9 @@
 
 mod case;
 mod file;
+mod integer_case;
+mod integer_refusals;
+mod integers;
 mod layers;
 mod mutations;
 mod refusals;

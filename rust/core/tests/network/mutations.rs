@@ -4,6 +4,7 @@
 
 use crate::case::Case;
 use crate::file::File;
+use crate::integer_case::IntegerCase;
 use crate::layers::layers;
 use bitspike::network::{Input, Network};
 use bitspike::simd::Isa;
@@ -33,7 +34,11 @@ impl Random {
 
     /// Changes, removes, repeats or adds something somewhere, up to so many times.
     fn mutate(&mut self, bytes: &mut Vec<u8>, times: usize) {
-        const PIECES: [&str; 14] = [
+        const PIECES: [&str; 18] = [
+            "32768",
+            "4294967295",
+            "\"arith\":\"i32\",",
+            "{\"shift\":24,\"round\":\"floor\"}",
             "99999999999",
             "18446744073709551615",
             "-1",
@@ -117,10 +122,13 @@ fn run(network: &Network) {
     }
 }
 
-/// Random networks.
+/// Random networks, every other one in integers.
 fn files() -> impl Iterator<Item = (u64, File)> {
     let mut runner = TestRunner::deterministic();
     (0..).map(move |seed| {
+        if seed % 2 == 1 {
+            return (seed, IntegerCase::new(seed).file);
+        }
         let layers = layers().new_tree(&mut runner).expect("layers").current();
         (seed, Case::new(Isa::Scalar, &layers, 1, seed).file)
     })

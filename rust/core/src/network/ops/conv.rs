@@ -5,6 +5,7 @@ use super::super::builder::Builder;
 use super::super::fields::Fields;
 use super::super::values::{Active, Kind, Memory, Scratch, Value};
 use super::maps::Maps;
+use super::patches::{copy_patches, taps_first, write_line};
 use super::product::{Product, Rows};
 use crate::conv::{Convolution, Order, Orders, Prepared, Taps};
 use crate::matmul::packed::Packed;
@@ -12,7 +13,6 @@ use crate::matmul::{Matrix, tile_width};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{padded, words};
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -47,33 +47,8 @@ impl Conv {
         let maps = Maps::of(&input, fields)?;
         let name = fields.text("weight")?;
         let tensor = builder.tensors.tensor(&name)?;
-        let (outputs, per_group, kernel) = match (&tensor.shape[..], input.shape.len(), axes) {
-            (&[outputs, channels, length], 2, 1) => (outputs, channels, [1, length]),
-            (&[outputs, channels, height, width], 3, 2) => (outputs, channels, [height, width]),
-            _ => {
-                return Err(fields.shape(format!(
-                    "a weight of shape {:?} for an input of shape {:?} in {axes} dimensions",
-                    tensor.shape, input.shape
-                )));
-            }
-        };
-        let conv = Convolution {
-            channels: maps.channels,
-            size: maps.size,
-            outputs,
-            groups: fields.size("groups", maps.channels)?,
-            kernel,
-            stride: maps.sizes(fields, "stride", 1)?,
-            padding: maps.sizes(fields, "padding", 0)?,
-            dilation: maps.sizes(fields, "dilation", 1)?,
-        };
-        let grid = conv.grid()?;
-        if outputs == 0 || conv.group_channels() != per_group {
-            return Err(fields.shape(format!(
-                "a weight of {per_group} channels in {} groups, for an input of {}",
-                conv.groups, maps.channels
-            )));
-        }
+        let (conv, grid) = maps.convolution(fields, &tensor.shape, axes)?;
+        let outputs = conv.outputs;
         let output = builder.define(output, Kind::Numbers, &maps.shape(outputs, grid))?;
         let numbers = tensor.numbers()?;
         if !numbers.iter().all(|x| x.is_finite()) {
@@ -98,6 +73,7 @@ impl Conv {
                 builder.reserve(grid[1].saturating_mul(padded(conv.taps())))?;
                 Weights::Groups(groups(builder.isa, conv, &weight, &bias)?)
             }
+            Kind::Integers => unreachable!("integers are refused when the op is read"),
         };
         let slot = builder.sizes.convolutions;
         builder.sizes.convolutions += 1;
@@ -169,7 +145,7 @@ impl Conv {
                 for (row, out) in rows.zip(outs) {
                     for (group, (weights, bias)) in groups.iter().enumerate() {
                         for y in 0..self.grid[0] {
-                            self.copy_patches(row, group, y, patches);
+                            copy_patches(self.conv, row, group, y, patches);
                             dispatch(
                                 isa,
                                 Product {
@@ -181,7 +157,7 @@ impl Conv {
                                     stride: padded(self.conv.group_outputs()),
                                 },
                             );
-                            self.write_line(group, y, sums, out);
+                            write_line(self.conv, self.grid, (group, y), sums, out);
                         }
                     }
                 }
@@ -191,16 +167,6 @@ impl Conv {
         memory.convolutions = convolutions;
         memory.numbers[self.output.slot] = out;
     }
-}
-
-/// The weights `[outputs, channels, height, width]` as `[outputs, height, width, channels]`.
-fn taps_first(weight: &[f32], conv: Convolution) -> Vec<f32> {
-    let (channels, pixels) = (conv.group_channels(), conv.kernel[0] * conv.kernel[1]);
-    let outputs = weight.chunks_exact(channels * pixels);
-    let moved = outputs.flat_map(|output| {
-        (0..channels * pixels).map(move |tap| output[tap % channels * pixels + tap / channels])
-    });
-    moved.collect()
 }
 
 /// The weights of each group as a product reads them, and its bias.
@@ -243,51 +209,5 @@ impl Kernel for Sums<'_> {
     fn run<S: Simd>(self, simd: S) {
         let (prepared, scratch) = (self.prepared, self.scratch);
         prepared.sums(simd, self.spikes, self.taps, scratch, self.out);
-    }
-}
-
-impl Conv {
-    /// What the outputs of a line of a group see of the input: a row for each, of a number for each tap.
-    fn copy_patches(&self, maps: &[f32], group: usize, y: usize, patches: &mut [f32]) {
-        let Convolution {
-            size,
-            kernel,
-            stride,
-            padding,
-            dilation,
-            ..
-        } = self.conv;
-        let channels = self.conv.group_channels();
-        patches.fill(0.0);
-        let rows = patches.chunks_exact_mut(padded(self.conv.taps()));
-        for (x, patch) in rows.enumerate() {
-            for ky in 0..kernel[0] {
-                let Some(line) = self.conv.line(y, ky) else {
-                    continue;
-                };
-                for kx in 0..kernel[1] {
-                    let place = (x * stride[1] + kx * dilation[1]).checked_sub(padding[1]);
-                    let Some(column) = place.filter(|&column| column < size[1]) else {
-                        continue;
-                    };
-                    let taps = &mut patch[(ky * kernel[1] + kx) * channels..][..channels];
-                    for (channel, tap) in (group * channels..).zip(taps) {
-                        *tap = maps[(channel * size[0] + line) * size[1] + column];
-                    }
-                }
-            }
-        }
-    }
-
-    /// Writes the sums of a line of a group to its maps.
-    fn write_line(&self, group: usize, y: usize, sums: &[f32], maps: &mut [f32]) {
-        let [height, width] = self.grid;
-        let outputs = self.conv.group_outputs();
-        let pixels = sums.chunks_exact(padded(outputs));
-        for (x, pixel) in pixels.enumerate().take(width) {
-            for (map, &sum) in (group * outputs..).zip(&pixel[..outputs]) {
-                maps[(map * height + y) * width + x] = sum;
-            }
-        }
     }
 }

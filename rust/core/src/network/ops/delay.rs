@@ -3,7 +3,7 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
-use super::super::values::{Kind, Memory, Value, row};
+use super::super::values::{Memory, Value};
 use alloc::format;
 
 /// Most steps of a delay.
@@ -25,12 +25,16 @@ impl Delay {
         fields: &mut Fields,
         output: &str,
     ) -> Result<Self, Error> {
-        let input = builder.read(fields, "in")?;
+        let input = builder.read_any(fields, "in")?;
         let steps = fields.size("steps", LONGEST)?;
         let ring = builder.buffer(input.kind, &input.shape, steps)?;
         builder.keep(format!("delay:{output}"), &ring, steps);
+        let output = builder.define(output, input.kind, &input.shape)?;
+        for delayed in [&ring, &output] {
+            builder.bound(delayed, builder.bounds(&input));
+        }
         Ok(Self {
-            output: builder.define(output, input.kind, &input.shape)?,
+            output,
             input,
             ring,
             steps,
@@ -38,23 +42,10 @@ impl Delay {
     }
 
     pub(super) fn run(&self, memory: &mut Memory) {
-        let len = memory.samples * row(self.input.kind, self.input.neurons);
-        let oldest = (memory.step % self.steps as u64) as usize * len;
-        match self.input.kind {
-            Kind::Spikes => {
-                let mut ring = core::mem::take(&mut memory.spikes[self.ring.slot]);
-                let plane = &mut ring[oldest..][..len];
-                memory.spikes[self.output.slot].copy_from_slice(plane);
-                plane.copy_from_slice(memory.spikes_of(&self.input));
-                memory.spikes[self.ring.slot] = ring;
-            }
-            Kind::Numbers => {
-                let mut ring = core::mem::take(&mut memory.numbers[self.ring.slot]);
-                let plane = &mut ring[oldest..][..len];
-                memory.numbers[self.output.slot].copy_from_slice(plane);
-                plane.copy_from_slice(memory.numbers_of(&self.input));
-                memory.numbers[self.ring.slot] = ring;
-            }
-        }
+        let (kind, neurons) = (self.input.kind, self.input.neurons);
+        let oldest = (memory.step % self.steps as u64) as usize;
+        let plane = (self.ring.slot, oldest);
+        memory.copy(kind, neurons, plane, (self.output.slot, self.output.plane));
+        memory.copy(kind, neurons, (self.input.slot, self.input.plane), plane);
     }
 }

@@ -66,6 +66,7 @@ impl Linear {
         let rows = match self.input.kind {
             Kind::Spikes => Rows::Spikes(memory.spikes_of(&self.input)),
             Kind::Numbers => Rows::Numbers(memory.numbers_of(&self.input)),
+            Kind::Integers => unreachable!("integers are refused when the op is read"),
         };
         let stride = padded(self.output.neurons);
         dispatch(

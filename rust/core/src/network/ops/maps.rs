@@ -3,6 +3,7 @@
 use super::super::Error;
 use super::super::fields::Fields;
 use super::super::values::Value;
+use crate::conv::Convolution;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -43,6 +44,43 @@ impl Maps {
         } else {
             fields.array(key)
         }
+    }
+
+    /// The convolution of a weight `[outputs, channels of a group, *kernel]` in so many dimensions, whose
+    /// other keys are read, and the size of its maps.
+    pub(super) fn convolution(
+        self,
+        fields: &mut Fields,
+        weight: &[usize],
+        axes: usize,
+    ) -> Result<(Convolution, [usize; 2]), Error> {
+        let (outputs, per_group, kernel) = match (weight, self.is_line, axes) {
+            (&[outputs, channels, length], true, 1) => (outputs, channels, [1, length]),
+            (&[outputs, channels, height, width], false, 2) => (outputs, channels, [height, width]),
+            _ => {
+                return Err(fields.shape(format!(
+                    "a weight of shape {weight:?} for maps {self:?} in {axes} dimensions"
+                )));
+            }
+        };
+        let conv = Convolution {
+            channels: self.channels,
+            size: self.size,
+            outputs,
+            groups: fields.size("groups", self.channels)?,
+            kernel,
+            stride: self.sizes(fields, "stride", 1)?,
+            padding: self.sizes(fields, "padding", 0)?,
+            dilation: self.sizes(fields, "dilation", 1)?,
+        };
+        let grid = conv.grid()?;
+        if outputs == 0 || conv.group_channels() != per_group {
+            return Err(fields.shape(format!(
+                "a weight of {per_group} channels in {} groups, for an input of {}",
+                conv.groups, self.channels
+            )));
+        }
+        Ok((conv, grid))
     }
 
     /// The shape of as many maps of another size.

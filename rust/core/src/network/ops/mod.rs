@@ -2,10 +2,12 @@
 
 mod conv;
 mod delay;
+mod integer;
 mod linear;
 mod maps;
 mod neurons;
 mod pad;
+mod patches;
 mod pointwise;
 mod pool;
 mod product;
@@ -20,6 +22,7 @@ use crate::simd::Isa;
 use alloc::vec;
 use conv::Conv;
 use delay::Delay;
+use integer::Integer;
 use linear::Linear;
 use neurons::Neurons;
 use pad::Pad;
@@ -36,6 +39,7 @@ pub(super) enum Op {
     Pointwise(Pointwise),
     Delay(Delay),
     Neurons(Neurons),
+    Integer(Integer),
 }
 
 /// Reads an op, and defines what it makes. None if there is nothing to do for it at a step.
@@ -44,7 +48,17 @@ pub(super) fn read(builder: &mut Builder<'_>, op: Json) -> Result<Option<Op>, Er
     let name = fields.text("op")?;
     let output = fields.text("out")?;
     fields.rename(&name, &output);
-    let op = read_named(builder, &mut fields, &name, &output)?;
+    let op = if fields.has("arith") {
+        fields.choice("arith", &["i32"])?;
+        Some(Op::Integer(Integer::read(
+            builder,
+            &mut fields,
+            &name,
+            &output,
+        )?))
+    } else {
+        read_named(builder, &mut fields, &name, &output)?
+    };
     fields.finish()?;
     Ok(op)
 }
@@ -76,7 +90,7 @@ fn read_named(
         }
         "flatten" => {
             // The same numbers under another name.
-            let input = builder.read(fields, "in")?;
+            let input = builder.read_any(fields, "in")?;
             let shape = vec![input.neurons];
             builder.name(out, Value { shape, ..input })?;
             return Ok(None);
@@ -102,6 +116,7 @@ impl Op {
             Self::Pointwise(op) => op.run(isa, memory),
             Self::Delay(op) => op.run(memory),
             Self::Neurons(op) => op.run(isa, memory),
+            Self::Integer(op) => op.run(isa, memory),
         }
     }
 
@@ -109,6 +124,7 @@ impl Op {
     pub(super) fn scratch(&self) -> Option<Scratch> {
         match self {
             Self::Conv(op) => Some(op.scratch()),
+            Self::Integer(op) => op.scratch(),
             _ => None,
         }
     }

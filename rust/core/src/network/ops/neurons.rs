@@ -120,7 +120,7 @@ fn recurrent(
     current: &Value,
     neuron: NeuronKind,
 ) -> Result<Value, Error> {
-    let value = builder.value(name)?;
+    let value = builder.value_of(fields, "recurrent", name, Kind::FLOATS)?;
     if !neuron.has_recurrent_layers() {
         return Err(crate::Error::NotRecurrent {
             neuron: neuron.name(),
@@ -128,7 +128,7 @@ fn recurrent(
         .into());
     }
     if value.shape == current.shape {
-        return Ok(value.clone());
+        return Ok(value);
     }
     Err(fields.value(
         "recurrent",

@@ -79,6 +79,7 @@ impl Pad {
                 }
                 memory.numbers[self.output.slot] = out;
             }
+            Kind::Integers => unreachable!("integers are refused when the op is read"),
         }
     }
 

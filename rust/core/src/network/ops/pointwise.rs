@@ -23,7 +23,7 @@ pub(in super::super) struct Pointwise {
 enum Formula {
     /// The sum of all inputs, from the first on.
     Add,
-    /// The input times a factor.
+    /// The input times a factor: numbers also of integers.
     Scale(Parameter),
     /// Whether the input exceeds a threshold.
     Threshold(Parameter),
@@ -37,7 +37,7 @@ impl Pointwise {
     ) -> Result<Self, Error> {
         let names = fields.texts("in")?.into_iter();
         let inputs = names
-            .map(|name| builder.value(&name).cloned())
+            .map(|name| builder.value_of(fields, "in", &name, Kind::FLOATS))
             .collect::<Result<Vec<_>, _>>()?;
         let [first, _, ..] = &inputs[..] else {
             return Err(fields.value("in", "a list of two names or more"));
@@ -58,7 +58,7 @@ impl Pointwise {
         fields: &mut Fields,
         output: &str,
     ) -> Result<Self, Error> {
-        let input = builder.read(fields, "in")?;
+        let input = builder.read_any(fields, "in")?;
         let factor = builder.parameter(fields, "factor", &input.shape)?;
         Ok(Self {
             formula: Formula::Scale(factor),
@@ -111,6 +111,7 @@ impl Pointwise {
                 );
                 memory.numbers[output.slot] = numbers;
             }
+            Kind::Integers => unreachable!("these ops make none"),
         }
     }
 }

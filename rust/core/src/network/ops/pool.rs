@@ -98,10 +98,11 @@ impl Pool {
                 Kind::Spikes => {
                     let rows = memory.spikes_of(input).chunks_exact(words(input.neurons));
                     rows.zip(outs).for_each(|(row, sums)| {
-                        sum_row(row, *windows, *grid, sums);
+                        sum_row(row, *windows, *grid, sums, |count| count as f32);
                         self.finish(sums);
                     });
                 }
+                Kind::Integers => unreachable!("integers are refused when the op is read"),
                 Kind::Numbers => {
                     let rows = memory.numbers_of(input).chunks_exact(padded(input.neurons));
                     rows.zip(outs).for_each(|(row, sums)| {

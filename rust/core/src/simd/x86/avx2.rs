@@ -1,5 +1,6 @@
 //! Eight lanes of AVX2.
 
+use super::joined;
 use super::prefetch::prefetch;
 use crate::simd::Simd;
 use core::arch::x86_64::*;
@@ -53,6 +54,8 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     type F32 = __m256;
     type Mask = __m256;
+    type I32 = __m256i;
+    type I16 = __m256i;
 
     #[inline(always)]
     fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
@@ -117,6 +120,25 @@ impl Simd for Avx2 {
         }
     }
 
+    #[inline(always)]
+    fn load_i32(self, src: &[i32]) -> __m256i {
+        let src = &src[..8];
+        // SAFETY: the token proves AVX2; `src` has 8 readable integers.
+        unsafe { _mm256_loadu_si256(src.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn store_i32(self, dst: &mut [i32], v: __m256i) {
+        let dst = &mut dst[..8];
+        // SAFETY: the token proves AVX2; `dst` has room for 8 integers.
+        unsafe { _mm256_storeu_si256(dst.as_mut_ptr().cast(), v) }
+    }
+    #[inline(always)]
+    fn load_i16(self, src: &[i16]) -> __m256i {
+        let src = &src[..16];
+        // SAFETY: the token proves AVX2; `src` has 16 readable integers.
+        unsafe { _mm256_loadu_si256(src.as_ptr().cast()) }
+    }
+
     registers! {
         splat(x: f32) -> __m256 = _mm256_set1_ps(x);
         add(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
@@ -138,5 +160,23 @@ impl Simd for Avx2 {
             let set = _mm256_and_si256(_mm256_set1_epi32((bits & 0xff) as i32), lane_bit);
             _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane_bit))
         };
+        splat_i32(x: i32) -> __m256i = _mm256_set1_epi32(x);
+        add_i32(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi32(a, b);
+        sub_i32(a: __m256i, b: __m256i) -> __m256i = _mm256_sub_epi32(a, b);
+        mul_i32(a: __m256i, b: __m256i) -> __m256i = _mm256_mullo_epi32(a, b);
+        and_i32(a: __m256i, b: __m256i) -> __m256i = _mm256_and_si256(a, b);
+        shift_right_i32(a: __m256i, by: u32) -> __m256i =
+            _mm256_sra_epi32(a, _mm_cvtsi32_si128((by % 32) as i32));
+        gt_i32(a: __m256i, b: __m256i) -> __m256 = _mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b));
+        select_i32(mask: __m256, if_true: __m256i, if_false: __m256i) -> __m256i =
+            _mm256_blendv_epi8(if_false, if_true, _mm256_castps_si256(mask));
+        to_f32(a: __m256i) -> __m256 = _mm256_cvtepi32_ps(a);
+        splat_i16(pair: [i16; 2]) -> __m256i = _mm256_set1_epi32(joined(pair));
+        add_i16(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi16(a, b);
+        widen(a: __m256i) -> [__m256i; 2] = [
+            _mm256_cvtepi16_epi32(_mm256_castsi256_si128(a)),
+            _mm256_cvtepi16_epi32(_mm256_extracti128_si256::<1>(a)),
+        ];
+        dot(a: __m256i, b: __m256i) -> __m256i = _mm256_madd_epi16(a, b);
     }
 }

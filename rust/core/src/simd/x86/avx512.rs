@@ -1,5 +1,6 @@
 //! Sixteen lanes of AVX-512.
 
+use super::joined;
 use super::prefetch::prefetch;
 use crate::simd::Simd;
 use core::arch::x86_64::*;
@@ -31,6 +32,8 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     type F32 = __m512;
     type Mask = __mmask16;
+    type I32 = __m512i;
+    type I16 = __m512i;
 
     #[inline(always)]
     fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
@@ -95,6 +98,25 @@ impl Simd for Avx512 {
         }
     }
 
+    #[inline(always)]
+    fn load_i32(self, src: &[i32]) -> __m512i {
+        let src = &src[..16];
+        // SAFETY: the token proves AVX-512; `src` has 16 readable integers.
+        unsafe { _mm512_loadu_si512(src.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn store_i32(self, dst: &mut [i32], v: __m512i) {
+        let dst = &mut dst[..16];
+        // SAFETY: the token proves AVX-512; `dst` has room for 16 integers.
+        unsafe { _mm512_storeu_si512(dst.as_mut_ptr().cast(), v) }
+    }
+    #[inline(always)]
+    fn load_i16(self, src: &[i16]) -> __m512i {
+        let src = &src[..32];
+        // SAFETY: the token proves AVX-512; `src` has 32 readable integers.
+        unsafe { _mm512_loadu_si512(src.as_ptr().cast()) }
+    }
+
     registers! {
         splat(x: f32) -> __m512 = _mm512_set1_ps(x);
         add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
@@ -111,6 +133,24 @@ impl Simd for Avx512 {
         gt(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b);
         select(mask: __mmask16, if_true: __m512, if_false: __m512) -> __m512 =
             _mm512_mask_blend_ps(mask, if_false, if_true);
+        splat_i32(x: i32) -> __m512i = _mm512_set1_epi32(x);
+        add_i32(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi32(a, b);
+        sub_i32(a: __m512i, b: __m512i) -> __m512i = _mm512_sub_epi32(a, b);
+        mul_i32(a: __m512i, b: __m512i) -> __m512i = _mm512_mullo_epi32(a, b);
+        and_i32(a: __m512i, b: __m512i) -> __m512i = _mm512_and_si512(a, b);
+        shift_right_i32(a: __m512i, by: u32) -> __m512i =
+            _mm512_sra_epi32(a, _mm_cvtsi32_si128((by % 32) as i32));
+        gt_i32(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpgt_epi32_mask(a, b);
+        select_i32(mask: __mmask16, if_true: __m512i, if_false: __m512i) -> __m512i =
+            _mm512_mask_blend_epi32(mask, if_false, if_true);
+        to_f32(a: __m512i) -> __m512 = _mm512_cvtepi32_ps(a);
+        splat_i16(pair: [i16; 2]) -> __m512i = _mm512_set1_epi32(joined(pair));
+        add_i16(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi16(a, b);
+        widen(a: __m512i) -> [__m512i; 2] = [
+            _mm512_cvtepi16_epi32(_mm512_castsi512_si256(a)),
+            _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64::<1>(a)),
+        ];
+        dot(a: __m512i, b: __m512i) -> __m512i = _mm512_madd_epi16(a, b);
     }
 
     #[inline(always)]

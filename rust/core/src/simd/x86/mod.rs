@@ -13,6 +13,7 @@ macro_rules! registers {
 
 mod avx2;
 mod avx512;
+mod counts;
 mod prefetch;
 mod sse2;
 
@@ -20,7 +21,14 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use sse2::Sse2;
 
-use super::{Isa, Kernel, Simd};
+use super::counts::CountKernel;
+use super::{Isa, Kernel, Portable, Simd};
+
+/// Two integers in one, the first in the lower half.
+#[inline(always)]
+fn joined([low, high]: [i16; 2]) -> i32 {
+    i32::from(low as u16) | i32::from(high) << 16
+}
 
 /// Whether the CPU has an instruction set.
 pub(super) fn has(isa: Isa) -> bool {
@@ -52,4 +60,19 @@ fn vectorized<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
         #[inline(always)]
         || kernel.run(simd),
     )
+}
+
+/// Runs a kernel that counts bits on `isa`, or on what comes nearest to it on this CPU.
+pub(super) fn run_counts(isa: Isa, kernel: impl CountKernel) {
+    if isa == Isa::Avx512
+        && let Some(counter) = counts::Avx512Counts::detect()
+    {
+        return super::counts::vectorized(counter, kernel);
+    }
+    if isa >= Isa::Avx2
+        && let Some(counter) = Avx2::detect()
+    {
+        return super::counts::vectorized(counter, kernel);
+    }
+    super::counts::vectorized(Portable, kernel);
 }

@@ -3,6 +3,7 @@
 //! As many lanes as [`Portable`](crate::simd::Portable) has, which the compiler would make the same
 //! instructions of, but only after it has unrolled thousands of loops over eight numbers.
 
+use super::joined;
 use super::prefetch::prefetch;
 use crate::simd::Simd;
 use crate::simd::portable::compress;
@@ -14,6 +15,8 @@ pub struct Sse2;
 
 /// Two registers, the lower lanes first.
 type Pair = [__m128; 2];
+/// The same of integers.
+type Integers = [__m128i; 2];
 
 /// Lanes of a register.
 const HALF: usize = 4;
@@ -32,12 +35,26 @@ fn load_half(src: &[f32]) -> __m128 {
     unsafe { _mm_setr_ps(a, b, c, d) }
 }
 
+/// The lower halves of four products: SSE2 multiplies two at a time.
+#[inline(always)]
+fn lower_product(a: __m128i, b: __m128i) -> __m128i {
+    // SAFETY: every x86-64 has SSE2.
+    unsafe {
+        let even = _mm_mul_epu32(a, b);
+        let odd = _mm_mul_epu32(_mm_srli_si128::<4>(a), _mm_srli_si128::<4>(b));
+        let [even, odd] = [even, odd].map(|x| _mm_shuffle_epi32::<0b1000>(x));
+        _mm_unpacklo_epi32(even, odd)
+    }
+}
+
 impl Simd for Sse2 {
     const LANES: usize = 2 * HALF;
     // Few CPUs lack AVX2: their code is not doubled.
     const UNROLL: bool = false;
     type F32 = Pair;
     type Mask = Pair;
+    type I32 = Integers;
+    type I16 = Integers;
 
     #[inline(always)]
     fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
@@ -85,6 +102,32 @@ impl Simd for Sse2 {
         compress(&mut dst[..Self::LANES], bits, &lanes);
     }
 
+    #[inline(always)]
+    fn load_i32(self, src: &[i32]) -> Integers {
+        let (low, high) = src[..Self::LANES].split_at(HALF);
+        // SAFETY: every x86-64 has SSE2; each half has 4 readable integers.
+        unsafe { [low, high].map(|half| _mm_loadu_si128(half.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn store_i32(self, dst: &mut [i32], v: Integers) {
+        let (low, high) = dst[..Self::LANES].split_at_mut(HALF);
+        // SAFETY: every x86-64 has SSE2; each half has room for 4 integers.
+        unsafe {
+            _mm_storeu_si128(low.as_mut_ptr().cast(), v[0]);
+            _mm_storeu_si128(high.as_mut_ptr().cast(), v[1]);
+        }
+    }
+    #[inline(always)]
+    fn mul_i32(self, a: Integers, b: Integers) -> Integers {
+        [lower_product(a[0], b[0]), lower_product(a[1], b[1])]
+    }
+    #[inline(always)]
+    fn load_i16(self, src: &[i16]) -> Integers {
+        let (low, high) = src[..2 * Self::LANES].split_at(2 * HALF);
+        // SAFETY: every x86-64 has SSE2; each half has 8 readable integers.
+        unsafe { [low, high].map(|half| _mm_loadu_si128(half.as_ptr().cast())) }
+    }
+
     registers! {
         splat(x: f32) -> Pair = [_mm_set1_ps(x); 2];
         add(a: Pair, b: Pair) -> Pair = [_mm_add_ps(a[0], b[0]), _mm_add_ps(a[1], b[1])];
@@ -124,5 +167,44 @@ impl Simd for Sse2 {
                 _mm_castsi128_ps(_mm_cmpeq_epi32(in_high, high)),
             ]
         };
+        splat_i32(x: i32) -> Integers = [_mm_set1_epi32(x); 2];
+        add_i32(a: Integers, b: Integers) -> Integers =
+            [_mm_add_epi32(a[0], b[0]), _mm_add_epi32(a[1], b[1])];
+        sub_i32(a: Integers, b: Integers) -> Integers =
+            [_mm_sub_epi32(a[0], b[0]), _mm_sub_epi32(a[1], b[1])];
+        and_i32(a: Integers, b: Integers) -> Integers =
+            [_mm_and_si128(a[0], b[0]), _mm_and_si128(a[1], b[1])];
+        shift_right_i32(a: Integers, by: u32) -> Integers = {
+            let by = _mm_cvtsi32_si128((by % 32) as i32);
+            [_mm_sra_epi32(a[0], by), _mm_sra_epi32(a[1], by)]
+        };
+        gt_i32(a: Integers, b: Integers) -> Pair = [
+            _mm_castsi128_ps(_mm_cmpgt_epi32(a[0], b[0])),
+            _mm_castsi128_ps(_mm_cmpgt_epi32(a[1], b[1])),
+        ];
+        select_i32(mask: Pair, if_true: Integers, if_false: Integers) -> Integers = {
+            let [low, high] = [_mm_castps_si128(mask[0]), _mm_castps_si128(mask[1])];
+            [
+                _mm_or_si128(_mm_and_si128(low, if_true[0]), _mm_andnot_si128(low, if_false[0])),
+                _mm_or_si128(_mm_and_si128(high, if_true[1]), _mm_andnot_si128(high, if_false[1])),
+            ]
+        };
+        to_f32(a: Integers) -> Pair = [_mm_cvtepi32_ps(a[0]), _mm_cvtepi32_ps(a[1])];
+        splat_i16(pair: [i16; 2]) -> Integers = [_mm_set1_epi32(joined(pair)); 2];
+        add_i16(a: Integers, b: Integers) -> Integers =
+            [_mm_add_epi16(a[0], b[0]), _mm_add_epi16(a[1], b[1])];
+        widen(a: Integers) -> [Integers; 2] = [
+            // Each integer twice; the upper one keeps its sign when it is shifted down.
+            [
+                _mm_srai_epi32::<16>(_mm_unpacklo_epi16(a[0], a[0])),
+                _mm_srai_epi32::<16>(_mm_unpackhi_epi16(a[0], a[0])),
+            ],
+            [
+                _mm_srai_epi32::<16>(_mm_unpacklo_epi16(a[1], a[1])),
+                _mm_srai_epi32::<16>(_mm_unpackhi_epi16(a[1], a[1])),
+            ],
+        ];
+        dot(a: Integers, b: Integers) -> Integers =
+            [_mm_madd_epi16(a[0], b[0]), _mm_madd_epi16(a[1], b[1])];
     }
 }

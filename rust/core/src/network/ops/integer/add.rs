@@ -1,0 +1,93 @@
+//! Sums of values in integers.
+
+use super::super::super::Error;
+use super::super::super::builder::Builder;
+use super::super::super::fields::Fields;
+use super::super::super::values::{Kind, Memory, Value};
+use crate::integer::{Excess, LARGEST};
+use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::spikes::layout::padded;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The sum of all inputs.
+#[derive(Debug)]
+pub(in super::super::super) struct Add {
+    inputs: Vec<Value>,
+    output: Value,
+}
+
+impl Add {
+    pub(super) fn read(
+        builder: &mut Builder<'_>,
+        fields: &mut Fields,
+        output: &str,
+    ) -> Result<Self, Error> {
+        let names = fields.texts("in")?.into_iter();
+        let inputs = names
+            .map(|name| builder.value_of(fields, "in", &name, Kind::WHOLE))
+            .collect::<Result<Vec<_>, _>>()?;
+        let [first, _, ..] = &inputs[..] else {
+            return Err(fields.value("in", "a list of two names or more"));
+        };
+        let shape = first.shape.clone();
+        let mut sums = vec![0_u64; first.neurons];
+        for input in &inputs {
+            if input.shape != shape {
+                return Err(fields.shape(format!("cannot add {:?} to {shape:?}", input.shape)));
+            }
+            let bounds = builder.bounds(input).into_iter();
+            let terms = bounds.zip(&mut sums);
+            terms.for_each(|(bound, sum)| *sum += u64::from(bound));
+        }
+        let sums = sums.into_iter().enumerate();
+        let bounds = sums.map(|(neuron, bound)| Excess::check(neuron, bound));
+        let bounds = bounds.collect::<Result<_, _>>();
+        let bounds = bounds.map_err(|excess| fields.excess(excess, LARGEST))?;
+        Ok(Self {
+            output: builder.define_integers(output, &shape, bounds)?,
+            inputs,
+        })
+    }
+
+    pub(super) fn run(&self, isa: Isa, memory: &mut Memory) {
+        let mut out = core::mem::take(&mut memory.integers[self.output.slot]);
+        dispatch(
+            isa,
+            Sums {
+                op: self,
+                memory,
+                out: &mut out,
+            },
+        );
+        memory.integers[self.output.slot] = out;
+    }
+}
+
+/// Those of all samples.
+struct Sums<'a> {
+    op: &'a Add,
+    memory: &'a Memory,
+    out: &'a mut [i32],
+}
+
+impl Kernel for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { op, memory, out } = self;
+        let neurons = op.output.neurons;
+        for (sample, out) in out.chunks_exact_mut(padded(neurons)).enumerate() {
+            for first in (0..neurons).step_by(S::LANES) {
+                let mut sum = simd.splat_i32(0);
+                for input in &op.inputs {
+                    let term = memory.vector_of_integers(simd, input, sample, first);
+                    sum = simd.add_i32(sum, term);
+                }
+                simd.store_i32(&mut out[first..], sum);
+            }
+        }
+    }
+}

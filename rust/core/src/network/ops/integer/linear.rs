@@ -1,0 +1,147 @@
+//! `W·x + b` in integers, for spikes or integers.
+
+use super::super::super::Error;
+use super::super::super::builder::Builder;
+use super::super::super::fields::Fields;
+use super::super::super::values::{Kind, Memory, Value, pairs};
+use super::weights::Weights;
+use crate::integer::{
+    self, Depth, Excess, FACTOR, Tiles, list_pairs, sums_of_integers, sums_of_spikes,
+};
+use crate::simd::{Isa, Kernel, Simd, dispatch};
+use crate::spikes::indices;
+use crate::spikes::layout::{padded, words};
+use alloc::format;
+use alloc::vec::Vec;
+
+/// A linear layer. Inputs that are 0 are passed over.
+#[derive(Debug)]
+pub(in super::super::super) struct Linear {
+    weights: Tiles,
+    /// Padded.
+    bias: Vec<i32>,
+    input: Value,
+    output: Value,
+}
+
+impl Linear {
+    pub(super) fn read(
+        builder: &mut Builder<'_>,
+        fields: &mut Fields,
+        output: &str,
+    ) -> Result<Self, Error> {
+        let name = fields.text("in")?;
+        let input = builder.value_of(fields, "in", &name, Kind::WHOLE)?;
+        let Weights {
+            shape,
+            numbers,
+            mut bias,
+        } = Weights::read(builder, fields)?;
+        let (&[outputs, inputs], &[found]) = (&shape[..], &input.shape[..]) else {
+            return Err(fields.shape(format!(
+                "a weight of shape {shape:?} and an input of shape {:?}; they must be [outputs, \
+                 inputs] and [inputs]",
+                input.shape
+            )));
+        };
+        if inputs != found {
+            return Err(fields.shape(format!(
+                "a weight for {inputs} inputs, of which there are {found}"
+            )));
+        }
+        let factors = factors(builder, fields, &input)?;
+        let bounds = fields.bounds(integer::of_sums(&numbers, &bias, &factors))?;
+        bias.resize(padded(outputs), 0);
+        if input.kind == Kind::Integers {
+            let sizes = &mut builder.sizes;
+            sizes.widest_of_integers = sizes.widest_of_integers.max(inputs);
+        }
+        builder.sizes.widest = builder.sizes.widest.max(inputs);
+        Ok(Self {
+            weights: Tiles::new(builder.isa, &numbers, outputs, depth(input.kind)),
+            bias,
+            input,
+            output: builder.define_integers(output, &[outputs], bounds)?,
+        })
+    }
+
+    pub(super) fn run(&self, isa: Isa, memory: &mut Memory) {
+        let mut out = core::mem::take(&mut memory.integers[self.output.slot]);
+        dispatch(
+            isa,
+            Product {
+                op: self,
+                memory,
+                out: &mut out,
+            },
+        );
+        memory.integers[self.output.slot] = out;
+    }
+}
+
+/// The largest magnitude of each input of a product: integers must fit 16 bits.
+pub(super) fn factors(
+    builder: &Builder<'_>,
+    fields: &Fields,
+    input: &Value,
+) -> Result<Vec<u32>, Error> {
+    let bounds = builder.bounds(input);
+    if let Some(neuron) = bounds.iter().position(|&bound| bound > FACTOR) {
+        let bound = bounds[neuron].into();
+        return Err(fields.excess(Excess { neuron, bound }, FACTOR.into()));
+    }
+    Ok(bounds)
+}
+
+/// How a product of inputs of a kind reads its weights.
+pub(super) fn depth(kind: Kind) -> Depth {
+    match kind {
+        Kind::Integers => Depth::Two,
+        Kind::Spikes | Kind::Numbers => Depth::One,
+    }
+}
+
+/// The sums of all samples.
+struct Product<'a> {
+    op: &'a Linear,
+    memory: &'a mut Memory,
+    out: &'a mut [i32],
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { op, memory, out } = self;
+        let Linear {
+            weights,
+            bias,
+            input,
+            output,
+        } = op;
+        let inputs = input.neurons;
+        let mut active = core::mem::take(&mut memory.active);
+        let outs = out.chunks_exact_mut(padded(output.neurons));
+        if input.kind == Kind::Spikes {
+            let rows = memory.spikes_of(input).chunks_exact(words(inputs));
+            for (row, out) in rows.zip(outs) {
+                let count = indices::append(row, &mut active.inputs, 0);
+                sums_of_spikes(simd, weights, bias, &active.inputs[..count], out);
+            }
+        } else {
+            let mut memory_of_pairs = core::mem::take(&mut memory.pairs);
+            let pairs = &mut memory_of_pairs[..pairs(inputs)];
+            let nonzero = &mut active.nonzero[..words(inputs.div_ceil(2))];
+            let rows = memory.integers_of(input).chunks_exact(padded(inputs));
+            for (row, out) in rows.zip(outs) {
+                integer::pairs(&row[..inputs], pairs);
+                let count = list_pairs(simd, pairs, nonzero, &mut active.inputs);
+                let active = &active.inputs[..count];
+                sums_of_integers(simd, weights, bias, (pairs, active), out);
+            }
+            memory.pairs = memory_of_pairs;
+        }
+        memory.active = active;
+    }
+}
