@@ -24,8 +24,8 @@ LOST = 0.003
 NOTES = f"""
 * Networks are trained with PyTorch on 1,437 digits of scikit-learn, converted, and run on all 1,797
   at once, without gradient. Time is that of one image.
-* Each library runs as many steps as it needs: the fewest from which on it reads at most {LOST:.1%}
-  of the images less than the network, with more steps too, up to {STEPS[-1]}. All is said for these.
+* Each library runs as many steps as it needs: the fewest from which on it reads {LOST:.1%} of the
+  images less than the network at most, with more steps too, up to {STEPS[-1]}; all is for these.
 * Of SpikingJelly the best of three recipes: maxima, the percentile 99.9 %, and maxima of channels
   with a membrane that begins at half of its threshold. sinabs: `from_model` as it is.
 * bitspike: the better of `ann_to_snn` with thresholds for layers and for channels.
