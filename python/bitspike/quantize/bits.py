@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -53,9 +54,9 @@ def linear(spikes: SpikeTensor, planes: Planes) -> Tensor:
     Sums are integers, and exact; scale and bias round once each. So the result has the same bits
     for steps and sequences, packed or not, at any density, and on any instruction set.
     """
-    words = spikes.words
-    out = matmul.plane_product(words.reshape(-1, words.shape[-1]), spikes.neurons, planes)
-    return out.view(*words.shape[:-1], len(planes.positive))
+    *rows, width = spikes.words.shape
+    words = spikes.words.reshape(math.prod(rows), width)
+    return matmul.plane_product(words, spikes.neurons, planes).view(*rows, len(planes.positive))
 
 
 class BitLinear(nn.Module):
