@@ -59,8 +59,8 @@ class Planes(NamedTuple):
         """The weights as floats ``[N, neurons]``, without scales."""
         ones = spikes.unpack(self.positive, neurons, torch.float32)
         if self.negative is None:
-            return ones.mul_(2).sub_(1)
-        return ones.sub_(spikes.unpack(self.negative, neurons, torch.float32))
+            return 2 * ones - 1
+        return ones - spikes.unpack(self.negative, neurons, torch.float32)
 
 
 @unrecorded

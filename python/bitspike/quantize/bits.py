@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops import matmul
 from bitspike.ops import spikes as ops
 from bitspike.ops.matmul import Planes
@@ -76,7 +77,8 @@ class BitLinear(nn.Module):
         bias: ``[outputs]``, or None.
 
     Raises:
-        ValueError: if the integers are no matrix, or others than -1, 0 and 1.
+        ValueError: if the integers are no matrix, or others than -1, 0 and 1, and if biases are
+            not as many as outputs.
 
     Example:
         >>> import torch, bitspike as snn
@@ -102,12 +104,17 @@ class BitLinear(nn.Module):
                 f"weight must be integers [outputs, inputs] from -1 to 1, not {integers.dtype} "
                 f"{tuple(integers.shape)} with others"
             )
+        if bias is not None:
+            bias = with_values(as_tensor(bias, "bias"), "bias").to(scale)
+            if bias.shape != scale.shape:
+                raise ValueError(f"bias must be {tuple(scale.shape)}, not {tuple(bias.shape)}")
         self.out_features, self.in_features = integers.shape
         for name, value in planes_of(integers, scale, bias)._asdict().items():
             self.register_buffer(name, value)
 
     def forward(self, input: Tensor) -> Tensor:
         """The product with the weights."""
+        input = as_tensor(input, "input")
         spikes = countable(input, self.scale, self.bias)
         if spikes is not None and spikes.neurons == self.in_features:
             return linear(spikes, self._planes())

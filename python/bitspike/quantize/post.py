@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import expect_choice
+from bitspike.arguments import as_tensor, expect_choice, with_values
 from bitspike.graph import Node, Value, capture
 from bitspike.graph.values import values_of
 from bitspike.layers import TimeDropout
@@ -81,7 +81,7 @@ def post_training(
     expect_choice("search", search, ("max", "mse"))
     net = prepare(net, weight_quant, **settings)
     found = {name: layer for name, layer in net.named_modules() if isinstance(layer, QuantLayer)}
-    thresholds = {} if x is None else _thresholds(net, found, x)
+    thresholds = {} if x is None else _thresholds(net, found, with_values(as_tensor(x, "x"), "x"))
     for name, layer in found.items():
         form = layer.weight_quant
         if not isinstance(form, Integer):

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor
+
 from . import bits
 from .formats import Format, Integer, Quantised, Scaled
 
@@ -175,6 +177,7 @@ class QuantLinear(QuantLayer, nn.Linear):
         Where nothing records it, spikes and weights that are -1, 0 and 1 times a scale are counted
         as in `BitLinear`.
         """
+        input = as_tensor(input, "input")
         if self.is_bits:
             spikes = bits.countable(input, self.weight, self.bias, self.weight_scale)
             if spikes is not None and spikes.neurons == self.in_features:
@@ -236,6 +239,7 @@ class QuantConv1d(QuantLayer, nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution with the rounded weight."""
+        input = as_tensor(input, "input")
         out: Tensor = self._conv_forward(input, self.quant_weight(), self.bias)
         return out
 
@@ -292,5 +296,6 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution with the rounded weight."""
+        input = as_tensor(input, "input")
         out: Tensor = self._conv_forward(input, self.quant_weight(), self.bias)
         return out
