@@ -104,16 +104,15 @@ class Scaled(Format):
         """Integers and scales of a weight ``[outputs, *]``, of any layer.
 
         Raises:
-            ValueError: likewise, and if a weight is infinite or NaN.
+            ValueError: as `Format.values`, and if a weight is infinite or NaN.
         """
         weight = with_values(_weight(weight), "weight").detach()
         scale = None if scale is None else with_values(as_tensor(scale, "scale"), "scale")
         if not weight.isfinite().all():
             raise ValueError("weight has values that are infinite or NaN, which no integer is")
-        integers, scales = self.parts(_wide(weight), scale)
-        return Quantised(
-            integers.detach().to(torch.int8), scales.detach().flatten().expand(len(weight)).clone()
-        )
+        integers, scales = self.parts(_wide(weight), _scale(scale, weight))
+        each = scales.detach().flatten().expand(len(weight)).clone()
+        return Quantised(integers.detach().to(torch.int8), each)
 
     def rounded(self, weight: Tensor, scale: Tensor | None) -> Tensor:
         """The weight in this format, without a gradient."""
