@@ -30,6 +30,17 @@ MIXED = r"input|arguments to linear|dtype|[Ii]nput type|device"
 NETWORK = nn.Sequential(nn.Linear(N, 3), snn.Leaky(beta=0.5, init_hidden=True))
 
 
+INTEGERS = quantize.to_integer(NETWORK, torch.zeros(1, N))
+SPIKES = (CURRENT[:, :, 0, :N] > 0.25).float()
+DTYPES = ("bool", "int8", "uint8", "uint16", "int64", "float64", "bfloat16", "float16")
+# What a sample that runs through a network says is what its layers say.
+OF_A_LAYER = "sample|input is|linear"
+
+
+def converted(x):
+    return quantize.to_integer(NETWORK, x)(SPIKES)
+
+
 def scales(x):
     net = quantize.post_training(copy.deepcopy(NETWORK), 8, x=x, first=8)
     return net[0].integer_weight()
@@ -60,5 +71,14 @@ QUANTISATION = [
     *layers(),
     *formats(),
     Use(quantize.BitLinear.__init__, "bias", BIAS, biased, without=RUNS[:1]),
+    Use(
+        quantize.to_integer,
+        "sample",
+        SPIKES[1],
+        converted,
+        OF_A_LAYER,
+        without=(*DTYPES, "func.grad"),
+    ),
+    Use(quantize.IntegerNetwork.__call__, "x", SPIKES, INTEGERS),
     Use(quantize.post_training, "x", CURRENT[:, 0, 0, :N], scales, rf"x|{MIXED}", without=RUNS),
 ]
