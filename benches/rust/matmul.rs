@@ -2,7 +2,7 @@
 //!
 //! Each must give the bits of plain loops before it is timed.
 
-use bitspike::matmul::{Matrix, product, weight_gradient};
+use bitspike::matmul::{Affine, Matrix, Planes, product, scaled_plane_product, weight_gradient};
 use bitspike::simd::Isa;
 use bitspike::spikes::{layout, pack};
 use criterion::measurement::WallTime;
@@ -67,6 +67,20 @@ fn products(criterion: &mut Criterion) {
             .transposed();
         let grad = numbers(rows * outputs);
         let grads = Matrix::new("grad", &grad, [rows, outputs], [outputs, 1]).expect("it fits");
+        // The same weights as -1, 0 and 1, and as -1 and 1.
+        let plane = |is_set: fn(f32) -> bool| {
+            let bytes: Vec<u8> = weight.iter().map(|&x| u8::from(is_set(x))).collect();
+            let mut bits = vec![0; outputs * layout::words(inputs)];
+            pack(Isa::Scalar, &bytes, outputs, inputs, &mut bits).expect("the lengths fit");
+            bits
+        };
+        let (above, below) = (plane(|x| x > 0.2), plane(|x| x < -0.2));
+        let shape = [outputs, inputs];
+        let few = [
+            ("ternary", Planes::ternary(&above, &below, shape), 0),
+            ("binary", Planes::binary(&above, shape), -1),
+        ];
+        let scale = vec![1.0; outputs];
         let mut current = vec![0.0; rows * outputs];
         let mut gradient = vec![0.0; outputs * inputs];
         for density in DENSITIES {
@@ -92,6 +106,36 @@ fn products(criterion: &mut Criterion) {
                     })
                 },
             );
+            for (name, weights, otherwise) in &few {
+                let weights = *weights.as_ref().expect("the planes fit");
+                let value = |i: usize| match rows_of_weights[i] {
+                    x if x > 0.2 => 1,
+                    x if x < -0.2 => -1,
+                    _ => *otherwise,
+                };
+                let sum = |row: usize, output: usize| -> i32 {
+                    let inputs = (0..inputs).filter(|&input| active(row, input));
+                    inputs.map(|input| value(input * outputs + output)).sum()
+                };
+                let affine = Affine {
+                    scale: &scale,
+                    bias: None,
+                };
+                per_isa(
+                    &mut group,
+                    name,
+                    &mut current,
+                    |isa, out| {
+                        scaled_plane_product(isa, &spikes, rows, weights, affine, out)
+                            .expect("the lengths fit");
+                    },
+                    |out| {
+                        (0..rows * outputs)
+                            .step_by(CHECKED * CHECKED)
+                            .all(|i| out[i] == sum(i / outputs, i % outputs) as f32)
+                    },
+                );
+            }
             per_isa(
                 &mut group,
                 "weight gradient",

@@ -29,8 +29,9 @@ FORMULAS = {"derivative", "gradient", "primitive"}
 PREPARED = {
     *("step", "fire", "fire_inhibition", "mem_reset", "level", "winners", "hazard", "log_prob"),
     *("run", "native_refusal", "detach", "zeros", "like"),
+    *("rounded", "gradients", "parts", "first_scale", "largest_scale"),
 }
-"""Methods of neurons, and of spikes, that take what a call has made of its user's tensors.
+"""Methods of neurons, spikes and formats that take what a call has made of its user's tensors.
 
 They are formulas of torch's operations, or hand on to the native module, which looks for itself.
 """

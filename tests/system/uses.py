@@ -7,6 +7,7 @@ from uses_of_layers import LAYERS
 from uses_of_local_learning import LOCAL_LEARNING
 from uses_of_neurons import NEURONS
 from uses_of_plasticity import PLASTICITY
+from uses_of_quantisation import QUANTISATION
 from uses_of_spike_times import SPIKE_TIMES
 from uses_of_spikes import SPIKE_TENSORS
 from uses_of_tools import TOOLS
@@ -19,6 +20,7 @@ USES = [
     *LOCAL_LEARNING,
     *NEURONS,
     *PLASTICITY,
+    *QUANTISATION,
     *SPIKE_TENSORS,
     *SPIKE_TIMES,
     *TOOLS,

@@ -59,8 +59,8 @@ class Planes(NamedTuple):
         """The weights as floats ``[N, neurons]``, without scales."""
         ones = spikes.unpack(self.positive, neurons, torch.float32)
         if self.negative is None:
-            return ones.mul_(2).sub_(1)
-        return ones.sub_(spikes.unpack(self.negative, neurons, torch.float32))
+            return 2 * ones - 1
+        return ones - spikes.unpack(self.negative, neurons, torch.float32)
 
 
 @unrecorded
@@ -76,8 +76,7 @@ def plane_product(words: Tensor, neurons: int, planes: Planes) -> Tensor:
         bits = planes.positive, planes.negative
         _native.plane_product(words, shape, bits, (planes.scale, planes.bias), out)
         return out
-    sums = product.kernel(words, neurons, planes.weights(neurons).t(), None)
-    scaled: Tensor = sums.mul_(planes.scale)
+    scaled = gathered(words, planes.weights(neurons).t(), None).mul_(planes.scale)
     return scaled if planes.bias is None else scaled.add_(planes.bias)
 
 

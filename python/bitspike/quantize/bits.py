@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops import matmul
 from bitspike.ops import spikes as ops
 from bitspike.ops.matmul import Planes
@@ -53,9 +55,9 @@ def linear(spikes: SpikeTensor, planes: Planes) -> Tensor:
     Sums are integers, and exact; scale and bias round once each. So the result has the same bits
     for steps and sequences, packed or not, at any density, and on any instruction set.
     """
-    words = spikes.words
-    out = matmul.plane_product(words.reshape(-1, words.shape[-1]), spikes.neurons, planes)
-    return out.view(*words.shape[:-1], len(planes.positive))
+    *rows, width = spikes.words.shape
+    words = spikes.words.reshape(math.prod(rows), width)
+    return matmul.plane_product(words, spikes.neurons, planes).view(*rows, len(planes.positive))
 
 
 class BitLinear(nn.Module):
@@ -75,7 +77,8 @@ class BitLinear(nn.Module):
         bias: ``[outputs]``, or None.
 
     Raises:
-        ValueError: if the integers are no matrix, or others than -1, 0 and 1.
+        ValueError: if the integers are no matrix, or others than -1, 0 and 1, and if biases are
+            not as many as outputs.
 
     Example:
         >>> import torch, bitspike as snn
@@ -101,12 +104,17 @@ class BitLinear(nn.Module):
                 f"weight must be integers [outputs, inputs] from -1 to 1, not {integers.dtype} "
                 f"{tuple(integers.shape)} with others"
             )
+        if bias is not None:
+            bias = with_values(as_tensor(bias, "bias"), "bias").to(scale)
+            if bias.shape != scale.shape:
+                raise ValueError(f"bias must be {tuple(scale.shape)}, not {tuple(bias.shape)}")
         self.out_features, self.in_features = integers.shape
         for name, value in planes_of(integers, scale, bias)._asdict().items():
             self.register_buffer(name, value)
 
     def forward(self, input: Tensor) -> Tensor:
         """The product with the weights."""
+        input = as_tensor(input, "input")
         spikes = countable(input, self.scale, self.bias)
         if spikes is not None and spikes.neurons == self.in_features:
             return linear(spikes, self._planes())

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, with_values
 
 _SMALLEST = 1e-10
 """The largest weight of a channel counts at least so much, as in brevitas: no scale is 0."""
@@ -50,8 +50,12 @@ class Format(ABC):
         Args:
             weight: ``[outputs, *]``, which stays as it is.
             scale: A learned scale, if the format has one; see `Integer`.
+
+        Raises:
+            ValueError: if the weight has less than two axes, or the scale another shape.
         """
-        rounded: Tensor = _InFormat.apply(weight, scale, self)
+        weight = _weight(weight)
+        rounded: Tensor = _InFormat.apply(weight, _scale(scale, weight), self)
         return rounded
 
     def first_scale(self, weight: Tensor) -> Tensor | None:
@@ -100,15 +104,15 @@ class Scaled(Format):
         """Integers and scales of a weight ``[outputs, *]``, of any layer.
 
         Raises:
-            ValueError: if a weight is infinite or NaN, or has less than two axes.
+            ValueError: as `Format.values`, and if a weight is infinite or NaN.
         """
-        weight = as_tensor(weight, "weight").detach()
-        if weight.dim() < 2:
-            raise ValueError(f"weight must be [outputs, *], not {tuple(weight.shape)}")
+        weight = with_values(_weight(weight), "weight").detach()
+        scale = None if scale is None else with_values(as_tensor(scale, "scale"), "scale")
         if not weight.isfinite().all():
             raise ValueError("weight has values that are infinite or NaN, which no integer is")
-        integers, scales = self.parts(_wide(weight), None if scale is None else scale.detach())
-        return Quantised(integers.to(torch.int8), scales.flatten().expand(len(weight)).clone())
+        integers, scales = self.parts(_wide(weight), _scale(scale, weight))
+        each = scales.detach().flatten().expand(len(weight)).clone()
+        return Quantised(integers.detach().to(torch.int8), each)
 
     def rounded(self, weight: Tensor, scale: Tensor | None) -> Tensor:
         """The weight in this format, without a gradient."""
@@ -333,13 +337,34 @@ class Float(Format):
 
     def rounded(self, weight: Tensor, scale: Tensor | None) -> Tensor:
         """The weight in this format, without a gradient."""
-        return weight.to(self.dtype).to(weight.dtype)
+        return weight.to(self.dtype, copy=True).to(weight.dtype)
 
     def gradients(
         self, grad: Tensor, weight: Tensor, scale: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The gradient of the weight."""
         return grad, None
+
+
+def _weight(weight: Tensor) -> Tensor:
+    """A weight of floats ``[outputs, *]``."""
+    weight = as_tensor(weight, "weight")
+    if weight.dim() < 2:
+        raise ValueError(f"weight must be [outputs, *], not {tuple(weight.shape)}")
+    return weight if weight.is_floating_point() else weight.to(torch.get_default_dtype())
+
+
+def _scale(scale: Tensor | None, weight: Tensor) -> Tensor | None:
+    """A learned scale for this weight."""
+    if scale is None:
+        return None
+    scale = as_tensor(scale, "scale", device=weight.device)
+    if scale.dim() != 1 or len(scale) not in (1, len(weight)):
+        raise ValueError(
+            f"scale must be ({len(weight)},), or (1,), for a weight {tuple(weight.shape)}, not "
+            f"{tuple(scale.shape)}"
+        )
+    return scale
 
 
 def _wide(weight: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from bitspike.arguments import expect_choice
+from bitspike.arguments import as_tensor, expect_choice, with_values
 from bitspike.graph import Node, Value, capture
 from bitspike.graph.values import values_of
 from bitspike.layers import TimeDropout
@@ -81,7 +81,7 @@ def post_training(
     expect_choice("search", search, ("max", "mse"))
     net = prepare(net, weight_quant, **settings)
     found = {name: layer for name, layer in net.named_modules() if isinstance(layer, QuantLayer)}
-    thresholds = {} if x is None else _thresholds(net, found, x)
+    thresholds = {} if x is None else _thresholds(net, found, with_values(as_tensor(x, "x"), "x"))
     for name, layer in found.items():
         form = layer.weight_quant
         if not isinstance(form, Integer):
@@ -136,14 +136,17 @@ def _squares(form: Integer, x: Tensor) -> Tensor:
 
 def _aligned(form: Integer, weight: Tensor, scale: Tensor, threshold: Tensor) -> Tensor:
     """The smallest scale from this one on of which the threshold is a multiple."""
-    most = (threshold / scale * (1 + 1e-6)).floor().clamp(1, _MOST_STEPS)
-    count = most
+
+    def steps(scale: Tensor) -> Tensor:
+        return (threshold / scale * (1 + 1e-6)).floor().clamp(1, _MOST_STEPS)
+
+    count, most = steps(scale), steps(_covering(form, weight))
     # Weights that lie on such steps already keep them. Rounding has brought the largest nearer by
     # half a step at most, which makes two steps more of up to 254.
     for fewer in (2, 1, 0):
-        steps = threshold / (most - fewer).clamp_min(1)
-        lie_there = _error(form, weight, steps) < 1e-9 * _squares(form, weight)
-        count = torch.where(lie_there, (most - fewer).clamp_min(1), count)
+        before = (most - fewer).clamp_min(1)
+        lie_there = _error(form, weight, threshold / before) < 1e-9 * _squares(form, weight)
+        count = torch.where(lie_there, before, count)
     return threshold / count
 
 

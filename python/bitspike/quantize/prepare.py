@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import nn
@@ -16,9 +16,6 @@ from .bits import BitLinear, planes_of
 from .formats import Format, Integer
 from .training import QuantConv1d, QuantConv2d, QuantLayer, QuantLinear
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
 _KINDS: dict[type[nn.Module], type[QuantLayer]] = {
     kind.shaped_as: kind for kind in (QuantLinear, QuantConv1d, QuantConv2d)
 }
@@ -28,7 +25,7 @@ Setting = Format | int | None
 
 
 class Settings(TypedDict, total=False):
-    """Which layers get another format than the others."""
+    """Which layers get another format than the others, as `prepare` takes it."""
 
     first: Setting
     """That of the first layer; by default it stays floats."""
@@ -41,7 +38,13 @@ class Settings(TypedDict, total=False):
 
 
 def prepare(
-    net: nn.Module, weight_quant: Format | int = 8, **settings: Unpack[Settings]
+    net: nn.Module,
+    weight_quant: Format | int = 8,
+    *,
+    first: Setting = None,
+    last: Setting = None,
+    layers: Mapping[str, Setting] | None = None,
+    in_place: bool = False,
 ) -> nn.Module:
     """A network whose weights are rounded in every call, to train it with that in view.
 
@@ -55,12 +58,10 @@ def prepare(
     Args:
         net: The network, which stays as it is.
         weight_quant: The format of weights, or the bits of an `Integer`.
-        settings: What is different for some layers; a format, bits, or None for floats:
-
-            * ``first=None``: the first layer.
-            * ``last=None``: the last layer.
-            * ``layers={}``: layers by their names in ``net.named_modules()``, before all else.
-            * ``in_place=False``: whether ``net`` itself is changed.
+        first: The format of the first layer, or its bits; None leaves floats.
+        last: That of the last layer, likewise.
+        layers: Those of single layers by their names in ``net.named_modules()``, before all else.
+        in_place: Whether ``net`` itself is changed.
 
     Raises:
         ValueError: for other numbers of bits, with the name of the layer, for names that are no
@@ -82,9 +83,9 @@ def prepare(
     chosen: dict[str, Setting] = dict.fromkeys(found, weight_quant)
     outer = [name for name in found if not _is_inside_neuron(net, name)]
     if outer:
-        chosen[outer[-1]] = settings.get("last")
-        chosen[outer[0]] = settings.get("first")
-    for name, setting in settings.get("layers", {}).items():
+        chosen[outer[-1]] = last
+        chosen[outer[0]] = first
+    for name, setting in (layers or {}).items():
         if name not in found:
             raise ValueError(
                 f"layers names {name!r}, which is no layer of weights; there are "
@@ -103,7 +104,7 @@ def prepare(
             "nothing is left to quantise: the first and the last layer of weights stay floats; "
             "pass first, last, or layers"
         )
-    net = net if settings.get("in_place") else copy.deepcopy(net)
+    net = net if in_place else copy.deepcopy(net)
     for name, form in formats.items():
         layer: Any = net.get_submodule(name)
         if form is None:

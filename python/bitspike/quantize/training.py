@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bitspike.arguments import as_tensor
+
 from . import bits
 from .formats import Format, Integer, Quantised, Scaled
 
@@ -87,24 +89,34 @@ class WeightOptions(TypedDict, total=False):
     """A format in place of these numbers: `Ternary`, `Binary`, `Float`."""
 
 
-def format_of(options: WeightOptions) -> Format:
-    """The format that these options describe.
+def format_of(
+    *,
+    weight_bit_width: int | None = None,
+    per_channel: bool | None = None,
+    narrow_range: bool | None = None,
+    learned_scale: bool | None = None,
+    weight_quant: Format | None = None,
+) -> Format:
+    """The format that `WeightOptions` describe.
 
     Raises:
         ValueError: for other widths, and for a format together with its numbers.
     """
-    given = options.get("weight_quant")
-    if given is None:
-        return Integer(
-            options.get("weight_bit_width", 8),
-            per_channel=options.get("per_channel", True),
-            narrow_range=options.get("narrow_range", True),
-            learned=options.get("learned_scale", False),
+    numbers = {
+        "bits": weight_bit_width,
+        "per_channel": per_channel,
+        "narrow_range": narrow_range,
+        "learned": learned_scale,
+    }
+    given: dict[str, Any] = {name: x for name, x in numbers.items() if x is not None}
+    if weight_quant is None:
+        return Integer(**given)
+    if given:
+        raise ValueError(
+            f"weight_quant={weight_quant} is a format already; give it alone, or the numbers of an "
+            "Integer without it"
         )
-    if len(options) > 1:
-        numbers = sorted(set(options) - {"weight_quant"})
-        raise ValueError(f"weight_quant={given} says all that {', '.join(numbers)} would say")
-    return given
+    return weight_quant
 
 
 class QuantLinear(QuantLayer, nn.Linear):
@@ -157,7 +169,7 @@ class QuantLinear(QuantLayer, nn.Linear):
         **options: Unpack[WeightOptions],
     ) -> None:
         super().__init__(in_features, out_features, bias, device=device, dtype=dtype)
-        self.quantise_with(format_of(options))
+        self.quantise_with(format_of(**options))
 
     def forward(self, input: Tensor) -> Tensor:
         """The product with the rounded weight.
@@ -165,6 +177,7 @@ class QuantLinear(QuantLayer, nn.Linear):
         Where nothing records it, spikes and weights that are -1, 0 and 1 times a scale are counted
         as in `BitLinear`.
         """
+        input = as_tensor(input, "input")
         if self.is_bits:
             spikes = bits.countable(input, self.weight, self.bias, self.weight_scale)
             if spikes is not None and spikes.neurons == self.in_features:
@@ -222,10 +235,11 @@ class QuantConv1d(QuantLayer, nn.Conv1d):
         conv: dict[str, Any] = {"dilation": dilation, "groups": groups, "bias": bias}
         conv |= {"padding_mode": padding_mode, "device": device, "dtype": dtype}
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, **conv)  # type: ignore[arg-type]
-        self.quantise_with(format_of(options))
+        self.quantise_with(format_of(**options))
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution with the rounded weight."""
+        input = as_tensor(input, "input")
         out: Tensor = self._conv_forward(input, self.quant_weight(), self.bias)
         return out
 
@@ -278,9 +292,10 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
         conv: dict[str, Any] = {"dilation": dilation, "groups": groups, "bias": bias}
         conv |= {"padding_mode": padding_mode, "device": device, "dtype": dtype}
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, **conv)  # type: ignore[arg-type]
-        self.quantise_with(format_of(options))
+        self.quantise_with(format_of(**options))
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution with the rounded weight."""
+        input = as_tensor(input, "input")
         out: Tensor = self._conv_forward(input, self.quant_weight(), self.bias)
         return out

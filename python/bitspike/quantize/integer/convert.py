@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor, expect_choice
+from bitspike.arguments import as_tensor, expect_choice, with_values
 from bitspike.exchange.network_file import Kind, NetworkFile, describe, with_selftest
 from bitspike.quantize.formats import Integer, Scaled
 
@@ -41,7 +41,7 @@ class IntegerNetwork(NetworkFile):
         Raises:
             ValueError: if the input does not fit the network.
         """
-        x = as_tensor(x, "x").float()
+        x = with_values(as_tensor(x, "x"), "x").detach().float()
         if x.dim() < 2 or tuple(x.shape[2:]) != self.input.shape or not x.shape[:2].numel():
             raise ValueError(
                 f"x must be [T, B, {', '.join(map(str, self.input.shape))}], not {tuple(x.shape)}"

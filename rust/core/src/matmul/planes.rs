@@ -183,9 +183,9 @@ pub fn prefers_planes(
 ) -> bool {
     // Of a word of a plane, and of an output's result.
     let (of_word, of_result) = match isa {
-        Isa::Scalar => (20.0, 30.0),
-        Isa::Avx2 => (6.0, 20.0),
-        Isa::Avx512 => (2.5, 15.0),
+        Isa::Scalar => (12.5, 30.0),
+        Isa::Avx2 => (5.2, 31.0),
+        Isa::Avx512 => (1.3, 24.0),
     };
     // Of an output's lists and sums, and of packing an input's weight.
     let (of_sum, of_packing) = (20.0, 14.0);
