@@ -10,9 +10,9 @@ from .formats import Integer as Integer
 from .formats import Quantised as Quantised
 from .formats import Scaled as Scaled
 from .formats import Ternary as Ternary
+from .networks import freeze as freeze
+from .networks import prepare as prepare
 from .post import post_training as post_training
-from .prepare import freeze as freeze
-from .prepare import prepare as prepare
 from .training import QuantConv1d as QuantConv1d
 from .training import QuantConv2d as QuantConv2d
 from .training import QuantLayer as QuantLayer

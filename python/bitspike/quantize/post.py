@@ -16,7 +16,7 @@ from bitspike.layers import TimeDropout
 from bitspike.neurons.base.neuron import SpikingNeuron
 
 from .formats import Format, Integer
-from .prepare import Settings, prepare
+from .networks import Settings, prepare
 from .training import QuantLayer
 
 if TYPE_CHECKING:
