@@ -3,12 +3,12 @@
 from bitspike.functional.quant import state_quant as state_quant
 
 from .bits import BitLinear as BitLinear
+from .format import Format as Format
+from .format import Quantised as Quantised
+from .format import Scaled as Scaled
 from .formats import Binary as Binary
 from .formats import Float as Float
-from .formats import Format as Format
 from .formats import Integer as Integer
-from .formats import Quantised as Quantised
-from .formats import Scaled as Scaled
 from .formats import Ternary as Ternary
 from .networks import freeze as freeze
 from .networks import prepare as prepare
