@@ -112,13 +112,18 @@ def size(net: nn.Module, form: quantize.Format | None) -> int:
     return sum(x.weight.numel() * bits // 8 + numbers * x.out_features for x in layers)
 
 
+def counts_bits(form: quantize.Format | None) -> bool:
+    """Whether products with spikes count bits: weights are -1, 0 and 1, times a scale."""
+    return isinstance(form, quantize.Scaled) and form.is_bits
+
+
 def operations(net: nn.Module, form: quantize.Format | None, images: Tensor) -> float:
     """Weights that are added for a digit, or words that are met where bits are counted."""
     snn.utils.reset(net)
     spent = snn.energy(net, encode(images))
-    if not isinstance(form, quantize.Ternary | quantize.Binary):
+    if not counts_bits(form):
         return spent.synops / len(images)
-    planes = 2 if isinstance(form, quantize.Ternary) else 1
+    planes = 1 if isinstance(form, quantize.Binary) else 2
     layers = [layer for layer in net if isinstance(layer, nn.Linear)]
     words = [-(-layer.in_features // WORD) * layer.out_features for layer in layers]
     return float(STEPS * planes * sum(words))
@@ -170,24 +175,22 @@ def draw(results: dict[str, list[Result]], out: Path) -> None:
         name: [sum(x) / len(found) for x in zip(*found, strict=True)]
         for name, found in results.items()
     }
-    bars(axes[1], [mean[name][2] / 1024 for name in results], [GREY] * len(results), "{:.0f}")
+    bars(axes[1], {i: mean[name][2] / 1024 for i, name in enumerate(results)}, GREY)
     tidy(axes[1], "size (KiB)", "", "bits of a weight")
-    colours = [GREEN if name in ("1.58", "1") else BLUE for name in results]
-    bars(axes[2], [mean[name][3] / 1000 for name in results], colours, "{:.0f}")
+    for counted, colour, label in ((False, BLUE, "weights added"), (True, GREEN, "words met")):
+        kind = {i: name for i, name in enumerate(results) if counts_bits(FORMATS[name]) == counted}
+        bars(axes[2], {i: mean[name][3] / 1000 for i, name in kind.items()}, colour, label)
     tidy(axes[2], "operations for a digit (thousands)", "", "bits of a weight")
-    axes[2].annotate(
-        "weights added", (0.03, 0.03), color="white", xycoords="axes fraction", fontsize=9
-    )
-    axes[2].annotate("words met", (0.70, 0.35), color=GREEN, xycoords="axes fraction", fontsize=9)
+    axes[2].legend(frameon=False, loc="upper right")
     for ax in axes:
         ax.set_xticks(places, list(results))
     save(drawn, out / "bits.png")
 
 
-def bars(ax: Axes, heights: list[float], colours: list[str], text: str) -> None:
-    """One bar for each format, with its height on top."""
-    drawn = ax.bar(range(len(heights)), heights, color=colours, width=0.65)
-    ax.bar_label(drawn, [text.format(height) for height in heights], fontsize=9)
+def bars(ax: Axes, heights: dict[int, float], colour: str, label: str = "") -> None:
+    """One bar for each place, with its height on top."""
+    drawn = ax.bar(list(heights), list(heights.values()), color=colour, width=0.65, label=label)
+    ax.bar_label(drawn, fmt="{:.0f}", fontsize=9)
 
 
 if __name__ == "__main__":

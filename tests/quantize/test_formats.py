@@ -223,5 +223,11 @@ def test_what_is_no_format_is_refused():
         quantize.Integer(True)
     with pytest.raises(ValueError, match="bfloat16 or torch.float16"):
         quantize.Float(torch.float32)
+    learned = quantize.Integer(4, learned=True)
+    with pytest.raises(ValueError, match=r"scale must be \(2,\), or \(1,\), for .* not \(3,\)"):
+        learned.values(WEIGHT, torch.ones(3))
+    one = torch.ones(1, requires_grad=True)
+    learned.values(WEIGHT, one).sum().backward()  # one scale may serve all outputs
+    assert one.grad.shape == (1,)
     with pytest.raises(ValueError, match=r"weight must be \[outputs, \*\], not \(3,\)"):
         quantize.Integer().quantise(torch.zeros(3))

@@ -3,18 +3,18 @@
 from bitspike.functional.quant import state_quant as state_quant
 
 from .bits import BitLinear as BitLinear
+from .format import Format as Format
+from .format import Quantised as Quantised
+from .format import Scaled as Scaled
 from .formats import Binary as Binary
 from .formats import Float as Float
-from .formats import Format as Format
 from .formats import Integer as Integer
-from .formats import Quantised as Quantised
-from .formats import Scaled as Scaled
 from .formats import Ternary as Ternary
 from .integer import IntegerNetwork as IntegerNetwork
 from .integer import to_integer as to_integer
+from .networks import freeze as freeze
+from .networks import prepare as prepare
 from .post import post_training as post_training
-from .prepare import freeze as freeze
-from .prepare import prepare as prepare
 from .training import QuantConv1d as QuantConv1d
 from .training import QuantConv2d as QuantConv2d
 from .training import QuantLayer as QuantLayer

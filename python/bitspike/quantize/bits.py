@@ -18,7 +18,7 @@ from bitspike.spikes.dense import DenseSpikes
 from bitspike.spikes.pack import pack_if_binary
 from bitspike.spikes.tensor import SpikeTensor
 
-from .formats import Quantised
+from .format import Quantised
 
 
 def countable(input: Any, *others: Tensor | None) -> SpikeTensor | None:

@@ -15,8 +15,9 @@ from bitspike.graph.values import values_of
 from bitspike.layers import TimeDropout
 from bitspike.neurons.base.neuron import SpikingNeuron
 
-from .formats import Format, Integer
-from .prepare import Settings, prepare
+from .format import Format
+from .formats import Integer
+from .networks import Settings, prepare
 from .training import QuantLayer
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from bitspike.arguments import as_tensor
 
 from . import bits
-from .formats import Format, Integer, Quantised, Scaled
+from .format import Format, Quantised, Scaled
+from .formats import Integer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -29,6 +29,7 @@
 //! the fewer inputs are taken at a time, until their weights fit the first-level cache.
 
 mod active;
+mod counted;
 pub(crate) mod dense;
 pub(crate) mod gather;
 mod input_gradient;

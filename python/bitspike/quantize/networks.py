@@ -13,7 +13,8 @@ from bitspike.analysis.observe import SYNAPSES
 from bitspike.neurons.base.neuron import SpikingNeuron
 
 from .bits import BitLinear, planes_of
-from .formats import Format, Integer
+from .format import Format
+from .formats import Integer
 from .training import QuantConv1d, QuantConv2d, QuantLayer, QuantLinear
 
 _KINDS: dict[type[nn.Module], type[QuantLayer]] = {
