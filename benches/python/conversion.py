@@ -25,8 +25,8 @@ LOST = 0.003
 NOTES = f"""
 * Networks are trained with PyTorch on 1,437 digits of scikit-learn, converted, and run on all 1,797
   at once, without gradient. Time is that of one image.
-* Each library runs as many steps as it needs: the fewest with which it reads {LOST:.1%} of the images
-  less than the network at most; all is for these.
+* Each library runs as many steps as it needs: the fewest with which it reads {LOST:.1%} of the
+  images less than the network at most; all is for these.
 * SpikingJelly: the better of two recipes, maxima and the percentile 99.9 %; *{CHANNELS}*: maxima of
   channels, and a membrane that begins at half of its threshold. sinabs: `from_model` as it is.
 * bitspike: the better of `ann_to_snn` with thresholds for layers and for channels.
