@@ -42,9 +42,10 @@ def ann_to_snn(
 
     The model's biases, and the units of its activations, remain. Batch normalisations are folded,
     dropouts vanish, and average pools stay. Max pools pass on the spikes of whoever has fired most
-    (`RateMaxPool`); those of the first layer stand in front of its neurons, where they run once. In a sum, spikes are multiplied by what they stand for, so that a residual is
-    added in the units of its branch. The input is a current, the same at all steps, with which the
-    first layer multiplies once. All spikes are bits.
+    (`RateMaxPool`); those of the first layer stand in front of its neurons, where they run once.
+    In a sum, spikes are multiplied by what they stand for, so that a residual is added in the units
+    of its branch. The input is a current, the same at all steps, with which the first layer
+    multiplies once. All spikes are bits.
 
     With ``T`` steps rates are multiples of ``1/T``: errors fall about as ``1/T``. `report` says
     where they come from. Train with `QCFS` for few steps, or call `fine_tune` afterwards.
