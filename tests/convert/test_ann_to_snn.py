@@ -105,28 +105,39 @@ def test_rates_of_maps_become_activations(program, per_channel):
     assert len(list(report)) == len(net.neurons())
 
 
-class PoolFirst(nn.Module):
-    def __init__(self, pool):
-        super().__init__()
-        self.conv, self.pool, self.fc = nn.Conv2d(1, 4, 3), pool, nn.Linear(36, 3)
-
-    def forward(self, x):
-        return self.fc(F.relu(self.pool(self.conv(x))).flatten(1))
-
-
-def test_a_max_pool_in_front_of_a_rectifier_is_one_of_rates():
-    ann, x = PoolFirst(nn.MaxPool2d(2)), torch.rand(20, 1, 8, 8)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_max_pool_of_constant_currents_is_taken_once(first):
+    conv, act, pool = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2)
+    both = (pool, act) if first else (act, pool)
+    ann, x = nn.Sequential(conv, *both, nn.Flatten(), nn.Linear(36, 3)), torch.rand(20, 1, 8, 8)
     net, _ = convert.ann_to_snn(ann, [x], normalise="max")
-    assert [type(layer).__name__ for layer in net.net[1:3]] == ["RateIF", "RateMaxPool"]
+    assert [type(layer).__name__ for layer in net.net[:3]] == ["Conv2d", "MaxPool2d", "RateIF"]
     assert error(net, ann, x, 1000) < 0.01
+    snn.utils.reset(net)
+    neurons = convert.RateIF(threshold=net.net[2].threshold.detach(), init_hidden=True)
+    with torch.no_grad():
+        currents = conv(x).expand(30, -1, -1, -1, -1)
+        pooled = convert.RateMaxPool(pool).run_sequence(snn.unroll(neurons, currents))
+        assert torch.equal(pooled.dense(), snn.unroll(net.net[:3], x.expand(30, *x.shape)).dense())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_max_pool_behind_other_neurons_is_one_of_rates(first):
+    act, pool = nn.ReLU(), nn.MaxPool2d(2)
+    both = (pool, act) if first else (act, pool)
+    front = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1)
+    ann, x = nn.Sequential(*front, *both, nn.Flatten(), nn.Linear(36, 3)), torch.rand(20, 1, 8, 8)
+    net, _ = convert.ann_to_snn(ann, [x], normalise="max")
+    assert [type(layer).__name__ for layer in net.net[3:5]] == ["RateIF", "RateMaxPool"]
+    assert error(net, ann, x, 2000) < 0.02
 
 
 def test_an_average_in_the_place_of_maxima_is_there_if_it_is_asked_for():
-    ann, x = PoolFirst(nn.MaxPool2d(2)), torch.rand(20, 1, 8, 8)
+    front = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU()
+    last, x = (nn.Flatten(), nn.Linear(36, 3)), torch.rand(20, 1, 8, 8)
+    ann = nn.Sequential(*front, nn.MaxPool2d(2), *last)
     net, _ = convert.ann_to_snn(ann, [x], normalise="max", max_pool="average")
-    averaged = copy.deepcopy(ann)
-    averaged.forward = lambda x: ann.fc(F.avg_pool2d(F.relu(ann.conv(x)), 2).flatten(1))
-    assert error(net, averaged, x, 1000) < 0.01
+    assert error(net, nn.Sequential(*front, nn.AvgPool2d(2), *last), x, 1000) < 0.02
 
 
 @pytest.mark.parametrize(
@@ -159,7 +170,7 @@ def test_spikes_are_bits_and_kernels_run():
             module.register_forward_hook(lambda _, inputs, out: kinds.append(type(out)))
     with torch.no_grad():
         net(x)
-    assert kinds == [snn.SpikeTensor] * 3
+    assert kinds == [snn.SpikeTensor] * 2
     assert all(neuron.native_refusal(torch.rand(1)) is None for neuron in net.neurons().values())
 
 

@@ -116,6 +116,9 @@ class Builder:
     def pooled(self, part: Part, pool: Any, source: Wire) -> Wire:
         """A pool of maxima."""
         if source.constant:
+            if isinstance(source.part.module, nn.Conv2d):
+                # The order in which max pools of numbers are fastest.
+                source.part.module.to(memory_format=torch.channels_last)
             return Wire(self.add(part, pool, source), source.scale, constant=True)
         if self.max_pool == "average":
             options = pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode

@@ -247,7 +247,7 @@ def ann_to_ttfs(
         raise ValueError(f"dt must be a positive number or None, not {dt}")
     if not headroom >= 0:
         raise ValueError(f"headroom must not be negative, but is {headroom}")
-    lowered = lower(model, first_batch(loader))
+    lowered = lower(model, first_batch(loader), pool_currents=False)
     (given,) = (part for part in lowered.parts if part.module is None)
     _expect_times(lowered, given, inputs)
     found = limits(lowered, batches(loader), "max", steps=1, per_channel=False)

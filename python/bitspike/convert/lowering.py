@@ -13,11 +13,11 @@ from bitspike.graph.values import leaves
 
 from . import parts
 from .errors import ConversionError
-from .parts import Model
+from .parts import Model, Part
 from .reading import Reader
 
 
-def lower(model: nn.Module, x: Tensor) -> Model:
+def lower(model: nn.Module, x: Tensor, *, pool_currents: bool = True) -> Model:
     """A model as calls that spikes can stand for, in eval mode, on copies of its layers.
 
     Batch normalisations are folded into the layers in front of them, and dropouts vanish.
@@ -25,6 +25,7 @@ def lower(model: nn.Module, x: Tensor) -> Model:
     Args:
         model: Any program that `graph.capture` takes.
         x: A batch ``[B, *]``, for shapes.
+        pool_currents: Whether max pools may stand in front of the first rectifiers.
 
     Raises:
         ConversionError: for a call that spikes cannot stand for.
@@ -39,7 +40,7 @@ def lower(model: nn.Module, x: Tensor) -> Model:
             raise ConversionError(graph.name, "a model must return one tensor that it computes")
         reader = Reader(len(x), graph.nodes, outputs[0])
         made = reader.read(graph.inputs[0])
-        _rectify_first(made)
+        _order_pools(made, pool_currents)
         expected = model(x)
         found = made.values(x)[made.output]
     if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
@@ -66,16 +67,28 @@ def _as_used(model: nn.Module) -> Iterator[None]:
             module.inplace = True  # type: ignore[assignment]
 
 
-def _rectify_first(model: Model) -> None:
-    """Puts rectifiers in front of max pools instead of behind them.
+def _order_pools(model: Model, pool_currents: bool) -> None:
+    """Puts max pools behind rectifiers, or in front of the first ones of all.
 
-    The maximum of rectified values is the rectified maximum, and neurons fire for values alone.
+    The maximum of rectified values is the rectified maximum. Neurons fire for values alone, so that
+    pools are theirs; but where currents are constant, the neuron with the largest has fired as
+    often as any at all times, and the current can be chosen once.
     """
-    uses = model.uses()
-    for part in model.rectifiers():
-        pool = part.sources[0]
-        if isinstance(pool.module, parts.MAX_POOLS) and uses[pool] == 1:
-            # What reads the rectifier reads the pool from now on: both exchange what they are.
-            part.module, pool.module = pool.module, part.module
-            part.name, pool.name = pool.name, part.name
-            pool.shape = pool.sources[0].shape
+    uses, behind = model.uses(), set[Part]()
+    for part in model:
+        source = part.sources[0]
+        if behind.intersection(part.sources) or parts.is_rectifier(source.module):
+            behind.add(part)
+        first = source.sources[0] if source.sources else source
+        constant = pool_currents and not (first in behind or parts.is_rectifier(first.module))
+        pair = (part, source) if constant else (source, part)
+        if (
+            uses[source] == 1
+            and isinstance(pair[0].module, parts.MAX_POOLS)
+            and parts.is_rectifier(pair[1].module)
+        ):
+            # What reads the second of both reads what the first was: they exchange what they are.
+            part.module, source.module = source.module, part.module
+            part.name, source.name = source.name, part.name
+            assert source.module is not None
+            source.shape = source.module(torch.zeros(1, *first.shape)).shape[1:]

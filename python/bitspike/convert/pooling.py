@@ -88,11 +88,15 @@ class RateMaxPool(HiddenState):
         """The spikes of a packed sequence, as bytes or whole numbers, which count faster."""
         bits = x.bool().view(torch.uint8)
         # In the memory order of the spikes, channels last or not.
-        counts = torch.zeros_like(bits[0])
-        before = self._before_step(bits[0])
-        most = len(x) + (int(before.max()) if before.numel() else 0)
-        counts = counts.copy_(before) if most < 256 else counts.int().copy_(before)
-        maxima, trains = self._maxima(counts), []
+        counts, maxima = torch.zeros_like(bits[0]), bits.new_zeros(())
+        before = self._kept()[0]
+        if before.shape == counts.shape:
+            most = int(before.max()) if before.numel() else 0
+            counts = (counts if len(x) + most < 256 else counts.int()).copy_(before)
+            maxima = self._maxima(counts)
+        elif len(x) > 255:
+            counts = counts.int()
+        trains = []
         for spikes in bits:
             counts += spikes
             last, maxima = maxima, self._maxima(counts)

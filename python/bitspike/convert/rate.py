@@ -42,9 +42,10 @@ def ann_to_snn(
 
     The model's biases, and the units of its activations, remain. Batch normalisations are folded,
     dropouts vanish, and average pools stay. Max pools pass on the spikes of whoever has fired most
-    (`RateMaxPool`). In a sum, spikes are multiplied by what they stand for, so that a residual is
-    added in the units of its branch. The input is a current, the same at all steps, with which the
-    first layer multiplies once. All spikes are bits.
+    (`RateMaxPool`); those of the first layer stand in front of its neurons, where they run once.
+    In a sum, spikes are multiplied by what they stand for, so that a residual is added in the units
+    of its branch. The input is a current, the same at all steps, with which the first layer
+    multiplies once. All spikes are bits.
 
     With ``T`` steps rates are multiples of ``1/T``: errors fall about as ``1/T``. `report` says
     where they come from. Train with `QCFS` for few steps, or call `fine_tune` afterwards.
@@ -64,7 +65,8 @@ def ann_to_snn(
         num_steps: How many steps a call runs, and the report is about.
         init: Membranes begin at ``"half"`` of their thresholds, so that rates are rounded to the
             nearest, or at ``"zero"``, so that they are rounded down.
-        max_pool: ``"rate"``, the maximum of rates, or ``"average"``, with average pools instead.
+        max_pool: ``"rate"``, the maximum of rates, or ``"average"``, with average pools instead of
+            those of rates.
 
     Returns:
         The network, and a `Report` on the first batch of the loader.
