@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv1d_input, conv1d_weight, conv2d_input, conv2d_weight
 
+from bitspike.graph.modules import shaped_as
 from bitspike.spikes.tensor import SpikeTensor
 
 SYNAPSES = (nn.Linear, nn.Conv1d, nn.Conv2d)
@@ -21,6 +22,8 @@ SYNAPSES = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 def refusal(synapse: nn.Module) -> str | None:
     """Why no rule can hold traces of a synapse, or None if it can."""
+    if shaped_as(synapse) is not type(synapse):
+        return f"{type(synapse).__name__} computes with other weights than those that learn"
     if isinstance(synapse, nn.Linear):
         return None
     if synapse.padding_mode != "zeros" or isinstance(synapse.padding, str):

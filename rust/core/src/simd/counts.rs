@@ -1,6 +1,6 @@
 //! Counting the bits in which words agree.
 
-use super::{Isa, Portable, Simd, array, cpu};
+use super::{Portable, Simd, array};
 
 /// Words, or sums, that are worked on together.
 pub(crate) const LINE: usize = 8;
@@ -31,11 +31,6 @@ pub(crate) trait CountBits: Copy + Send + Sync {
 pub(crate) trait CountKernel {
     /// Does the work. Mark implementations `#[inline(always)]`.
     fn run<C: CountBits>(self, counter: C);
-}
-
-/// Runs `kernel` on `isa`, or on what comes nearest to it on this CPU.
-pub(crate) fn dispatch_counts(isa: Isa, kernel: impl CountKernel) {
-    cpu::run_counts(isa, kernel);
 }
 
 #[inline(always)]

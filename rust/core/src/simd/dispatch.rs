@@ -1,6 +1,6 @@
 //! Choosing an instruction set at run time.
 
-use super::{Isa, Kernel, Simd, cpu};
+use super::{CountKernel, Isa, Kernel, Simd, cpu};
 use crate::Error;
 use alloc::borrow::ToOwned;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -81,6 +81,11 @@ impl Isa {
 /// Runs `kernel` on `isa`, or on the fastest instruction set below it that the CPU has.
 pub fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     cpu::run(isa, kernel)
+}
+
+/// Runs a kernel that counts bits on `isa`, or on what comes nearest to it on this CPU.
+pub(crate) fn dispatch_counts(isa: Isa, kernel: impl CountKernel) {
+    cpu::run_counts(isa, kernel);
 }
 
 /// Runs plain Rust, compiled for `isa`: the compiler finds the vectors by itself.

@@ -42,9 +42,9 @@ mod x86;
 use x86 as cpu;
 
 pub use columns::Columns;
-pub(crate) use counts::{CountBits, CountKernel, LINE, dispatch_counts};
-pub(crate) use dispatch::compiled_for;
+pub(crate) use counts::{CountBits, CountKernel, LINE};
 pub use dispatch::dispatch;
+pub(crate) use dispatch::{compiled_for, dispatch_counts};
 pub use isa::{Isa, Kernel};
 pub(crate) use lanes::TILE;
 pub use lanes::{PAST_CACHES, Simd, array};
