@@ -28,6 +28,17 @@ class IntegerNetwork(NetworkFile):
 
     Attributes:
         scales: What a unit of each value of integers is worth, in the shape of a sample, float64.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> from torch import nn
+        >>> from bitspike import quantize
+        >>> net = nn.Sequential(nn.Linear(3, 2), snn.Leaky(beta=0.5, init_hidden=True))
+        >>> small = quantize.to_integer(net, torch.zeros(1, 3))
+        >>> small(torch.ones(4, 1, 3)).shape
+        torch.Size([4, 1, 2])
+        >>> small.scales["1.mem"].shape
+        torch.Size([2])
     """
 
     def __init__(self, data: bytes, scales: Mapping[str, Tensor]) -> None:
