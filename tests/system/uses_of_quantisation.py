@@ -79,6 +79,6 @@ QUANTISATION = [
         OF_A_LAYER,
         without=(*DTYPES, "func.grad"),
     ),
-    Use(quantize.IntegerNetwork.__call__, "x", SPIKES, INTEGERS),
+    Use(quantize.IntegerNetwork.__call__, "x", SPIKES, INTEGERS, "x|the input", without=RUNS[1:]),
     Use(quantize.post_training, "x", CURRENT[:, 0, 0, :N], scales, rf"x|{MIXED}", without=RUNS),
 ]

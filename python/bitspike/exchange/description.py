@@ -61,7 +61,7 @@ class Description:
             "ops": self._ops,
             "outputs": self.outputs,
         }
-        self.graph = json.dumps(graph, separators=(",", ":"))
+        self.graph = json.dumps(graph)
 
     def _name_outputs(self, step: Step) -> None:
         """Names what neurons make, which calls before them may read as previous values."""

@@ -12,6 +12,8 @@ from torch import Tensor
 from bitspike.arguments import as_tensor, expect_choice, with_values
 from bitspike.exchange.network_file import Kind, NetworkFile, describe, with_selftest
 from bitspike.quantize.formats import Integer, Scaled
+from bitspike.run.stream import Stream
+from bitspike.spikes.tensor import SpikeTensor
 
 from .graph import ROUNDINGS, IntegerGraph, Options
 
@@ -26,6 +28,17 @@ class IntegerNetwork(NetworkFile):
 
     Attributes:
         scales: What a unit of each value of integers is worth, in the shape of a sample, float64.
+
+    Example:
+        >>> import torch, bitspike as snn
+        >>> from torch import nn
+        >>> from bitspike import quantize
+        >>> net = nn.Sequential(nn.Linear(3, 2), snn.Leaky(beta=0.5, init_hidden=True))
+        >>> small = quantize.to_integer(net, torch.zeros(1, 3))
+        >>> small(torch.ones(4, 1, 3)).shape
+        torch.Size([4, 1, 2])
+        >>> small.scales["1.mem"].shape
+        torch.Size([2])
     """
 
     def __init__(self, data: bytes, scales: Mapping[str, Tensor]) -> None:
@@ -33,7 +46,7 @@ class IntegerNetwork(NetworkFile):
         self.scales = dict(scales)
 
     def __call__(self, x: Tensor) -> Any:
-        """Runs all steps of ``[T, B, *]`` from rest.
+        """Runs all steps of ``[T, B, *]``, floats or a `SpikeTensor`, from rest.
 
         Returns:
             The outputs of all steps, float32 ``[T, B, *]``: a tensor, or a tuple of several.
@@ -41,15 +54,18 @@ class IntegerNetwork(NetworkFile):
         Raises:
             ValueError: if the input does not fit the network.
         """
-        x = with_values(as_tensor(x, "x"), "x").detach().float()
+        x = with_values(as_tensor(x, "x"), "x").detach()
         if x.dim() < 2 or tuple(x.shape[2:]) != self.input.shape or not x.shape[:2].numel():
             raise ValueError(
                 f"x must be [T, B, {', '.join(map(str, self.input.shape))}], not {tuple(x.shape)}"
             )
-        state = self.state(x.shape[1])
-        steps = [state.step(x_t.contiguous(), "dense") for x_t in x]
-        results = tuple(torch.stack(values) for values in zip(*steps, strict=True))
-        return results[0] if len(results) == 1 else results
+        if not isinstance(x, SpikeTensor):
+            x = x.float().contiguous()
+        stream = Stream(self, x.shape[1], None)
+        steps = [stream(x_t) for x_t in x]
+        if isinstance(steps[0], Tensor):
+            return torch.stack(steps)
+        return tuple(torch.stack(values) for values in zip(*steps, strict=True))
 
     def save(self, path: str | Path) -> None:
         """Writes the network file, with steps for `bitspike.verify`.
