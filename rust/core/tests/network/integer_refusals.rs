@@ -91,7 +91,7 @@ fn bounds_are_checked_neuron_by_neuron() {
     let mut file = good();
     file.op(
         r#""op": "li", "arith": "i32", "in": "c", "out": "u", "beta": {"shift": 12, "round": "floor"},
-        "state": ["u"], "acc_bound": 552960"#,
+        "state": ["sum"], "acc_bound": 552960"#,
     );
     file.bytes_of("v", Dtype::I8, &[1, 1], vec![1]);
     file.op(
