@@ -11,7 +11,8 @@ from torch import Tensor
 
 from bitspike.arguments import as_tensor, expect_choice, with_values
 from bitspike.exchange.network_file import Kind, NetworkFile, describe, with_selftest
-from bitspike.quantize.formats import Integer, Scaled
+from bitspike.quantize.format import Scaled
+from bitspike.quantize.formats import Integer
 from bitspike.run.stream import Stream
 from bitspike.spikes.tensor import SpikeTensor
 

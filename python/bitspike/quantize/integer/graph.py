@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from bitspike.exchange.description import Description
 from bitspike.graph import GraphError
 from bitspike.ops.network import Network, write
-from bitspike.quantize.formats import Integer, Quantised, Scaled
+from bitspike.quantize.format import Quantised, Scaled
+from bitspike.quantize.formats import Integer
 from bitspike.quantize.training import QuantLayer
 
 from . import bounds
