@@ -1,6 +1,6 @@
 //! Eight lanes of AVX2.
 
-use super::joined;
+use super::joined::joined;
 use super::prefetch::prefetch;
 use crate::simd::Simd;
 use core::arch::x86_64::*;

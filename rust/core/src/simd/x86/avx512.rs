@@ -1,6 +1,6 @@
 //! Sixteen lanes of AVX-512.
 
-use super::joined;
+use super::joined::joined;
 use super::prefetch::prefetch;
 use crate::simd::Simd;
 use core::arch::x86_64::*;

@@ -14,6 +14,7 @@ macro_rules! registers {
 mod avx2;
 mod avx512;
 mod counts;
+mod joined;
 mod prefetch;
 mod sse2;
 
@@ -23,12 +24,6 @@ pub use sse2::Sse2;
 
 use super::counts::CountKernel;
 use super::{Isa, Kernel, Portable, Simd};
-
-/// Two integers in one, the first in the lower half.
-#[inline(always)]
-fn joined([low, high]: [i16; 2]) -> i32 {
-    i32::from(low as u16) | i32::from(high) << 16
-}
 
 /// Whether the CPU has an instruction set.
 pub(super) fn has(isa: Isa) -> bool {

@@ -3,7 +3,7 @@
 //! As many lanes as [`Portable`](crate::simd::Portable) has, which the compiler would make the same
 //! instructions of, but only after it has unrolled thousands of loops over eight numbers.
 
-use super::joined;
+use super::joined::joined;
 use super::prefetch::prefetch;
 use crate::simd::Simd;
 use crate::simd::portable::compress;
