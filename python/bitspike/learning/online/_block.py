@@ -16,7 +16,7 @@ from bitspike.run.unroll import unroll
 
 from . import _synapses as synapses
 from ._assembly import Assembly
-from ._derivatives import fixed_step, one_step
+from ._derivatives import each_step, fixed_step
 from ._functions import Below, Both
 from ._layer import Layer, Moment
 from ._watch import joined_below
@@ -99,10 +99,10 @@ def _layer(assembly: Assembly, layer: Layer, x: Any, within: str) -> Any:
     if below is not None and torch.is_grad_enabled():
         if rule.carries:
             again = fixed_step(neuron, below, before, moment.feedback)
+            both = zip([spikes, *states], again, strict=True)
+            spikes, *states = (Both.apply(first, second) for first, second in both)
         else:
-            again = one_step(neuron, below, before, moment.feedback_with_graph())
-        both = zip([spikes, *states], again, strict=True)
-        spikes, *states = (Both.apply(first, second) for first, second in both)
+            spikes, *states = each_step(neuron, below, before, moment.feedback_with_graph())
     for mechanism in layer.mechanisms:
         spikes = mechanism.leave(spikes, moment)
     neuron.detach_mem()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bitspike.neurons.base.recurrent import Recurrent
+from bitspike.neurons.leaky_integrator import LI
 
 
 class Derivatives(NamedTuple):
@@ -24,14 +25,15 @@ class Derivatives(NamedTuple):
 
 
 class _Step(nn.Module):
-    """`one_step` as a call of a module, whose parameters can be replaced."""
+    """A function of a neuron as a call of a module, whose parameters can be replaced."""
 
-    def __init__(self, neuron: Any) -> None:
+    def __init__(self, neuron: Any, function: Callable[..., tuple[Tensor, ...]]) -> None:
         super().__init__()
         self.neuron = neuron
+        self.function = function
 
     def forward(self, *args: Any) -> tuple[Tensor, ...]:
-        return one_step(self.neuron, *args)
+        return self.function(self.neuron, *args)
 
 
 def one_step(
@@ -52,10 +54,26 @@ def one_step(
     return (spikes, spikes, *after)
 
 
+def each_step(
+    neuron: Any, current: Tensor, states: Sequence[Tensor], feedback: Tensor | None
+) -> tuple[Tensor, ...]:
+    """`one_step` of a block ``[K, B, *]``, in a kernel where the neuron has one.
+
+    Each step starts from the states before it, so that a block is one step of ``K·B`` samples.
+    """
+    if feedback is not None or isinstance(neuron, LI):
+        return one_step(neuron, current, states, feedback)
+    flat = current.flatten(0, 1).unsqueeze(0)
+    before = [state.flatten(0, 1) for state in states]
+    spikes, _, after = neuron.run(flat, before, sequence=True, states=False)
+    block = current.shape[:2]
+    return tuple(torch.unflatten(x, 0, block) for x in (spikes[0], *after))
+
+
 def fixed_step(neuron: Any, *args: Any) -> tuple[Tensor, ...]:
-    """`one_step` of these arguments, without gradients of the neuron's parameters."""
+    """`each_step` of these arguments, without gradients of the neuron's parameters."""
     fixed = {f"neuron.{name}": x.detach() for name, x in neuron.named_parameters()}
-    results: tuple[Tensor, ...] = functional_call(_Step(neuron), fixed, args)
+    results: tuple[Tensor, ...] = functional_call(_Step(neuron, each_step), fixed, args)
     return results
 
 
@@ -91,7 +109,7 @@ def derivatives(
         replaced = {f"neuron.{name}": x for name, x in expanded.items()}
         arguments = drives[0], before, None if feedback is None else drives[1]
         if replaced:
-            results = functional_call(_Step(neuron), replaced, arguments)
+            results = functional_call(_Step(neuron, one_step), replaced, arguments)
         else:
             results = one_step(neuron, *arguments)
         wanted = [*drives, *before, *expanded.values()]
