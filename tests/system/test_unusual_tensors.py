@@ -14,6 +14,7 @@ from helpers.public import CALLABLE
 EXEMPT = {
     "Constant": "a part of a graph, which capture makes",
     "export_onnx": "it writes what export_step makes, which has a use",
+    "IntegerNetwork": "to_integer makes it, with its scales; its call has a use",
     "LayerDiagnosis": "a record, which diagnose makes",
     "StateQuant": "what autograd calls; state_quant makes the function that users call",
     "SpikingNeuron": "the base class of neurons, which have uses of their own",

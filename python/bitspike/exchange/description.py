@@ -104,11 +104,7 @@ class Description:
             op = self._function(node, args, kwargs, values)
         else:
             kind = type(module).__name__
-            rounds = shaped_as(module) is not type(module)
-            instead = "; quantize.freeze makes a layer of it that has one" if rounds else ""
-            raise GraphError(
-                f"a network file has no op for {node.name}, {kind}{instead}", node.line
-            )
+            raise GraphError(f"a network file has no op for {node.name}, {kind}", node.line)
         if op is None:
             self._names[out] = self._named(values[0], node)
             return None
