@@ -115,21 +115,11 @@ def bptt(given: Stream) -> Gradients:
 
 def jelly(given: Stream) -> Gradients:
     """SpikingJelly's OTTT."""
-
-    def make() -> nn.Module:
-        return neuron.OTTTLIFNode(
-            1 / (1 - BETA), False, v_reset=None, surrogate_function=surrogate.ATan(2.0)
-        )
-
-    layers = list(given.network(make))
+    options = {"v_reset": None, "surrogate_function": surrogate.ATan(2.0), "detach_reset": True}
+    tau = 1 / (1 - BETA)
+    layers = list(given.network(lambda: neuron.OTTTLIFNode(tau, False, **options)))
     # The last layer sends no trace on.
-    layers[-1] = neuron.LIFNode(
-        1 / (1 - BETA),
-        False,
-        v_reset=None,
-        surrogate_function=surrogate.ATan(2.0),
-        detach_reset=True,
-    )
+    layers[-1] = neuron.LIFNode(tau, False, **options)
     net = OTTTSequential(*layers)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.0)
     x, costs = given.x.transpose(0, 1), given.costs.transpose(0, 1)

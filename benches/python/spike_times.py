@@ -54,8 +54,8 @@ class Found(NamedTuple):
     gradient: Tensor
 
 
-def ours(given: Given) -> Callable[[], Found]:
-    """An `EventLIF`."""
+def layer_of(given: Given) -> EventLIF:
+    """Ours."""
     outputs, inputs = given.weight.shape
     layer = EventLIF(
         inputs,
@@ -66,6 +66,12 @@ def ours(given: Given) -> Callable[[], Found]:
         max_spikes=1 if given.first else 1000,
     )
     layer.weight = torch.nn.Parameter(given.weight.clone())
+    return layer
+
+
+def ours(given: Given) -> Callable[[], Found]:
+    """An `EventLIF`."""
+    layer = layer_of(given)
     events = EventTensor.from_times(given.times)
 
     def step() -> Found:
@@ -192,11 +198,9 @@ def contest(given: Given) -> tuple[dict[str, Callable[[], Found]], dict[str, str
 
 def _busiest(given: Given) -> int:
     """The most spikes that a neuron fires in a sample."""
-    outputs, inputs = given.weight.shape
-    layer = EventLIF(inputs, outputs, tau_mem=TAU_MEM, tau_syn=TAU_SYN, until=UNTIL)
-    layer.weight = torch.nn.Parameter(given.weight.clone())
+    outputs = len(given.weight)
     with torch.no_grad():
-        fired = layer(EventTensor.from_times(given.times))
+        fired = layer_of(given)(EventTensor.from_times(given.times))
     samples = torch.repeat_interleave(torch.arange(len(given.times)), fired.starts.diff())
     return int(torch.bincount(samples * outputs + fired.neurons).max())
 

@@ -138,7 +138,8 @@ class RateNetwork(nn.Module):
         for spikes in self._chunks(self.net[: self._head], x, num_steps):
             total = total + spikes.sum(0)
             steps += len(spikes)
-        return self.net[self._head : -1](total / steps)  # type: ignore[no-any-return]
+        result: Tensor = self.net[self._head : -1](total / steps)
+        return result
 
     def over_time(self, x: Tensor, num_steps: int | None = None) -> Tensor:
         """The same after each step, ``[T, B, *]``: what `forward` returns for 1, 2, … steps."""

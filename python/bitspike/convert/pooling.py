@@ -54,7 +54,8 @@ class RateMaxPool(HiddenState):
         before = self._before_step(x)
         counts = before + x
         self._keep(None, (counts,), detached=False)
-        return self.pool(counts) - self.pool(before)  # type: ignore[no-any-return]
+        more: Tensor = self.pool(counts) - self.pool(before)
+        return more
 
     def run_sequence(self, x: Tensor) -> Tensor:
         """The spikes of a sequence: bits, if these are."""
