@@ -3,7 +3,7 @@
 use super::super::Error;
 use super::super::fields::Fields;
 use super::super::values::Value;
-use crate::conv::Convolution;
+use crate::conv::{Convolution, Windows};
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -44,6 +44,17 @@ impl Maps {
         } else {
             fields.array(key)
         }
+    }
+
+    /// The windows of a pool, whose keys are read.
+    pub(super) fn windows(self, fields: &mut Fields) -> Result<Windows, Error> {
+        Ok(Windows {
+            planes: self.channels,
+            height: self.size[0],
+            width: self.size[1],
+            window: self.sizes(fields, "kernel", 1)?,
+            stride: self.sizes(fields, "stride", 1)?,
+        })
     }
 
     /// The convolution of a weight `[outputs, channels of a group, *kernel]` in so many dimensions, whose

@@ -46,13 +46,7 @@ impl Pool {
             _ => {}
         }
         let maps = Maps::of(&input, fields)?;
-        let windows = Windows {
-            planes: maps.channels,
-            height: maps.size[0],
-            width: maps.size[1],
-            window: maps.sizes(fields, "kernel", 1)?,
-            stride: maps.sizes(fields, "stride", 1)?,
-        };
+        let windows = maps.windows(fields)?;
         let grid = windows.grid()?;
         let kind = match reduction {
             Reduction::Any => Kind::Spikes,

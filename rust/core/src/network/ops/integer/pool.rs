@@ -35,13 +35,7 @@ impl Pool {
             return Err(fields.value("in", "integers: \"orpool\" is that of spikes"));
         }
         let maps = Maps::of(&input, fields)?;
-        let windows = Windows {
-            planes: maps.channels,
-            height: maps.size[0],
-            width: maps.size[1],
-            window: maps.sizes(fields, "kernel", 1)?,
-            stride: maps.sizes(fields, "stride", 1)?,
-        };
+        let windows = maps.windows(fields)?;
         let grid = windows.grid()?;
         let shape = maps.shape(maps.channels, grid);
         let output = builder.define(output, Kind::Integers, &shape)?;
