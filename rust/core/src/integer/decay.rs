@@ -81,10 +81,6 @@ impl Decay {
     pub(super) fn visit<S: Simd>(self, simd: S, visitor: impl Visitor<S>) {
         match self {
             Self::None => visitor.visit(simd, Clamped),
-            Self::Shift {
-                bits,
-                rounding: Rounding::Floor,
-            } => visitor.visit(simd, Floored { bits }),
             Self::Shift { bits, rounding } => {
                 let addends = Addends::new(simd, rounding, bits);
                 visitor.visit(simd, Shifted { bits, addends });
@@ -141,19 +137,6 @@ impl<S: Simd> Leak<S> for Clamped {
         let sum = simd.add_i32(state, input);
         let sum = simd.select_i32(simd.gt_i32(sum, high), high, sum);
         simd.select_i32(simd.gt_i32(low, sum), low, sum)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Floored {
-    bits: u32,
-}
-
-impl<S: Simd> Leak<S> for Floored {
-    #[inline(always)]
-    fn onto(self, simd: S, _: &[i32], state: S::I32, input: S::I32) -> S::I32 {
-        let lost = simd.shift_right_i32(state, self.bits);
-        simd.add_i32(simd.sub_i32(state, lost), input)
     }
 }
 

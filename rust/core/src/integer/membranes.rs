@@ -16,7 +16,7 @@ pub(crate) struct Firing {
     pub(crate) erases_current: bool,
     /// Membranes above it fire: a padded row.
     pub(crate) limits: Vec<i32>,
-    /// What "subtract" subtracts: a padded row.
+    /// What "subtract" subtracts, 0 for other mechanisms: a padded row.
     pub(crate) amounts: Vec<i32>,
 }
 
@@ -98,66 +98,50 @@ struct Fire<'a> {
 }
 
 impl<S: Simd> Visitor<S> for Fire<'_> {
+    /// A reset is masks, not code of its own: that would be four times the code for a few instructions.
     #[inline(always)]
     fn visit<L: Leak<S>>(self, simd: S, leak: L) {
-        let reset = self.firing.reset;
-        match (reset.mechanism == Mechanism::Zero, reset.immediate) {
-            (false, false) => self.run::<S, L, false, false>(simd, leak),
-            (false, true) => self.run::<S, L, false, true>(simd, leak),
-            (true, false) => self.run::<S, L, true, false>(simd, leak),
-            (true, true) => self.run::<S, L, true, true>(simd, leak),
-        }
-    }
-}
-
-impl Fire<'_> {
-    #[inline(always)]
-    fn run<S: Simd, L: Leak<S>, const ZERO: bool, const IMMEDIATE: bool>(self, simd: S, leak: L) {
-        let Self {
-            membranes,
-            firing,
-            spikes,
-        } = self;
         let Firing {
-            limits, amounts, ..
-        } = firing;
-        let late = firing.erases_current;
+            reset,
+            erases_current,
+            limits,
+            amounts,
+        } = self.firing;
+        let erases = reset.mechanism == Mechanism::Zero;
+        // Of states that have fired, what is kept; of subtractions, what is done at once.
+        let kept_before_current = bits(simd, !erases || *erases_current);
+        let kept_after_current = bits(simd, !erases || !*erases_current);
+        let kept_at_once = bits(simd, !erases || !reset.immediate);
+        let subtracted_at_once = bits(simd, reset.immediate);
         let zero = simd.splat_i32(0);
+        let spikes = self.spikes;
         spikes.fill(0);
-        membranes.each(
+        self.membranes.each(
             simd,
             #[inline(always)]
             |place, factors, u, current| {
                 let limit = simd.load_i32(&limits[place..]);
+                let amount = simd.load_i32(&amounts[place..]);
                 let before = simd.gt_i32(u, limit);
-                let kept = if ZERO && !late {
-                    simd.select_i32(before, zero, u)
-                } else {
-                    u
-                };
-                let mut u = leak.onto(simd, factors, kept, current);
-                let mut delayed = zero;
-                let mut amount = zero;
-                if ZERO && late {
-                    u = simd.select_i32(before, zero, u);
-                }
-                if !ZERO {
-                    amount = simd.load_i32(&amounts[place..]);
-                    delayed = simd.select_i32(before, amount, zero);
-                    u = simd.sub_i32(u, delayed);
-                }
+                let kept = simd.select_i32(before, simd.and_i32(u, kept_before_current), u);
+                let u = leak.onto(simd, factors, kept, current);
+                let u = simd.select_i32(before, simd.and_i32(u, kept_after_current), u);
+                let delayed = simd.select_i32(before, amount, zero);
+                let u = simd.sub_i32(u, delayed);
                 let fired = simd.gt_i32(u, limit);
                 spikes[place / WORD_BITS] |= simd.to_bits(fired) << (place % WORD_BITS);
                 // What the delayed reset has left to do.
-                if IMMEDIATE && ZERO {
-                    let erased = simd.select_i32(before, u, zero);
-                    u = simd.select_i32(fired, erased, u);
-                } else if IMMEDIATE {
-                    let left = simd.sub_i32(simd.select_i32(fired, amount, zero), delayed);
-                    u = simd.sub_i32(u, left);
-                }
-                u
+                let left = simd.sub_i32(simd.select_i32(fired, amount, zero), delayed);
+                let u = simd.sub_i32(u, simd.and_i32(left, subtracted_at_once));
+                let erased = simd.select_i32(before, u, simd.and_i32(u, kept_at_once));
+                simd.select_i32(fired, erased, u)
             },
         );
     }
+}
+
+/// A vector of all bits, or of none.
+#[inline(always)]
+fn bits<S: Simd>(simd: S, all: bool) -> S::I32 {
+    simd.splat_i32(-i32::from(all))
 }

@@ -233,39 +233,36 @@ impl Kernel for Step<'_> {
         } = self;
         let (samples, neurons) = (memory.samples, op.current.neurons);
         let (row, row_words) = (padded(neurons), words(neurons));
-        let (first, second) = states.split_at_mut(samples * row);
         for sample in 0..samples {
             let of_sample = sample * row..(sample + 1) * row;
-            let recurrent = op.recurrent.as_ref().map(
-                #[inline(always)]
-                |value| &memory.integers_of(value)[of_sample.clone()],
-            );
-            let membranes = Membranes {
-                decay: op.decays[0].0,
-                factors: &op.decays[0].1,
-                states: &mut first[of_sample.clone()],
-                currents: &memory.integers_of(&op.current)[of_sample.clone()],
-                recurrent,
-            };
-            let Some((firing, _)) = &op.firing else {
-                membranes.integrate(simd);
-                continue;
-            };
-            let spikes = &mut spikes[sample * row_words..][..row_words];
-            let Some((decay, factors)) = op.decays.get(1) else {
-                membranes.fire(simd, firing, spikes);
-                continue;
-            };
-            // The synapse, which already holds the present current, drives the membrane.
-            membranes.integrate(simd);
-            let membranes = Membranes {
-                decay: *decay,
-                factors,
-                states: &mut second[of_sample.clone()],
-                currents: &first[of_sample],
-                recurrent: None,
-            };
-            membranes.fire(simd, firing, spikes);
+            for (plane, (decay, factors)) in op.decays.iter().enumerate() {
+                // A synapse, which already holds the present current, drives the membrane.
+                let (before, states) = states.split_at_mut(plane * samples * row);
+                let currents = match plane.checked_sub(1) {
+                    None => memory.integers_of(&op.current),
+                    Some(driving) => &before[driving * samples * row..],
+                };
+                let recurrent = op.recurrent.as_ref().filter(|_| plane == 0);
+                let recurrent = recurrent.map(
+                    #[inline(always)]
+                    |value| &memory.integers_of(value)[of_sample.clone()],
+                );
+                let membranes = Membranes {
+                    decay: *decay,
+                    factors,
+                    states: &mut states[of_sample.clone()],
+                    currents: &currents[of_sample.clone()],
+                    recurrent,
+                };
+                let firing = op.firing.as_ref().filter(|_| plane + 1 == op.decays.len());
+                match firing {
+                    None => membranes.integrate(simd),
+                    Some((firing, _)) => {
+                        let spikes = &mut spikes[sample * row_words..][..row_words];
+                        membranes.fire(simd, firing, spikes);
+                    }
+                }
+            }
         }
     }
 }
