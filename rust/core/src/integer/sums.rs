@@ -21,13 +21,17 @@ pub(crate) fn sums_of_spikes<S: Simd>(
     active: &[u32],
     out: &mut [i32],
 ) {
-    match weights.row() / (2 * S::LANES) {
-        1 => select::<S, 1>(simd, weights, bias, active, out),
-        2 => select::<S, 2>(simd, weights, bias, active, out),
-        4 => select::<S, 4>(simd, weights, bias, active, out),
-        8 => select::<S, 8>(simd, weights, bias, active, out),
-        vectors => unreachable!("no tile is {vectors} vectors wide"),
-    }
+    // A function of its own, which linear layers and convolutions share.
+    simd.vectorize(
+        #[inline(always)]
+        || match weights.row() / (2 * S::LANES) {
+            1 => select::<S, 1>(simd, weights, bias, active, out),
+            2 => select::<S, 2>(simd, weights, bias, active, out),
+            4 => select::<S, 4>(simd, weights, bias, active, out),
+            8 => select::<S, 8>(simd, weights, bias, active, out),
+            vectors => unreachable!("no tile is {vectors} vectors wide"),
+        },
+    );
 }
 
 #[inline(always)]
@@ -129,13 +133,16 @@ pub(crate) fn sums_of_integers<S: Simd>(
     (pairs, active): (&[i32], &[u32]),
     out: &mut [i32],
 ) {
-    match weights.row() / (2 * S::LANES) {
-        1 => multiply::<S, 1>(simd, weights, bias, (pairs, active), out),
-        2 => multiply::<S, 2>(simd, weights, bias, (pairs, active), out),
-        4 => multiply::<S, 4>(simd, weights, bias, (pairs, active), out),
-        8 => multiply::<S, 8>(simd, weights, bias, (pairs, active), out),
-        vectors => unreachable!("no tile is {vectors} vectors wide"),
-    }
+    simd.vectorize(
+        #[inline(always)]
+        || match weights.row() / (2 * S::LANES) {
+            1 => multiply::<S, 1>(simd, weights, bias, (pairs, active), out),
+            2 => multiply::<S, 2>(simd, weights, bias, (pairs, active), out),
+            4 => multiply::<S, 4>(simd, weights, bias, (pairs, active), out),
+            8 => multiply::<S, 8>(simd, weights, bias, (pairs, active), out),
+            vectors => unreachable!("no tile is {vectors} vectors wide"),
+        },
+    );
 }
 
 #[inline(always)]

@@ -186,19 +186,17 @@ impl<N: Neuron> Kernel for Of<'_, N> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         // What a neuron does without is not compiled.
-        let immediate = N::IMMEDIATE && self.0.op.reset.immediate;
-        match (immediate, N::RECURRENT && self.0.op.recurrent.is_some()) {
-            (false, false) => self.samples::<S, false, false>(simd),
-            (true, false) => self.samples::<S, true, false>(simd),
-            (false, true) => self.samples::<S, false, true>(simd),
-            (true, true) => self.samples::<S, true, true>(simd),
+        if N::IMMEDIATE && self.0.op.reset.immediate {
+            self.samples::<S, true>(simd);
+        } else {
+            self.samples::<S, false>(simd);
         }
     }
 }
 
 impl<N: Neuron> Of<'_, N> {
     #[inline(always)]
-    fn samples<S: Simd, const IMMEDIATE: bool, const RECURRENT: bool>(&mut self, simd: S) {
+    fn samples<S: Simd, const IMMEDIATE: bool>(&mut self, simd: S) {
         let Self(
             Fire {
                 op,
@@ -230,7 +228,7 @@ impl<N: Neuron> Of<'_, N> {
                     );
                     let external = memory.vector(simd, &op.current, sample, first);
                     let current = match &op.recurrent {
-                        Some(recurrent) if RECURRENT => {
+                        Some(recurrent) if N::RECURRENT => {
                             let recurrent = memory.vector(simd, recurrent, sample, first);
                             Current::recurrent(external, recurrent)
                         }

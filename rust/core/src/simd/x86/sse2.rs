@@ -56,7 +56,6 @@ impl Simd for Sse2 {
     type I32 = Integers;
     type I16 = Integers;
 
-    #[inline(always)]
     fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
         kernel()
     }
