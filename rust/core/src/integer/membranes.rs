@@ -5,7 +5,7 @@ use super::Decay;
 use super::decay::{Leak, Visitor};
 use crate::neuron::{Mechanism, Reset};
 use crate::simd::Simd;
-use crate::spikes::layout::WORD_BITS;
+use crate::spikes::layout::{WORD_BITS, words};
 use alloc::vec::Vec;
 
 /// What neurons compare their membranes with, and how these are reset.
@@ -22,6 +22,7 @@ pub(crate) struct Firing {
 
 /// The states of a sample, and what drives them: padded rows.
 pub(crate) struct Membranes<'a> {
+    pub(crate) neurons: usize,
     pub(crate) decay: Decay,
     /// Those of a decay that multiplies.
     pub(crate) factors: &'a [i32],
@@ -51,28 +52,31 @@ impl Membranes<'_> {
         );
     }
 
-    /// Calls a function with each vector of states, its place, what it decays by and its current, and
-    /// keeps what that returns.
+    /// Calls a function with each vector of states, its place, what it decays by and its current. Keeps
+    /// the states that it returns, and its bits in `spikes`, if there are any.
     #[inline(always)]
-    fn each<S: Simd>(self, simd: S, mut f: impl FnMut(usize, &[i32], S::I32, S::I32) -> S::I32) {
-        let (words, _) = self.states.as_chunks_mut::<WORD_BITS>();
-        let (currents, _) = self.currents.as_chunks::<WORD_BITS>();
-        for (w, (states, currents)) in words.iter_mut().zip(currents).enumerate() {
-            let word = w * WORD_BITS..(w + 1) * WORD_BITS;
-            let factors = self.factors.get(word.clone()).unwrap_or_default();
-            let recurrent = self.recurrent.map(
-                #[inline(always)]
-                |row| &row[word.clone()],
-            );
-            for first in (0..WORD_BITS).step_by(S::LANES) {
-                let mut current = simd.load_i32(&currents[first..]);
-                if let Some(recurrent) = recurrent {
-                    current = simd.add_i32(current, simd.load_i32(&recurrent[first..]));
+    fn each<S: Simd>(
+        self,
+        simd: S,
+        spikes: &mut [u64],
+        mut f: impl FnMut(usize, &[i32], S::I32, S::I32) -> (S::I32, u64),
+    ) {
+        for w in 0..words(self.neurons) {
+            let mut word = 0;
+            let end = self.neurons.min((w + 1) * WORD_BITS);
+            for place in (w * WORD_BITS..end).step_by(S::LANES) {
+                let mut current = simd.load_i32(&self.currents[place..]);
+                if let Some(recurrent) = self.recurrent {
+                    current = simd.add_i32(current, simd.load_i32(&recurrent[place..]));
                 }
-                let factors = factors.get(first..).unwrap_or_default();
-                let state = simd.load_i32(&states[first..]);
-                let state = f(word.start + first, factors, state, current);
-                simd.store_i32(&mut states[first..], state);
+                let factors = self.factors.get(place..).unwrap_or_default();
+                let states = &mut self.states[place..];
+                let (state, bits) = f(place, factors, simd.load_i32(states), current);
+                simd.store_i32(states, state);
+                word |= bits << (place % WORD_BITS);
+            }
+            if let Some(to) = spikes.get_mut(w) {
+                *to = word;
             }
         }
     }
@@ -85,8 +89,9 @@ impl<S: Simd> Visitor<S> for Integrate<'_> {
     fn visit<L: Leak<S>>(self, simd: S, leak: L) {
         self.0.each(
             simd,
+            &mut [],
             #[inline(always)]
-            |_, factors, state, current| leak.onto(simd, factors, state, current),
+            |_, factors, state, current| (leak.onto(simd, factors, state, current), 0),
         );
     }
 }
@@ -114,10 +119,9 @@ impl<S: Simd> Visitor<S> for Fire<'_> {
         let kept_at_once = bits(simd, !erases || !reset.immediate);
         let subtracted_at_once = bits(simd, reset.immediate);
         let zero = simd.splat_i32(0);
-        let spikes = self.spikes;
-        spikes.fill(0);
         self.membranes.each(
             simd,
+            self.spikes,
             #[inline(always)]
             |place, factors, u, current| {
                 let limit = simd.load_i32(&limits[place..]);
@@ -129,12 +133,11 @@ impl<S: Simd> Visitor<S> for Fire<'_> {
                 let delayed = simd.select_i32(before, amount, zero);
                 let u = simd.sub_i32(u, delayed);
                 let fired = simd.gt_i32(u, limit);
-                spikes[place / WORD_BITS] |= simd.to_bits(fired) << (place % WORD_BITS);
                 // What the delayed reset has left to do.
                 let left = simd.sub_i32(simd.select_i32(fired, amount, zero), delayed);
                 let u = simd.sub_i32(u, simd.and_i32(left, subtracted_at_once));
                 let erased = simd.select_i32(before, u, simd.and_i32(u, kept_at_once));
-                simd.select_i32(fired, erased, u)
+                (simd.select_i32(fired, erased, u), simd.to_bits(fired))
             },
         );
     }

@@ -4,8 +4,6 @@ use super::Tiles;
 use crate::matmul::ADDITIONS_PER_STEP;
 use crate::parallel::progress;
 use crate::simd::{Simd, array};
-use crate::spikes::indices;
-use crate::spikes::layout::WORD_BITS;
 
 /// Rows of weights of 8 bits whose sum always fits 16 bits.
 const ROWS: usize = 1 << 8;
@@ -87,7 +85,7 @@ fn rows<S: Simd, const V: usize>(simd: S, tile: &[i16], active: &[u32]) -> [S::I
     sums
 }
 
-/// Integers of at most [`FACTOR`] as pairs, the first in the lower half, and zeros behind them.
+/// Integers of at most [`FACTOR`] as pairs, the first in the lower half.
 #[inline(always)]
 pub(crate) fn pairs(numbers: &[i32], pairs: &mut [i32]) {
     let (whole, rest) = numbers.as_chunks::<2>();
@@ -95,32 +93,23 @@ pub(crate) fn pairs(numbers: &[i32], pairs: &mut [i32]) {
     for (pair, [low, high]) in of_whole.iter_mut().zip(whole) {
         *pair = low & 0xffff | high << 16;
     }
-    behind.fill(0);
     if let ([last], [pair, ..]) = (rest, behind) {
         *pair = last & 0xffff;
     }
 }
 
-/// Lists the pairs that are not 0, and returns how many there are. `pairs` and the words of `nonzero` are
-/// padded, and the list has [slack](indices::SLACK).
+/// Lists the pairs that are not 0 at the start of a list as long, and returns how many there are.
+///
+/// Each place is written, and only what the pair is decides how far to advance: a branch would be
+/// mispredicted.
 #[inline(always)]
-pub(crate) fn list_pairs<S: Simd>(
-    simd: S,
-    pairs: &[i32],
-    nonzero: &mut [u64],
-    list: &mut [u32],
-) -> usize {
-    let zero = simd.splat_i32(0);
-    for (word, pairs) in nonzero.iter_mut().zip(pairs.chunks_exact(WORD_BITS)) {
-        *word = 0;
-        for (v, pairs) in pairs.chunks_exact(S::LANES).enumerate() {
-            let pairs = simd.load_i32(pairs);
-            let bits =
-                simd.to_bits(simd.gt_i32(pairs, zero)) | simd.to_bits(simd.gt_i32(zero, pairs));
-            *word |= bits << (v * S::LANES);
-        }
+pub(crate) fn list_pairs(pairs: &[i32], list: &mut [u32]) -> usize {
+    let mut count = 0;
+    for (place, &pair) in (0..).zip(pairs) {
+        list[count] = place;
+        count += usize::from(pair != 0);
     }
-    indices::append(nonzero, list, 0)
+    count
 }
 
 /// `out = bias + ` the rows of weights for two inputs each, times the pairs that are listed. `bias` and

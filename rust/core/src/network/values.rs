@@ -85,11 +85,6 @@ pub(super) const fn row(kind: Kind, neurons: usize) -> usize {
     }
 }
 
-/// How many pairs so many integers make, padded.
-pub(super) const fn pairs(integers: usize) -> usize {
-    padded(integers.div_ceil(2))
-}
-
 /// All values of a network for some samples, and what its ops work in. Ops take the buffer that they write out of it, and put
 /// it back: it is never the one that they read.
 #[derive(Clone, Debug)]
@@ -125,8 +120,9 @@ pub(super) enum Scratch {
         taps: Option<Taps>,
         patches: Vec<i32>,
         pairs: Vec<i32>,
+        /// Of the pairs that are not 0.
+        active: Vec<u32>,
         sums: Vec<i32>,
-        active: Active,
     },
 }
 
@@ -155,7 +151,7 @@ impl Memory {
             numbers: zeros(Kind::Numbers, &sizes.numbers, samples),
             integers: zeros(Kind::Integers, &sizes.integers, samples),
             active: Active::new(samples, sizes.widest),
-            pairs: vec![0; pairs(sizes.widest_of_integers)],
+            pairs: vec![0; sizes.widest_of_integers.div_ceil(2)],
             convolutions: Vec::with_capacity(sizes.convolutions),
         }
     }
@@ -176,7 +172,7 @@ impl Memory {
             .checked_add(of(Kind::Numbers, &sizes.numbers, 4)?)?
             .checked_add(of(Kind::Integers, &sizes.integers, 4)?)?
             .checked_add(lists)?
-            .checked_add(4 * pairs(sizes.widest_of_integers))?
+            .checked_add(4 * sizes.widest_of_integers.div_ceil(2))?
             .checked_add(samples.checked_mul(8)?)?
             .checked_add(sizes.fixed)
             .filter(|&bytes| isize::try_from(bytes).is_ok())
@@ -229,50 +225,15 @@ impl Memory {
         }
     }
 
-    /// One vector of a value of a sample; of spikes, 1 or 0; of integers, the nearest numbers.
-    #[inline(always)]
-    pub(super) fn vector<S: Simd>(
-        &self,
-        simd: S,
-        value: &Value,
-        sample: usize,
-        first: usize,
-    ) -> S::F32 {
+    /// What a value holds for a sample.
+    pub(super) fn row(&self, value: &Value, sample: usize) -> Row<'_> {
+        let len = row(value.kind, value.neurons);
+        let of_sample = sample * len..(sample + 1) * len;
         match value.kind {
-            Kind::Numbers => {
-                let row = sample * padded(value.neurons);
-                simd.load(&self.numbers_of(value)[row + first..])
-            }
-            Kind::Integers => {
-                let row = sample * padded(value.neurons);
-                simd.to_f32(simd.load_i32(&self.integers_of(value)[row + first..]))
-            }
-            Kind::Spikes => {
-                let row = sample * words(value.neurons);
-                let word = self.spikes_of(value)[row + first / WORD_BITS];
-                let fired = simd.to_mask(word >> (first % WORD_BITS));
-                simd.select(fired, simd.splat(1.0), simd.splat(0.0))
-            }
+            Kind::Spikes => Row::Spikes(&self.spikes_of(value)[of_sample]),
+            Kind::Numbers => Row::Numbers(&self.numbers_of(value)[of_sample]),
+            Kind::Integers => Row::Integers(&self.integers_of(value)[of_sample]),
         }
-    }
-
-    /// The same in integers, of spikes or integers.
-    #[inline(always)]
-    pub(super) fn vector_of_integers<S: Simd>(
-        &self,
-        simd: S,
-        value: &Value,
-        sample: usize,
-        first: usize,
-    ) -> S::I32 {
-        if value.kind == Kind::Spikes {
-            let row = sample * words(value.neurons);
-            let word = self.spikes_of(value)[row + first / WORD_BITS];
-            let fired = simd.to_mask(word >> (first % WORD_BITS));
-            return simd.select_i32(fired, simd.splat_i32(1), simd.splat_i32(0));
-        }
-        let row = sample * padded(value.neurons);
-        simd.load_i32(&self.integers_of(value)[row + first..])
     }
 
     /// As before the first step: all is zero but for these states.
@@ -293,6 +254,38 @@ impl Memory {
     }
 }
 
+/// A row of a value, [`padded`] but for words.
+#[derive(Clone, Copy)]
+pub(super) enum Row<'a> {
+    Spikes(&'a [u64]),
+    Numbers(&'a [f32]),
+    Integers(&'a [i32]),
+}
+
+impl Row<'_> {
+    /// One vector; of spikes, 1 or 0; of integers, the nearest numbers.
+    #[inline(always)]
+    pub(super) fn numbers<S: Simd>(self, simd: S, first: usize) -> S::F32 {
+        match self {
+            Self::Numbers(row) => simd.load(&row[first..]),
+            Self::Spikes(_) | Self::Integers(_) => simd.to_f32(self.integers(simd, first)),
+        }
+    }
+
+    /// One vector of spikes or integers.
+    #[inline(always)]
+    pub(super) fn integers<S: Simd>(self, simd: S, first: usize) -> S::I32 {
+        match self {
+            Self::Spikes(row) => {
+                let fired = simd.to_mask(row[first / WORD_BITS] >> (first % WORD_BITS));
+                simd.select_i32(fired, simd.splat_i32(1), simd.splat_i32(0))
+            }
+            Self::Integers(row) => simd.load_i32(&row[first..]),
+            Self::Numbers(_) => unreachable!("numbers are no integers"),
+        }
+    }
+}
+
 impl Scratch {
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -308,12 +301,12 @@ impl Scratch {
                 taps,
                 patches,
                 pairs,
-                sums,
                 active,
+                sums,
             } => {
-                let numbers = patches.len() + pairs.len() + sums.len();
+                let numbers = patches.len() + pairs.len() + active.len() + sums.len();
                 let taps = taps.as_ref().map_or(0, Taps::bytes);
-                size_of::<i32>() * numbers + active.bytes() + taps
+                size_of::<i32>() * numbers + taps
             }
         }
     }

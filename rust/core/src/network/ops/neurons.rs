@@ -210,6 +210,9 @@ impl<N: Neuron> Of<'_, N> {
         let (samples, neurons) = (memory.samples, op.current.neurons);
         let (row_words, row) = (words(neurons), padded(neurons));
         for sample in 0..samples {
+            let external = memory.row(&op.current, sample);
+            let recurrent = op.recurrent.as_ref().filter(|_| N::RECURRENT);
+            let recurrent = recurrent.map(|value| memory.row(value, sample));
             for w in 0..row_words {
                 let mut word = 0;
                 let end = neurons.min((w + 1) * WORD_BITS);
@@ -226,13 +229,12 @@ impl<N: Neuron> Of<'_, N> {
                         #[inline(always)]
                         |k| simd.load(&states[k * samples * row + at..]),
                     );
-                    let external = memory.vector(simd, &op.current, sample, first);
-                    let current = match &op.recurrent {
-                        Some(recurrent) if N::RECURRENT => {
-                            let recurrent = memory.vector(simd, recurrent, sample, first);
-                            Current::recurrent(external, recurrent)
+                    let external = external.numbers(simd, first);
+                    let current = match recurrent {
+                        Some(recurrent) => {
+                            Current::recurrent(external, recurrent.numbers(simd, first))
                         }
-                        _ => Current::external(external),
+                        None => Current::external(external),
                     };
                     let result = step::<S, N, IMMEDIATE>(simd, &lanes, state, current);
                     for k in 0..N::STATES.len() {

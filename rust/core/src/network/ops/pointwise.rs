@@ -140,12 +140,12 @@ impl Kernel for Each<'_> {
         spikes.fill(0);
         for sample in 0..memory.samples {
             for first in (0..neurons).step_by(S::LANES) {
-                let x = memory.vector(simd, &op.inputs[0], sample, first);
+                let x = memory.row(&op.inputs[0], sample).numbers(simd, first);
                 let x = match &op.formula {
                     Formula::Add => op.inputs[1..].iter().fold(
                         x,
                         #[inline(always)]
-                        |sum, input| simd.add(sum, memory.vector(simd, input, sample, first)),
+                        |sum, input| simd.add(sum, memory.row(input, sample).numbers(simd, first)),
                     ),
                     Formula::Scale(factor) => simd.mul(x, factor.load(simd, first)),
                     Formula::Threshold(threshold) => {

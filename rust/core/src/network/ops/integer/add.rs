@@ -83,7 +83,7 @@ impl Kernel for Sums<'_> {
             for first in (0..neurons).step_by(S::LANES) {
                 let mut sum = simd.splat_i32(0);
                 for input in &op.inputs {
-                    let term = memory.vector_of_integers(simd, input, sample, first);
+                    let term = memory.row(input, sample).integers(simd, first);
                     sum = simd.add_i32(sum, term);
                 }
                 simd.store_i32(&mut out[first..], sum);

@@ -3,7 +3,7 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Active, Kind, Memory, Scratch, Value, pairs};
+use super::super::super::values::{Kind, Memory, Scratch, Value};
 use super::super::maps::Maps;
 use super::super::patches::{copy_patches, taps_first, write_line};
 use super::linear::{depth, factors};
@@ -75,13 +75,16 @@ impl Conv {
     pub(super) fn scratch(&self) -> Scratch {
         let (width, taps) = (self.grid[1], self.conv.taps());
         let is_spikes = self.input.kind == Kind::Spikes;
-        let patches = if is_spikes { 0 } else { width * padded(taps) };
+        let [patches, pairs] = match is_spikes {
+            true => [0, 0],
+            false => [width * padded(taps), taps.div_ceil(2)],
+        };
         Scratch::Integers {
             taps: is_spikes.then(|| Taps::new(self.conv, Order::ChannelsFirst)),
             patches: vec![0; patches],
-            pairs: vec![0; if is_spikes { 0 } else { pairs(taps) }],
+            pairs: vec![0; pairs],
+            active: vec![0; pairs],
             sums: vec![0; width * padded(self.conv.group_outputs())],
-            active: Active::new(1, if is_spikes { 0 } else { taps }),
         }
     }
 
@@ -154,8 +157,8 @@ impl Kernel for Sums<'_> {
             taps,
             patches,
             pairs,
-            sums,
             active,
+            sums,
         } = scratch
         else {
             unreachable!("the memory was made for this op");
@@ -181,9 +184,8 @@ impl Kernel for Sums<'_> {
                         }
                         let patch = &patches[x * padded(conv.taps())..][..conv.taps()];
                         integer::pairs(patch, pairs);
-                        let nonzero = &mut active.nonzero[..words(conv.taps().div_ceil(2))];
-                        let count = list_pairs(simd, pairs, nonzero, &mut active.inputs);
-                        let active = &active.inputs[..count];
+                        let count = list_pairs(pairs, active);
+                        let active = &active[..count];
                         sums_of_integers(simd, weights, bias, (pairs, active), sums);
                     }
                     write_line(conv, op.grid, (group, y), sums, out);

@@ -3,7 +3,7 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Kind, Memory, Value, pairs};
+use super::super::super::values::{Kind, Memory, Value};
 use super::weights::Weights;
 use crate::integer::{
     self, Depth, Excess, FACTOR, Tiles, list_pairs, sums_of_integers, sums_of_spikes,
@@ -131,12 +131,11 @@ impl Kernel for Product<'_> {
             }
         } else {
             let mut memory_of_pairs = core::mem::take(&mut memory.pairs);
-            let pairs = &mut memory_of_pairs[..pairs(inputs)];
-            let nonzero = &mut active.nonzero[..words(inputs.div_ceil(2))];
+            let pairs = &mut memory_of_pairs[..inputs.div_ceil(2)];
             let rows = memory.integers_of(input).chunks_exact(padded(inputs));
             for (row, out) in rows.zip(outs) {
                 integer::pairs(&row[..inputs], pairs);
-                let count = list_pairs(simd, pairs, nonzero, &mut active.inputs);
+                let count = list_pairs(pairs, &mut active.inputs);
                 let active = &active.inputs[..count];
                 sums_of_integers(simd, weights, bias, (pairs, active), out);
             }

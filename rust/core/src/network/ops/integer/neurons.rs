@@ -248,6 +248,7 @@ impl Kernel for Step<'_> {
                     |value| &memory.integers_of(value)[of_sample.clone()],
                 );
                 let membranes = Membranes {
+                    neurons,
                     decay: *decay,
                     factors,
                     states: &mut states[of_sample.clone()],
