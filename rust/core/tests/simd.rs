@@ -251,6 +251,24 @@ impl Kernel for Exact {
                     .map(|b| (p * i32::from(b[0])).wrapping_add(q * i32::from(b[1])));
                 assert_eq!(dots, expected.collect::<Vec<_>>());
             }
+            // Of bytes, the largest sums that fit.
+            let bytes: Vec<_> = b
+                .iter()
+                .flat_map(|b| b.to_le_bytes().map(|b| b as i8))
+                .collect();
+            for pair in [[0_u8, 0], [7, 120], [127, 127], [128, 128], [255, 1]] {
+                let both = i16::from_le_bytes(pair);
+                let sums = simd.dot_bytes(simd.splat_i16([both; 2]), simd.load_i8(&bytes));
+                let [low, high] = simd.widen(sums);
+                let mut dots = vec![0; 2 * S::LANES];
+                simd.store_i32(&mut dots, low);
+                simd.store_i32(&mut dots[S::LANES..], high);
+                let [p, q] = pair.map(i32::from);
+                let expected = bytes
+                    .chunks(2)
+                    .map(|b| p * i32::from(b[0]) + q * i32::from(b[1]));
+                assert_eq!(dots, expected.collect::<Vec<_>>(), "{pair:?}");
+            }
         }
     }
 }

@@ -103,21 +103,26 @@ struct Fire<'a> {
 }
 
 impl<S: Simd> Visitor<S> for Fire<'_> {
-    /// A reset is masks, not code of its own: that would be four times the code for a few instructions.
     #[inline(always)]
     fn visit<L: Leak<S>>(self, simd: S, leak: L) {
+        if self.firing.reset.mechanism == Mechanism::Zero {
+            self.erase(simd, leak);
+        } else {
+            self.subtract(simd, leak);
+        }
+    }
+}
+
+impl Fire<'_> {
+    /// A step of neurons that subtract an amount where they have fired; it may be 0.
+    #[inline(always)]
+    fn subtract<S: Simd>(self, simd: S, leak: impl Leak<S>) {
         let Firing {
             reset,
-            erases_current,
             limits,
             amounts,
+            ..
         } = self.firing;
-        let erases = reset.mechanism == Mechanism::Zero;
-        // Of states that have fired, what is kept; of subtractions, what is done at once.
-        let kept_before_current = bits(simd, !erases || *erases_current);
-        let kept_after_current = bits(simd, !erases || !*erases_current);
-        let kept_at_once = bits(simd, !erases || !reset.immediate);
-        let subtracted_at_once = bits(simd, reset.immediate);
         let zero = simd.splat_i32(0);
         self.membranes.each(
             simd,
@@ -126,25 +131,50 @@ impl<S: Simd> Visitor<S> for Fire<'_> {
             |place, factors, u, current| {
                 let limit = simd.load_i32(&limits[place..]);
                 let amount = simd.load_i32(&amounts[place..]);
-                let before = simd.gt_i32(u, limit);
-                let kept = simd.select_i32(before, simd.and_i32(u, kept_before_current), u);
-                let u = leak.onto(simd, factors, kept, current);
-                let u = simd.select_i32(before, simd.and_i32(u, kept_after_current), u);
-                let delayed = simd.select_i32(before, amount, zero);
-                let u = simd.sub_i32(u, delayed);
+                let delayed = simd.select_i32(simd.gt_i32(u, limit), amount, zero);
+                let mut u = simd.sub_i32(leak.onto(simd, factors, u, current), delayed);
                 let fired = simd.gt_i32(u, limit);
-                // What the delayed reset has left to do.
-                let left = simd.sub_i32(simd.select_i32(fired, amount, zero), delayed);
-                let u = simd.sub_i32(u, simd.and_i32(left, subtracted_at_once));
-                let erased = simd.select_i32(before, u, simd.and_i32(u, kept_at_once));
-                (simd.select_i32(fired, erased, u), simd.to_bits(fired))
+                if reset.immediate {
+                    // What the delayed reset has left to do.
+                    let left = simd.sub_i32(simd.select_i32(fired, amount, zero), delayed);
+                    u = simd.sub_i32(u, left);
+                }
+                (u, simd.to_bits(fired))
             },
         );
     }
-}
 
-/// A vector of all bits, or of none.
-#[inline(always)]
-fn bits<S: Simd>(simd: S, all: bool) -> S::I32 {
-    simd.splat_i32(-i32::from(all))
+    /// A step of neurons that erase what they have where they have fired.
+    #[inline(always)]
+    fn erase<S: Simd>(self, simd: S, leak: impl Leak<S>) {
+        let Firing {
+            reset,
+            erases_current,
+            limits,
+            ..
+        } = self.firing;
+        let zero = simd.splat_i32(0);
+        self.membranes.each(
+            simd,
+            self.spikes,
+            #[inline(always)]
+            |place, factors, mut u, current| {
+                let limit = simd.load_i32(&limits[place..]);
+                let before = simd.gt_i32(u, limit);
+                if !erases_current {
+                    u = simd.select_i32(before, zero, u);
+                }
+                u = leak.onto(simd, factors, u, current);
+                if *erases_current {
+                    u = simd.select_i32(before, zero, u);
+                }
+                let fired = simd.gt_i32(u, limit);
+                if reset.immediate {
+                    let erased = simd.select_i32(before, u, zero);
+                    u = simd.select_i32(fired, erased, u);
+                }
+                (u, simd.to_bits(fired))
+            },
+        );
+    }
 }

@@ -6,17 +6,19 @@
 //!
 //! * Spikes select rows of weights (`sums.rs`), which are added as lanes of 16 bits, twice as many as
 //!   floats have, and widened after at most 256 rows, before they can overflow.
-//! * Integers are multiplied by their weights two inputs at a time: an instruction multiplies pairs of
-//!   16 bits and adds the two products as 32 bits.
+//! * Integers are multiplied by their weights several inputs at a time: an instruction multiplies pairs of
+//!   bytes, or of 16 bits, and adds the two products. Those of bytes are added as 16 bits, as many as the
+//!   weights allow.
 
 mod bound;
 mod decay;
 mod membranes;
+mod packed;
 mod sums;
 mod tiles;
 
 pub(crate) use bound::{Excess, LARGEST, of_sums};
 pub(crate) use decay::{Decay, Rounding};
 pub(crate) use membranes::{Firing, Membranes};
-pub(crate) use sums::{FACTOR, list_pairs, pairs, sums_of_integers, sums_of_spikes};
-pub(crate) use tiles::{Depth, Tiles};
+pub(crate) use packed::{FACTOR, Factors, Packed};
+pub(crate) use sums::{Groups, sums_of_integers, sums_of_spikes};

@@ -1,32 +1,34 @@
 //! Sums of weights that inputs select or multiply.
 
-use super::Tiles;
+use super::packed::{Form, Packed};
+use super::tiles::Tiles;
 use crate::matmul::ADDITIONS_PER_STEP;
 use crate::parallel::progress;
 use crate::simd::{Simd, array};
 
 /// Rows of weights of 8 bits whose sum always fits 16 bits.
 const ROWS: usize = 1 << 8;
-/// Largest magnitude of an integer that is multiplied by weights.
-pub(crate) const FACTOR: u32 = i16::MAX as u32;
 
 /// `out = bias + ` the rows of weights that the active inputs select. `bias` and `out` are padded.
 #[inline(always)]
 pub(crate) fn sums_of_spikes<S: Simd>(
     simd: S,
-    weights: &Tiles,
+    weights: &Packed,
     bias: &[i32],
     active: &[u32],
     out: &mut [i32],
 ) {
+    let Packed(Form::Spikes(tiles)) = weights else {
+        unreachable!("the weights are not those of spikes");
+    };
     // A function of its own, which linear layers and convolutions share.
     simd.vectorize(
         #[inline(always)]
-        || match weights.row() / (2 * S::LANES) {
-            1 => select::<S, 1>(simd, weights, bias, active, out),
-            2 => select::<S, 2>(simd, weights, bias, active, out),
-            4 => select::<S, 4>(simd, weights, bias, active, out),
-            8 => select::<S, 8>(simd, weights, bias, active, out),
+        || match tiles.vectors {
+            1 => select::<S, 1>(simd, tiles, bias, active, out),
+            2 => select::<S, 2>(simd, tiles, bias, active, out),
+            4 => select::<S, 4>(simd, tiles, bias, active, out),
+            8 => select::<S, 8>(simd, tiles, bias, active, out),
             vectors => unreachable!("no tile is {vectors} vectors wide"),
         },
     );
@@ -35,131 +37,164 @@ pub(crate) fn sums_of_spikes<S: Simd>(
 #[inline(always)]
 fn select<S: Simd, const V: usize>(
     simd: S,
-    weights: &Tiles,
+    tiles: &Tiles<i16>,
     bias: &[i32],
     active: &[u32],
     out: &mut [i32],
 ) {
     let width = V * 2 * S::LANES;
-    for (first, tile) in weights.tiles() {
+    for (first, tile) in tiles.tiles() {
         progress(active.len() * width / ADDITIONS_PER_STEP);
-        let (bias, out) = (&bias[first..][..width], &mut out[first..][..width]);
-        let (some, others) = active.split_at(active.len().min(ROWS));
-        let sums = rows::<S, V>(simd, tile, some);
-        for (v, sum) in widened(simd, sums) {
-            simd.store_i32(&mut out[v..], simd.add_i32(simd.load_i32(&bias[v..]), sum));
-        }
-        for some in others.chunks(ROWS) {
-            let sums = rows::<S, V>(simd, tile, some);
-            for (v, sum) in widened(simd, sums) {
-                let out = &mut out[v..];
-                simd.store_i32(out, simd.add_i32(simd.load_i32(out), sum));
+        let out = &mut out[first..][..width];
+        out.copy_from_slice(&bias[first..][..width]);
+        for some in active.chunks(ROWS) {
+            let mut sums = [simd.splat_i16([0; 2]); V];
+            for &input in some {
+                let row = &tile[input as usize * width..][..width];
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.add_i16(*sum, simd.load_i16(&row[v * 2 * S::LANES..]));
+                }
+            }
+            for (v, sum) in sums.into_iter().enumerate() {
+                for (half, sum) in simd.widen(sum).into_iter().enumerate() {
+                    let out = &mut out[(2 * v + half) * S::LANES..];
+                    simd.store_i32(out, simd.add_i32(simd.load_i32(out), sum));
+                }
             }
         }
     }
 }
 
-/// Sums in 32 bits, and where each vector has its place.
-#[inline(always)]
-fn widened<S: Simd, const V: usize>(
-    simd: S,
-    sums: [S::I16; V],
-) -> impl Iterator<Item = (usize, S::I32)> {
-    (0..2 * V).map(
-        #[inline(always)]
-        move |half| (half * S::LANES, simd.widen(sums[half / 2])[half % 2]),
-    )
+/// Memory in which integers lie side by side, and the list of what is not 0: an element each for every
+/// two integers.
+pub(crate) struct Groups<'a> {
+    pub(crate) joined: &'a mut [i32],
+    pub(crate) active: &'a mut [u32],
 }
 
-/// The sum of some rows of a tile.
-#[inline(always)]
-fn rows<S: Simd, const V: usize>(simd: S, tile: &[i16], active: &[u32]) -> [S::I16; V] {
-    let width = V * 2 * S::LANES;
-    let mut sums = [simd.splat_i16([0; 2]); V];
-    for &input in active {
-        let row = &tile[input as usize * width..][..width];
-        for (v, sum) in sums.iter_mut().enumerate() {
-            *sum = simd.add_i16(*sum, simd.load_i16(&row[v * 2 * S::LANES..]));
-        }
-    }
-    sums
-}
-
-/// Integers of at most [`FACTOR`] as pairs, the first in the lower half.
-#[inline(always)]
-pub(crate) fn pairs(numbers: &[i32], pairs: &mut [i32]) {
-    let (whole, rest) = numbers.as_chunks::<2>();
-    let (of_whole, behind) = pairs.split_at_mut(whole.len());
-    for (pair, [low, high]) in of_whole.iter_mut().zip(whole) {
-        *pair = low & 0xffff | high << 16;
-    }
-    if let ([last], [pair, ..]) = (rest, behind) {
-        *pair = last & 0xffff;
-    }
-}
-
-/// Lists the pairs that are not 0 at the start of a list as long, and returns how many there are.
-///
-/// Each place is written, and only what the pair is decides how far to advance: a branch would be
-/// mispredicted.
-#[inline(always)]
-pub(crate) fn list_pairs(pairs: &[i32], list: &mut [u32]) -> usize {
-    let mut count = 0;
-    for (place, &pair) in (0..).zip(pairs) {
-        list[count] = place;
-        count += usize::from(pair != 0);
-    }
-    count
-}
-
-/// `out = bias + ` the rows of weights for two inputs each, times the pairs that are listed. `bias` and
-/// `out` are padded.
+/// `out = bias + ` the rows of weights, times these integers. `bias` and `out` are padded.
 #[inline(always)]
 pub(crate) fn sums_of_integers<S: Simd>(
     simd: S,
-    weights: &Tiles,
+    weights: &Packed,
     bias: &[i32],
-    (pairs, active): (&[i32], &[u32]),
+    numbers: &[i32],
+    groups: Groups<'_>,
     out: &mut [i32],
 ) {
     simd.vectorize(
         #[inline(always)]
-        || match weights.row() / (2 * S::LANES) {
-            1 => multiply::<S, 1>(simd, weights, bias, (pairs, active), out),
-            2 => multiply::<S, 2>(simd, weights, bias, (pairs, active), out),
-            4 => multiply::<S, 4>(simd, weights, bias, (pairs, active), out),
-            8 => multiply::<S, 8>(simd, weights, bias, (pairs, active), out),
-            vectors => unreachable!("no tile is {vectors} vectors wide"),
+        || match &weights.0 {
+            Form::Quads(tiles, rows) => {
+                let quads = groups.fill::<4>(numbers);
+                match tiles.vectors {
+                    1 => multiply_bytes::<S, 1>(simd, tiles, *rows, bias, quads, out),
+                    2 => multiply_bytes::<S, 2>(simd, tiles, *rows, bias, quads, out),
+                    4 => multiply_bytes::<S, 4>(simd, tiles, *rows, bias, quads, out),
+                    vectors => unreachable!("no tile is {vectors} vectors wide"),
+                }
+            }
+            Form::Pairs(tiles) => multiply(simd, tiles, bias, groups.fill::<2>(numbers), out),
+            Form::Spikes(_) => unreachable!("the weights are those of spikes"),
         },
     );
 }
 
+impl<'a> Groups<'a> {
+    /// Lays `N` integers each side by side in 32 bits, the first in the lowest, and lists the groups that
+    /// are not 0.
+    ///
+    /// Each place of the list is written, and only what the group is decides how far to advance: a branch
+    /// would be mispredicted.
+    #[inline(always)]
+    fn fill<const N: usize>(self, numbers: &[i32]) -> (&'a [i32], &'a [u32]) {
+        let (whole, rest) = numbers.as_chunks::<N>();
+        let groups = &mut self.joined[..numbers.len().div_ceil(N)];
+        for (to, group) in groups.iter_mut().zip(whole) {
+            *to = joined::<N>(group);
+        }
+        if !rest.is_empty() {
+            groups[whole.len()] = joined::<N>(rest);
+        }
+        let mut count = 0;
+        for (place, &group) in (0..).zip(&*groups) {
+            self.active[count] = place;
+            count += usize::from(group != 0);
+        }
+        (groups, &self.active[..count])
+    }
+}
+
 #[inline(always)]
-fn multiply<S: Simd, const V: usize>(
+fn multiply<S: Simd>(
     simd: S,
-    weights: &Tiles,
+    tiles: &Tiles<i16>,
     bias: &[i32],
     (pairs, active): (&[i32], &[u32]),
     out: &mut [i32],
 ) {
-    let width = V * S::LANES;
-    for (first, tile) in weights.tiles() {
-        progress(active.len() * 2 * width / ADDITIONS_PER_STEP);
+    for (first, tile) in tiles.tiles() {
+        progress(active.len() * 2 * S::LANES / ADDITIONS_PER_STEP);
+        let mut sum = simd.load_i32(&bias[first..]);
+        for &place in active {
+            let pair = simd.splat_i16(halves(pairs[place as usize]));
+            let weights = simd.load_i16(&tile[place as usize * 2 * S::LANES..]);
+            sum = simd.add_i32(sum, simd.dot(pair, weights));
+        }
+        simd.store_i32(&mut out[first..], sum);
+    }
+}
+
+/// Adds products of so many rows as 16 bits, then these sums as 32 bits.
+#[inline(always)]
+fn multiply_bytes<S: Simd, const V: usize>(
+    simd: S,
+    tiles: &Tiles<i8>,
+    rows: usize,
+    bias: &[i32],
+    (quads, active): (&[i32], &[u32]),
+    out: &mut [i32],
+) {
+    let (width, ones) = (V * S::LANES, simd.splat_i16([1; 2]));
+    for (first, tile) in tiles.tiles() {
+        progress(active.len() * 4 * width / ADDITIONS_PER_STEP);
         let mut sums: [S::I32; V] = array(
             #[inline(always)]
             |v| simd.load_i32(&bias[first + v * S::LANES..]),
         );
-        for &place in active {
-            let pair = pairs[place as usize];
-            let pair = simd.splat_i16([pair as i16, (pair >> 16) as i16]);
-            let row = &tile[place as usize * 2 * width..][..2 * width];
-            for (v, sum) in sums.iter_mut().enumerate() {
-                let weights = simd.load_i16(&row[v * 2 * S::LANES..]);
-                *sum = simd.add_i32(*sum, simd.dot(pair, weights));
+        for some in active.chunks(rows) {
+            let mut products = [simd.splat_i16([0; 2]); V];
+            for &place in some {
+                let quad = simd.splat_i16(halves(quads[place as usize]));
+                let row = &tile[place as usize * 4 * width..][..4 * width];
+                for (v, product) in products.iter_mut().enumerate() {
+                    let weights = simd.load_i8(&row[v * 4 * S::LANES..]);
+                    *product = simd.add_i16(*product, simd.dot_bytes(quad, weights));
+                }
+            }
+            for (sum, product) in sums.iter_mut().zip(products) {
+                *sum = simd.add_i32(*sum, simd.dot(product, ones));
             }
         }
         for (v, sum) in sums.into_iter().enumerate() {
             simd.store_i32(&mut out[first + v * S::LANES..], sum);
         }
     }
+}
+
+/// At most `N` integers side by side, the first in the lowest bits.
+#[inline(always)]
+fn joined<const N: usize>(numbers: &[i32]) -> i32 {
+    let bits = 32 / N;
+    let mut sum = 0;
+    for (place, &x) in numbers.iter().enumerate() {
+        sum |= (x & ((1 << bits) - 1)) << (place * bits);
+    }
+    sum
+}
+
+/// The lower half of 32 bits, and the upper.
+#[inline(always)]
+fn halves(x: i32) -> [i16; 2] {
+    [x as i16, (x >> 16) as i16]
 }

@@ -1,4 +1,4 @@
-//! Weights of 8 bits laid out for sums, in 16 bits.
+//! Weights of 8 bits laid out for sums.
 
 use crate::simd::Isa;
 use crate::spikes::layout::{WORD_BITS, padded};
@@ -6,41 +6,42 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// Most vectors of a tile's row.
-const MOST: usize = 8;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// How many inputs share a row of weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// For spikes.
-    One = 1,
-    /// For integers: the weights of an output for two inputs lie side by side.
-    Two = 2,
+/// How weights lie in tiles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// How many inputs share a row: the weights of an output for them lie side by side.
+    pub(super) depth: usize,
+    /// Outputs of a vector.
+    pub(super) lanes: usize,
+    /// Most vectors of a tile's row.
+    pub(super) vectors: usize,
 }
 
 /// Weights cut into tiles of outputs, each of which lies row after row.
 #[derive(Debug)]
-pub(crate) struct Tiles {
-    buffer: Vec<i16>,
+pub(super) struct Tiles<T> {
+    buffer: Vec<T>,
     /// Where the tiles lie in the buffer: from a cache line on.
     place: Range<usize>,
     /// Length of a tile.
     size: usize,
     /// Outputs of a tile.
     width: usize,
-    depth: Depth,
+    /// Vectors of a tile's row.
+    pub(super) vectors: usize,
 }
 
-impl Tiles {
+impl<T: Copy + Default + From<i8>> Tiles<T> {
     /// A copy of weights `[outputs, inputs]`, with zeros where there are none.
-    pub(crate) fn new(isa: Isa, weight: &[i8], outputs: usize, depth: Depth) -> Self {
-        let (inputs, deep) = (weight.len() / outputs, depth as usize);
-        let width = width(outputs, 2 * isa.lanes() / deep);
+    pub(super) fn new(layout: Layout, weight: &[i8], outputs: usize) -> Self {
+        let (inputs, deep) = (weight.len() / outputs, layout.depth);
+        let width = width(outputs, layout);
         let size = inputs.div_ceil(deep) * width * deep;
         let len = size * outputs.div_ceil(width);
-        let mut buffer = vec![0; len + LINE / size_of::<i16>()];
+        let mut buffer = vec![T::default(); len + LINE / size_of::<T>()];
         let start = buffer.as_ptr().align_offset(LINE);
         let place = start..start + len;
         let numbers = &mut buffer[place.clone()];
@@ -55,29 +56,53 @@ impl Tiles {
             place,
             size,
             width,
-            depth,
+            vectors: width / layout.lanes,
         }
-    }
-
-    /// The length of a tile's row.
-    pub(super) fn row(&self) -> usize {
-        self.width * self.depth as usize
     }
 
     /// The first output and the rows of each tile.
     #[inline(always)]
-    pub(super) fn tiles(&self) -> impl Iterator<Item = (usize, &[i16])> {
+    pub(super) fn tiles(&self) -> impl Iterator<Item = (usize, &[T])> {
         let tiles = self.buffer[self.place.clone()].chunks_exact(self.size.max(1));
         (0..).step_by(self.width).zip(tiles)
     }
 }
 
-/// Outputs of a tile, where a vector holds `unit` of them: at most [`MOST`] vectors, and so many that the
-/// tiles end where a padded row does, or before.
-fn width(outputs: usize, unit: usize) -> usize {
+/// The outputs of a tile: so many that the tiles end where a padded row does, or before.
+fn width(outputs: usize, layout: Layout) -> usize {
     let width = match padded(outputs) {
         WORD_BITS => outputs.next_power_of_two(),
         row => 1 << row.trailing_zeros(),
     };
-    width.clamp(unit, MOST * unit)
+    width.clamp(layout.lanes, layout.vectors * layout.lanes)
+}
+
+/// The layout of a product's weights on an instruction set.
+impl Layout {
+    /// For spikes: lanes of 16 bits.
+    pub(super) fn of_spikes(isa: Isa) -> Self {
+        Self {
+            depth: 1,
+            lanes: 2 * isa.lanes(),
+            vectors: 8,
+        }
+    }
+
+    /// For integers of 16 bits, in pairs. Only sums of signed integers need it, so it is kept simple.
+    pub(super) fn of_pairs(isa: Isa) -> Self {
+        Self {
+            depth: 2,
+            lanes: isa.lanes(),
+            vectors: 1,
+        }
+    }
+
+    /// For bytes, in quads: a vector of sums in 32 bits, and one in 16 bits for each.
+    pub(super) fn of_quads(isa: Isa) -> Self {
+        Self {
+            depth: 4,
+            lanes: isa.lanes(),
+            vectors: 4,
+        }
+    }
 }

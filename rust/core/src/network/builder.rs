@@ -7,6 +7,7 @@ use super::json::Json;
 use super::parameter::Parameter;
 use super::tensor::Tensor;
 use super::values::{Kind, Sizes, Slot, Value};
+use crate::integer::Factors;
 use crate::simd::Isa;
 use crate::spikes::layout::padded;
 use alloc::borrow::ToOwned;
@@ -44,6 +45,8 @@ pub(super) struct Builder<'a> {
     pub(super) initial: Vec<(Value, Parameter)>,
     /// The largest magnitude of each neuron, for each buffer of integers.
     bounds: Vec<Vec<u32>>,
+    /// Buffers of integers that are not negative.
+    naturals: Vec<usize>,
     /// Numbers of all that has been reserved.
     reserved: usize,
 }
@@ -58,6 +61,7 @@ impl<'a> Builder<'a> {
             persistent: Vec::new(),
             initial: Vec::new(),
             bounds: Vec::new(),
+            naturals: Vec::new(),
             reserved: 0,
         }
     }
@@ -139,6 +143,23 @@ impl<'a> Builder<'a> {
         match value.kind {
             Kind::Integers => self.bounds[value.slot].clone(),
             Kind::Spikes | Kind::Numbers => vec![1; value.neurons],
+        }
+    }
+
+    /// Notes that the integers of a buffer are not negative.
+    pub(super) fn natural(&mut self, value: &Value) {
+        self.naturals.push(value.slot);
+    }
+
+    /// What a product multiplies spikes or integers as.
+    pub(super) fn factors(&self, value: &Value) -> Factors {
+        if value.kind == Kind::Spikes {
+            return Factors::Spikes;
+        }
+        let bounds = self.bounds[value.slot].iter();
+        Factors::Integers {
+            largest: bounds.copied().max().unwrap_or(0),
+            natural: self.naturals.contains(&value.slot),
         }
     }
 

@@ -96,8 +96,8 @@ pub(super) struct Memory {
     pub(super) numbers: Vec<Vec<f32>>,
     pub(super) integers: Vec<Vec<i32>>,
     pub(super) active: Active,
-    /// A sample's integers, two in one.
-    pub(super) pairs: Vec<i32>,
+    /// A sample's integers side by side.
+    pub(super) joined: Vec<i32>,
     pub(super) convolutions: Vec<Scratch>,
 }
 
@@ -119,8 +119,8 @@ pub(super) enum Scratch {
         /// Of spikes; else patches are copied.
         taps: Option<Taps>,
         patches: Vec<i32>,
-        pairs: Vec<i32>,
-        /// Of the pairs that are not 0.
+        /// Integers side by side, and which of them are not 0.
+        joined: Vec<i32>,
         active: Vec<u32>,
         sums: Vec<i32>,
     },
@@ -151,7 +151,7 @@ impl Memory {
             numbers: zeros(Kind::Numbers, &sizes.numbers, samples),
             integers: zeros(Kind::Integers, &sizes.integers, samples),
             active: Active::new(samples, sizes.widest),
-            pairs: vec![0; sizes.widest_of_integers.div_ceil(2)],
+            joined: vec![0; sizes.widest_of_integers.div_ceil(2)],
             convolutions: Vec::with_capacity(sizes.convolutions),
         }
     }
@@ -300,11 +300,11 @@ impl Scratch {
             Self::Integers {
                 taps,
                 patches,
-                pairs,
+                joined,
                 active,
                 sums,
             } => {
-                let numbers = patches.len() + pairs.len() + active.len() + sums.len();
+                let numbers = patches.len() + joined.len() + active.len() + sums.len();
                 let taps = taps.as_ref().map_or(0, Taps::bytes);
                 size_of::<i32>() * numbers + taps
             }

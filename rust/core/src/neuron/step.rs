@@ -80,13 +80,14 @@ pub(crate) struct Step<S: Simd, N: Neuron> {
     pub(crate) state: N::State<S>,
 }
 
-/// Integrates, fires and resets one vector of neurons.
+/// Integrates, fires and resets one vector of neurons, the latter in the same step if `immediate`.
 #[inline(always)]
-pub(crate) fn step<S: Simd, N: Neuron, const IMMEDIATE: bool>(
+pub(crate) fn step<S: Simd, N: Neuron>(
     simd: S,
     lanes: &FiringLanes<S, N>,
     state: N::State<S>,
     current: Current<S>,
+    immediate: bool,
 ) -> Step<S, N> {
     let reset = lanes.delayed(simd, state);
     let integrated = N::integrate(simd, &reset, lanes.parameters, state, current);
@@ -94,7 +95,7 @@ pub(crate) fn step<S: Simd, N: Neuron, const IMMEDIATE: bool>(
     let fired = lanes.fires(simd, &reset, level);
 
     let mut state = integrated;
-    if IMMEDIATE {
+    if immediate {
         let u = membrane::<S, N>(&mut state);
         *u = reset.at_once(simd, *u, fired);
     }

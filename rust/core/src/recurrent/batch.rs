@@ -138,7 +138,7 @@ impl<'a> Batch<'a> {
                 let state = self.states::<S, N>(simd, from, row, first);
                 let recurrent = simd.load(&self.recurrent[self.at(0, row, first)..]);
                 let current = Current::recurrent(external, recurrent);
-                let result = step::<S, N, IMMEDIATE>(simd, &lanes, state, current);
+                let result = step::<S, N>(simd, &lanes, state, current, IMMEDIATE);
                 for k in 0..N::STATES.len() {
                     simd.store(&mut to[self.at(k, row, first)..], result.state.as_ref()[k]);
                 }

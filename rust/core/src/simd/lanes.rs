@@ -129,6 +129,13 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn widen(self, a: Self::I16) -> [Self::I32; 2];
     /// `a[2i]·b[2i] + a[2i + 1]·b[2i + 1]` in lane `i`.
     fn dot(self, a: Self::I16, b: Self::I16) -> Self::I32;
+    /// The first `4·LANES` integers of `src`, two in a lane.
+    ///
+    /// # Panics
+    /// If `src` is shorter than that.
+    fn load_i8(self, src: &[i8]) -> Self::I16;
+    /// As [`dot`](Self::dot), of bytes in `0..256` and bytes in `-128..128`. The sums must fit 16 bits.
+    fn dot_bytes(self, a: Self::I16, b: Self::I16) -> Self::I16;
 }
 
 /// Vectors of neurons that go through time together: enough independent ones to hide the latency of

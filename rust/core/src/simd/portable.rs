@@ -199,4 +199,14 @@ impl Simd for Portable {
         let product = |i: usize| i32::from(a[i]) * i32::from(b[i]);
         lanes(|i| product(2 * i).wrapping_add(product(2 * i + 1)))
     }
+    #[inline(always)]
+    fn load_i8(self, src: &[i8]) -> Self::I16 {
+        lanes(|i| i16::from(src[..4 * LANES][2 * i]) & 0xff | i16::from(src[2 * i + 1]) << 8)
+    }
+    #[inline(always)]
+    fn dot_bytes(self, a: Self::I16, b: Self::I16) -> Self::I16 {
+        let low = |i: usize| (a[i] & 0xff).wrapping_mul(i16::from(b[i] as i8));
+        let high = |i: usize| (a[i] >> 8 & 0xff).wrapping_mul(b[i] >> 8);
+        lanes(|i| low(i).wrapping_add(high(i)))
+    }
 }

@@ -184,19 +184,7 @@ impl<N: Neuron> Kernel for Of<'_, N> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        // What a neuron does without is not compiled.
-        if N::IMMEDIATE && self.0.op.reset.immediate {
-            self.samples::<S, true>(simd);
-        } else {
-            self.samples::<S, false>(simd);
-        }
-    }
-}
-
-impl<N: Neuron> Of<'_, N> {
-    #[inline(always)]
-    fn samples<S: Simd, const IMMEDIATE: bool>(&mut self, simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Self(
             Fire {
                 op,
@@ -207,6 +195,8 @@ impl<N: Neuron> Of<'_, N> {
             },
             _,
         ) = self;
+        // What a neuron does without is not compiled.
+        let immediate = N::IMMEDIATE && op.reset.immediate;
         let (samples, neurons) = (memory.samples, op.current.neurons);
         let (row_words, row) = (words(neurons), padded(neurons));
         for sample in 0..samples {
@@ -236,7 +226,7 @@ impl<N: Neuron> Of<'_, N> {
                         }
                         None => Current::external(external),
                     };
-                    let result = step::<S, N, IMMEDIATE>(simd, &lanes, state, current);
+                    let result = step::<S, N>(simd, &lanes, state, current, immediate);
                     for k in 0..N::STATES.len() {
                         let state = &mut states[k * samples * row + at..];
                         simd.store(state, result.state.as_ref()[k]);

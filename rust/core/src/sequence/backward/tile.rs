@@ -173,7 +173,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             let mut compared = current;
             for k in 0..vectors {
                 let current = Current::external(current[k]);
-                let mut result = step::<S, N, IMMEDIATE>(simd, &lanes[k], state[k], current);
+                let mut result = step::<S, N>(simd, &lanes[k], state[k], current, IMMEDIATE);
                 state[k] = result.state;
                 compared[k] = *membrane::<S, N>(&mut result.fired_from);
             }

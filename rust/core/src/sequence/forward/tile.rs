@@ -106,7 +106,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
             for i in 0..vectors {
                 let current = Current::external(current[i]);
-                let result = step::<S, N, IMMEDIATE>(simd, &lanes[i], state[i], current);
+                let result = step::<S, N>(simd, &lanes[i], state[i], current, IMMEDIATE);
                 (state[i], fired[i]) = (result.state, result.fired);
             }
             if let Some(packed) = &mut self.packed {

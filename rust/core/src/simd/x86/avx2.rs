@@ -138,6 +138,12 @@ impl Simd for Avx2 {
         // SAFETY: the token proves AVX2; `src` has 16 readable integers.
         unsafe { _mm256_loadu_si256(src.as_ptr().cast()) }
     }
+    #[inline(always)]
+    fn load_i8(self, src: &[i8]) -> __m256i {
+        let src = &src[..32];
+        // SAFETY: the token proves AVX2; `src` has 32 readable bytes.
+        unsafe { _mm256_loadu_si256(src.as_ptr().cast()) }
+    }
 
     registers! {
         splat(x: f32) -> __m256 = _mm256_set1_ps(x);
@@ -178,5 +184,6 @@ impl Simd for Avx2 {
             _mm256_cvtepi16_epi32(_mm256_extracti128_si256::<1>(a)),
         ];
         dot(a: __m256i, b: __m256i) -> __m256i = _mm256_madd_epi16(a, b);
+        dot_bytes(a: __m256i, b: __m256i) -> __m256i = _mm256_maddubs_epi16(a, b);
     }
 }

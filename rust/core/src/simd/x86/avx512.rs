@@ -116,6 +116,12 @@ impl Simd for Avx512 {
         // SAFETY: the token proves AVX-512; `src` has 32 readable integers.
         unsafe { _mm512_loadu_si512(src.as_ptr().cast()) }
     }
+    #[inline(always)]
+    fn load_i8(self, src: &[i8]) -> __m512i {
+        let src = &src[..64];
+        // SAFETY: the token proves AVX-512; `src` has 64 readable bytes.
+        unsafe { _mm512_loadu_si512(src.as_ptr().cast()) }
+    }
 
     registers! {
         splat(x: f32) -> __m512 = _mm512_set1_ps(x);
@@ -151,6 +157,7 @@ impl Simd for Avx512 {
             _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64::<1>(a)),
         ];
         dot(a: __m512i, b: __m512i) -> __m512i = _mm512_madd_epi16(a, b);
+        dot_bytes(a: __m512i, b: __m512i) -> __m512i = _mm512_maddubs_epi16(a, b);
     }
 
     #[inline(always)]

@@ -35,6 +35,20 @@ fn load_half(src: &[f32]) -> __m128 {
     unsafe { _mm_setr_ps(a, b, c, d) }
 }
 
+/// [`dot_bytes`](Simd::dot_bytes) of half a vector.
+#[inline(always)]
+fn dot_of_bytes(a: __m128i, b: __m128i) -> __m128i {
+    // SAFETY: every x86-64 has SSE2; these touch registers only.
+    unsafe {
+        let low = _mm_mullo_epi16(
+            _mm_and_si128(a, _mm_set1_epi16(0xff)),
+            _mm_srai_epi16::<8>(_mm_slli_epi16::<8>(b)),
+        );
+        let high = _mm_mullo_epi16(_mm_srli_epi16::<8>(a), _mm_srai_epi16::<8>(b));
+        _mm_add_epi16(low, high)
+    }
+}
+
 /// The lower halves of four products: SSE2 multiplies two at a time.
 #[inline(always)]
 fn lower_product(a: __m128i, b: __m128i) -> __m128i {
@@ -125,6 +139,16 @@ impl Simd for Sse2 {
         let (low, high) = src[..2 * Self::LANES].split_at(2 * HALF);
         // SAFETY: every x86-64 has SSE2; each half has 8 readable integers.
         unsafe { [low, high].map(|half| _mm_loadu_si128(half.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn load_i8(self, src: &[i8]) -> Integers {
+        let (low, high) = src[..4 * Self::LANES].split_at(4 * HALF);
+        // SAFETY: every x86-64 has SSE2; each half has 16 readable bytes.
+        unsafe { [low, high].map(|half| _mm_loadu_si128(half.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn dot_bytes(self, a: Integers, b: Integers) -> Integers {
+        [dot_of_bytes(a[0], b[0]), dot_of_bytes(a[1], b[1])]
     }
 
     registers! {

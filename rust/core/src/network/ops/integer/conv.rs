@@ -6,10 +6,10 @@ use super::super::super::fields::Fields;
 use super::super::super::values::{Kind, Memory, Scratch, Value};
 use super::super::maps::Maps;
 use super::super::patches::{copy_patches, taps_first, write_line};
-use super::linear::{depth, factors};
+use super::linear::largest;
 use super::weights::Weights;
 use crate::conv::{Convolution, Order, Taps};
-use crate::integer::{self, Excess, Tiles, list_pairs, sums_of_integers, sums_of_spikes};
+use crate::integer::{self, Excess, Groups, Packed, sums_of_integers, sums_of_spikes};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{padded, words};
 use alloc::vec;
@@ -21,7 +21,7 @@ pub(in super::super::super) struct Conv {
     conv: Convolution,
     grid: [usize; 2],
     /// The weights of each group, and its bias, padded.
-    groups: Vec<(Tiles, Vec<i32>)>,
+    groups: Vec<(Packed, Vec<i32>)>,
     input: Value,
     output: Value,
     /// Which of the memories of convolutions.
@@ -43,8 +43,8 @@ impl Conv {
         builder.reserve(grid[1].saturating_mul(padded(conv.taps())))?;
         let shape = maps.shape(conv.outputs, grid);
         let output = builder.define(output, Kind::Integers, &shape)?;
-        let factors = factors(builder, fields, &input)?;
-        let bounds = fields.bounds(bounds(conv, grid, &weights, &factors))?;
+        let largest = largest(builder, fields, &input)?;
+        let bounds = fields.bounds(bounds(conv, grid, &weights, &largest))?;
         builder.bound(&output, bounds);
         let (outputs, taps) = (conv.group_outputs(), conv.taps());
         let numbers = taps_first(&weights.numbers, conv);
@@ -53,8 +53,8 @@ impl Conv {
         let groups = groups.map(|(numbers, bias)| {
             let mut bias = bias.to_vec();
             bias.resize(padded(outputs), 0);
-            let tiles = Tiles::new(builder.isa, numbers, outputs, depth(input.kind));
-            (tiles, bias)
+            let factors = builder.factors(&input);
+            (Packed::new(builder.isa, numbers, outputs, factors), bias)
         });
         let groups = groups.collect();
         let slot = builder.sizes.convolutions;
@@ -75,15 +75,15 @@ impl Conv {
     pub(super) fn scratch(&self) -> Scratch {
         let (width, taps) = (self.grid[1], self.conv.taps());
         let is_spikes = self.input.kind == Kind::Spikes;
-        let [patches, pairs] = match is_spikes {
+        let [patches, joined] = match is_spikes {
             true => [0, 0],
             false => [width * padded(taps), taps.div_ceil(2)],
         };
         Scratch::Integers {
             taps: is_spikes.then(|| Taps::new(self.conv, Order::ChannelsFirst)),
             patches: vec![0; patches],
-            pairs: vec![0; pairs],
-            active: vec![0; pairs],
+            joined: vec![0; joined],
+            active: vec![0; joined],
             sums: vec![0; width * padded(self.conv.group_outputs())],
         }
     }
@@ -110,11 +110,11 @@ fn bounds(
     conv: Convolution,
     grid: [usize; 2],
     weights: &Weights,
-    factors: &[u32],
+    largest: &[u32],
 ) -> Result<Vec<u32>, Excess> {
     let (channels, outputs, taps) = (conv.group_channels(), conv.group_outputs(), conv.taps());
     let (kernel, pixels) = (conv.kernel[0] * conv.kernel[1], grid[0] * grid[1]);
-    let maps = factors.chunks_exact(conv.size[0] * conv.size[1]);
+    let maps = largest.chunks_exact(conv.size[0] * conv.size[1]);
     let of_maps: Vec<_> = maps
         .map(|map| map.iter().copied().max().unwrap_or(0))
         .collect();
@@ -156,7 +156,7 @@ impl Kernel for Sums<'_> {
         let Scratch::Integers {
             taps,
             patches,
-            pairs,
+            joined,
             active,
             sums,
         } = scratch
@@ -183,10 +183,11 @@ impl Kernel for Sums<'_> {
                             continue;
                         }
                         let patch = &patches[x * padded(conv.taps())..][..conv.taps()];
-                        integer::pairs(patch, pairs);
-                        let count = list_pairs(pairs, active);
-                        let active = &active[..count];
-                        sums_of_integers(simd, weights, bias, (pairs, active), sums);
+                        let groups = Groups {
+                            joined: &mut *joined,
+                            active: &mut *active,
+                        };
+                        sums_of_integers(simd, weights, bias, patch, groups, sums);
                     }
                     write_line(conv, op.grid, (group, y), sums, out);
                 }

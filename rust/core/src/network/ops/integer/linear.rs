@@ -5,9 +5,7 @@ use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
 use super::super::super::values::{Kind, Memory, Value};
 use super::weights::Weights;
-use crate::integer::{
-    self, Depth, Excess, FACTOR, Tiles, list_pairs, sums_of_integers, sums_of_spikes,
-};
+use crate::integer::{self, Excess, FACTOR, Groups, Packed, sums_of_integers, sums_of_spikes};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::indices;
 use crate::spikes::layout::{padded, words};
@@ -17,7 +15,7 @@ use alloc::vec::Vec;
 /// A linear layer. Inputs that are 0 are passed over.
 #[derive(Debug)]
 pub(in super::super::super) struct Linear {
-    weights: Tiles,
+    weights: Packed,
     /// Padded.
     bias: Vec<i32>,
     input: Value,
@@ -49,8 +47,8 @@ impl Linear {
                 "a weight for {inputs} inputs, of which there are {found}"
             )));
         }
-        let factors = factors(builder, fields, &input)?;
-        let bounds = fields.bounds(integer::of_sums(&numbers, &bias, &factors))?;
+        let largest = largest(builder, fields, &input)?;
+        let bounds = fields.bounds(integer::of_sums(&numbers, &bias, &largest))?;
         bias.resize(padded(outputs), 0);
         if input.kind == Kind::Integers {
             let sizes = &mut builder.sizes;
@@ -58,7 +56,7 @@ impl Linear {
         }
         builder.sizes.widest = builder.sizes.widest.max(inputs);
         Ok(Self {
-            weights: Tiles::new(builder.isa, &numbers, outputs, depth(input.kind)),
+            weights: Packed::new(builder.isa, &numbers, outputs, builder.factors(&input)),
             bias,
             input,
             output: builder.define_integers(output, &[outputs], bounds)?,
@@ -80,7 +78,7 @@ impl Linear {
 }
 
 /// The largest magnitude of each input of a product: integers must fit 16 bits.
-pub(super) fn factors(
+pub(super) fn largest(
     builder: &Builder<'_>,
     fields: &Fields,
     input: &Value,
@@ -91,14 +89,6 @@ pub(super) fn factors(
         return Err(fields.excess(Excess { neuron, bound }, FACTOR.into()));
     }
     Ok(bounds)
-}
-
-/// How a product of inputs of a kind reads its weights.
-pub(super) fn depth(kind: Kind) -> Depth {
-    match kind {
-        Kind::Integers => Depth::Two,
-        Kind::Spikes | Kind::Numbers => Depth::One,
-    }
 }
 
 /// The sums of all samples.
@@ -130,16 +120,16 @@ impl Kernel for Product<'_> {
                 sums_of_spikes(simd, weights, bias, &active.inputs[..count], out);
             }
         } else {
-            let mut memory_of_pairs = core::mem::take(&mut memory.pairs);
-            let pairs = &mut memory_of_pairs[..inputs.div_ceil(2)];
+            let mut joined = core::mem::take(&mut memory.joined);
             let rows = memory.integers_of(input).chunks_exact(padded(inputs));
             for (row, out) in rows.zip(outs) {
-                integer::pairs(&row[..inputs], pairs);
-                let count = list_pairs(pairs, &mut active.inputs);
-                let active = &active.inputs[..count];
-                sums_of_integers(simd, weights, bias, (pairs, active), out);
+                let groups = Groups {
+                    joined: &mut joined,
+                    active: &mut active.inputs,
+                };
+                sums_of_integers(simd, weights, bias, &row[..inputs], groups, out);
             }
-            memory.pairs = memory_of_pairs;
+            memory.joined = joined;
         }
         memory.active = active;
     }

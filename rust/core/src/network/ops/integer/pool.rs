@@ -49,6 +49,9 @@ impl Pool {
         let bounds = op.bounds(&builder.bounds(&op.input));
         let bounds = bounds.map_err(|excess| fields.excess(excess, LARGEST))?;
         builder.bound(&op.output, bounds);
+        if op.input.kind == Kind::Spikes {
+            builder.natural(&op.output);
+        }
         Ok(op)
     }
 
@@ -69,7 +72,6 @@ impl Pool {
     }
 
     /// What is gathered of each window, line by line.
-    #[inline(always)]
     fn each<X: Copy, T: Copy>(
         &self,
         row: &[X],
@@ -104,31 +106,31 @@ impl Pool {
         let mut out = core::mem::take(&mut memory.integers[output.slot]);
         let outs = out.chunks_exact_mut(padded(output.neurons));
         let outs = outs.map(|row| &mut row[..output.neurons]);
-        compiled_for(
-            isa,
-            #[inline(always)]
-            || match input.kind {
-                Kind::Spikes => {
-                    let rows = memory.spikes_of(input).chunks_exact(words(input.neurons));
-                    rows.zip(outs).for_each(|(row, sums)| {
-                        sum_row(row, self.windows, self.grid, sums, |count| count as i32);
-                    });
+        match input.kind {
+            Kind::Spikes => {
+                let rows = memory.spikes_of(input).chunks_exact(words(input.neurons));
+                let each = |(row, sums): (&[u64], &mut [i32])| {
+                    sum_row(row, self.windows, self.grid, sums, |count| count as i32);
+                };
+                compiled_for(
+                    isa,
+                    #[inline(always)]
+                    || rows.zip(outs).for_each(each),
+                );
+            }
+            Kind::Integers | Kind::Numbers => {
+                let row = padded(input.neurons);
+                let rows = memory.integers_of(input).chunks_exact(row);
+                for (row, out) in rows.zip(outs) {
+                    let row = &row[..input.neurons];
+                    if self.largest {
+                        self.each(row, out, i32::MIN, i32::max);
+                    } else {
+                        self.each(row, out, 0, i32::wrapping_add);
+                    }
                 }
-                Kind::Integers | Kind::Numbers => {
-                    let rows = memory
-                        .integers_of(input)
-                        .chunks_exact(padded(input.neurons));
-                    rows.zip(outs).for_each(|(row, out)| {
-                        let row = &row[..input.neurons];
-                        if self.largest {
-                            self.each(row, out, i32::MIN, i32::max);
-                        } else {
-                            self.each(row, out, 0, i32::wrapping_add);
-                        }
-                    });
-                }
-            },
-        );
+            }
+        }
         memory.integers[output.slot] = out;
     }
 }

@@ -42,6 +42,9 @@ impl Quantise {
         let bound = low.unsigned_abs().max(high.unsigned_abs()) as u32;
         let bounds = vec![bound; input.neurons];
         let output = builder.define_integers(output, &input.shape, bounds)?;
+        if low >= 0 {
+            builder.natural(&output);
+        }
         Ok(Self {
             scale,
             low: low as f32,
