@@ -36,7 +36,7 @@ def measure(options: Options) -> Iterator[Row]:
         lines = (DIGITS / "digits.txt").read_text().splitlines()
         pixels = torch.tensor([[float(x) for x in line.split()[1:]] for line in lines])
         shown = pixels[: 2 if options.tiny else 20].repeat_interleave(STEPS, 0).unsqueeze(1)
-        yield from _rows("digits, 64-64-10", net, shown, options, input_scale=1 / 16)
+        yield from _rows("digits, 64-256-10", net, shown, options, input_scale=1 / 16)
     for network in (STREAM, LOOP):
         if options.only in str(network):
             net, x = _random(network.tiny() if options.tiny else network)

@@ -5,8 +5,9 @@
 //!     rust/core/examples/digits/network.safetensors rust/core/examples/digits/digits.txt
 //! ```
 //!
-//! `integers.safetensors` beside it is the same network in integers. A line of the second file is a label and the brightness of each pixel, which drives the network at
-//! every step. `train.py` beside them writes both.
+//! `integers.safetensors` beside it is the same network in integers. A line of the second file is a label and
+//! the brightness of each pixel, which drives the network at every step. `train.py` beside them writes
+//! all.
 
 use bitspike::network::{Decision, Input, Network, Rule};
 use std::error::Error;

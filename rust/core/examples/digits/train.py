@@ -31,9 +31,9 @@ def spikes(net: nn.Module, pixels: Tensor) -> Tensor:
 def network() -> nn.Module:
     """Two layers of leaky neurons."""
     return nn.Sequential(
-        nn.Linear(64, 64),
+        nn.Linear(64, 256),
         snn.Leaky(beta=0.9, init_hidden=True),
-        nn.Linear(64, 10),
+        nn.Linear(256, 10),
         snn.Leaky(beta=0.9, init_hidden=True),
     )
 
