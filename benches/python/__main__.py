@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+import bits
 import coding
 import conv_layers
 import conversion
@@ -46,9 +47,10 @@ PARTS = {
     "neurons": neurons.PART,
     "coding": coding.PART,
     "integer": integer.PART,
+    "bits": bits.PART,
 }
 # Measured when no part is named: what neurons and codings cost changes seldom.
-USUAL = tuple(name for name in PARTS if name not in ("neurons", "coding", "integer"))
+USUAL = tuple(name for name in PARTS if name not in ("neurons", "coding", "integer", "bits"))
 RECORD = Path(__file__).parents[1] / "record"
 
 
