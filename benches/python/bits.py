@@ -16,10 +16,10 @@ DENSITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 NOTES = """
 * Time in ms of `R x K` spikes times `[N, K]` weights. *counted*: `quantize.BitLinear`, which counts
-  the bits that spikes and weights share, here at every density. *packed*: the same weights as floats in
-  an `nn.Linear`, which adds those of the neurons that fire or, where many fire, multiplies all.
-  *dense*: PyTorch's product of the same floats. The last two columns say how many times as long
-  they took.
+  the bits that spikes and weights share, here at every density. *packed*: the same weights as
+  floats in an `nn.Linear`, which adds those of the neurons that fire or, where many fire,
+  multiplies all. *dense*: PyTorch's product of the same floats. The last two columns say how many
+  times as long they took.
 * A `BitLinear` counts above the density from which *packed* takes longer, and adds weights below.
 * Weights are 1 and -1, or these and 0, so that all sums are exact; they were equal before anything
   was timed.
