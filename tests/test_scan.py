@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import bitspike as snn
 from bitspike import scan
 from bitspike.ops import _native
-from bitspike.scan import linear_scan, outer_scan
+from bitspike.scan import linear_scan, outer_scan, reverse_scan
 from helpers.compare import error, same_bits
 
 pytestmark = [
@@ -84,6 +84,14 @@ def test_shapes(shape, last, rectified, varies, starts):
     x, initial = torch.randn(shape), torch.randn(shape[1:]) if starts else None
     decay = torch.rand(shape if varies else shape[1:])
     assert_linear_agrees(x, decay, initial, rectified)
+
+
+@given(shape=st.lists(st.integers(0, 5), min_size=1, max_size=4), last=st.integers(1, 150))
+@settings(max_examples=60)
+def test_backwards_in_time(shape, last):
+    shape = (*shape, last)
+    x, decay = torch.randn(shape), torch.rand(shape[1:])
+    assert same_bits(reverse_scan(x, decay), linear_scan(x.flip(0), decay).flip(0))
 
 
 @given(sizes=st.tuples(*[st.integers(0, 6)] * 3), keys=st.integers(0, 200))

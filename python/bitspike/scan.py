@@ -60,6 +60,41 @@ def linear_scan(
     return _scan(x, decay, None, initial, rectified)
 
 
+def reverse_scan(x: Tensor, decay: Tensor) -> Tensor:
+    r"""The recurrence of `linear_scan` backwards in time, without gradient: that of its input.
+
+    .. math::
+        y[t] = a·y[t+1] + x[t], \qquad y[T] = 0
+
+    Args:
+        x: ``[T, *]``
+        decay: ``a``, which broadcasts against one step.
+
+    Returns:
+        ``y``, ``[T, *]``, in the dtype of ``x``; float32 if that is bfloat16 or float16.
+
+    Raises:
+        ValueError: if ``x`` has no time axis, or ``decay`` does not broadcast.
+
+    Example:
+        >>> import torch
+        >>> from bitspike.scan import reverse_scan
+        >>> reverse_scan(torch.tensor([1.0, 0.0, -2.0]), torch.tensor(0.5))
+        tensor([ 0.5000, -1.0000, -2.0000])
+    """
+    x, decay = as_tensor(x, "x").detach(), as_tensor(decay, "decay").detach()
+    if x.dim() == 0:
+        raise ValueError("x must be a sequence [T, *], not a number")
+    _expand("decay", decay, x.shape[1:])
+    if route.refusal(x, [decay]) is not None:
+        return linear_scan(x.flip(0), decay).flip(0)
+    x = x.float()
+    # Outputs are not looked at for this gradient; neither key nor initial value, not rectified.
+    scan = (x, None, decay.float(), None, None, False)
+    (y, *_) = ops.backward(*scan, [True, False, False, False], x)
+    return y
+
+
 def outer_scan(value: Tensor, key: Tensor, decay: Tensor) -> Tensor:
     r"""A memory of associations: a scan of matrices that adds an outer product per step.
 

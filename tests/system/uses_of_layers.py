@@ -7,7 +7,7 @@ from outcome import Use
 from torch import nn
 
 import bitspike as snn
-from bitspike.scan import linear_scan, outer_scan
+from bitspike.scan import linear_scan, outer_scan, reverse_scan
 
 T, B, C = 3, 2, 4
 CURRENT = ((torch.arange(T * B * C) * 7 % 11) / 8 - 0.25).view(T, B, C)
@@ -58,6 +58,8 @@ LAYERS = [
         # Delays are of the default dtype and device.
         without=("default float64", "default bfloat16", "default device", "vmap", "func.grad"),
     ),
+    Use(reverse_scan, "x", CURRENT, lambda x: reverse_scan(x, DECAY), "x|the input"),
+    Use(reverse_scan, "decay", DECAY, lambda x: reverse_scan(CURRENT, x)),
     Use(linear_scan, "x", CURRENT, lambda x: linear_scan(x, DECAY), "x|the input"),
     Use(linear_scan, "decay", DECAY, lambda x: linear_scan(CURRENT, x)),
     Use(linear_scan, "decay", VARYING, lambda x: linear_scan(CURRENT, x), says="of each step"),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bitspike.scan import linear_scan
+from bitspike.scan import reverse_scan
 
 from ._layers import add_gradients, feature_axes, hooked, synapses_of
 from ._perturbation import Closure, Perturbation, draw
@@ -146,9 +146,8 @@ class NodePerturbation(Perturbation):
         if self.trace and inputs:
             # Σ_t g[t] μ[t] is Σ_s x[s] c[s], with c[s] = g[s] + λ c[s+1].
             steps = [len(error) for error in errors]
-            backwards = torch.cat(errors).flip(0)
-            decay = backwards.new_tensor(self.trace)
-            errors = list(linear_scan(backwards, decay).flip(0).split(steps))
+            joined = torch.cat(errors)
+            errors = list(reverse_scan(joined, joined.new_tensor(self.trace)).split(steps))
         for x, error in zip(inputs, errors, strict=True):
             add_gradients(synapse, x, error)
 

@@ -67,7 +67,7 @@ def each_step(
     before = [state.flatten(0, 1) for state in states]
     spikes, _, after = neuron.run(flat, before, sequence=True, states=False)
     block = current.shape[:2]
-    return tuple(torch.unflatten(x, 0, block) for x in (spikes[0], *after))
+    return tuple(torch.unflatten(x, 0, block) for x in (spikes.squeeze(0), *after))
 
 
 def fixed_step(neuron: Any, *args: Any) -> tuple[Tensor, ...]:

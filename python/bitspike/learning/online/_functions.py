@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bitspike.scan import linear_scan
+from bitspike.scan import reverse_scan
 from bitspike.spikes.dense import DenseSpikes
 from bitspike.spikes.tensor import SpikeTensor
 from bitspike.spikes.upstream import plain_gradient
@@ -71,9 +71,10 @@ class Traced(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         leak, gain, is_block = ctx.factors
-        grad = grad * gain
+        if gain != 1:
+            grad = grad * gain
         if is_block and leak and len(grad) > 1:
-            grad = linear_scan(grad.flip(0), grad.new_tensor(leak)).flip(0)
+            grad = reverse_scan(grad, grad.new_tensor(leak))
         found = ctx.gradients((grad[0] if is_block else grad) * leak)
         return None, None, None, grad, *(found.get(name) for name in ctx.names)
 
