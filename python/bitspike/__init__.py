@@ -36,6 +36,7 @@ from bitspike.exchange import verify as verify
 from bitspike.layers import TEBN as TEBN
 from bitspike.layers import BatchNormTT1d as BatchNormTT1d
 from bitspike.layers import BatchNormTT2d as BatchNormTT2d
+from bitspike.layers import DelayLinear as DelayLinear
 from bitspike.layers import GradedSpikes as GradedSpikes
 from bitspike.layers import Residual as Residual
 from bitspike.layers import SynapticDelay as SynapticDelay

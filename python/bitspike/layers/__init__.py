@@ -6,6 +6,7 @@ from .batch_norm import BatchNormTT1d as BatchNormTT1d
 from .batch_norm import BatchNormTT2d as BatchNormTT2d
 from .batch_norm import tdBN as tdBN
 from .delay import SynapticDelay as SynapticDelay
+from .delay_linear import DelayLinear as DelayLinear
 from .dropout import TimeDropout as TimeDropout
 from .graded import GradedSpikes as GradedSpikes
 from .residual import Residual as Residual
