@@ -71,9 +71,9 @@ def test_whole_delays_are_exact(n, m, longest, count, steps, bias, dtype):
         assert same_bits(layer(packed), wanted)
     single = copy.deepcopy(layer)
     single.multi_step = False
-    for given in (x, packed):
+    for sequence in (x, packed):
         snn.utils.reset(single)
-        assert all(same_bits(single(a), b) for a, b in zip(given, wanted, strict=True))
+        assert all(same_bits(single(a), b) for a, b in zip(sequence, wanted, strict=True))
 
 
 def test_delays_that_are_not_whole_are_not_exact():
@@ -98,13 +98,13 @@ def test_random_delays_in_steps_and_sequences(kernel, packed):
     wanted = wide.bias.detach() + torch.zeros(9, 3, 5, dtype=torch.float64)
     for k in range(5):
         wanted[k:] += torch.einsum("tbn,mn->tbm", x[: 9 - k].double(), weights[k])
-    given = snn.SpikeTensor.from_dense(x) if packed else x
-    assert error(layer(given), wanted) < 1e-6
-    assert error(wide(given), wanted) < 1e-12
+    x = snn.SpikeTensor.from_dense(x) if packed else x
+    assert error(layer(x), wanted) < 1e-6
+    assert error(wide(x), wanted) < 1e-12
     layer.multi_step = False
-    assert error(torch.stack([layer(step) for step in given]), wanted) < 1e-6
+    assert error(torch.stack([layer(step) for step in x]), wanted) < 1e-6
     layer.reset_delay()
-    parts = [layer.run_sequence(part) for part in given.split([4, 1, 4])]
+    parts = [layer.run_sequence(part) for part in x.split([4, 1, 4])]
     assert error(torch.cat(parts), wanted) < 1e-6
 
 
@@ -126,11 +126,11 @@ def test_packed_gradients_are_those_of_dense_spikes():
     layer = snn.DelayLinear(70, 5, 4, multi_step=True)
     x, grad = spikes(9, 3, 70), torch.randn(9, 3, 5)
     found = []
-    for given in (x, snn.SpikeTensor.from_dense(x)):
-        given.requires_grad_()
+    for sequence in (x, snn.SpikeTensor.from_dense(x)):
+        sequence.requires_grad_()
         layer.zero_grad()
-        layer(given).backward(grad)
-        found.append([given.grad, layer.weight.grad, layer.delay.grad, layer.bias.grad])
+        layer(sequence).backward(grad)
+        found.append([sequence.grad, layer.weight.grad, layer.delay.grad, layer.bias.grad])
     for a, b in zip(*found, strict=True):
         assert error(dense(a), dense(b)) < 1e-5
 

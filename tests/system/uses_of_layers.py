@@ -36,8 +36,23 @@ def delayed(delay):
     return snn.SynapticDelay(3, delay, channels=C, step_mode=False)(CURRENT)
 
 
+def stored(patterns):
+    memory = snn.Hopfield(C)
+    memory.store(patterns)
+    return memory.patterns
+
+
+def ring_of(name):
+    return lambda x: getattr(snn.RingAttractor(C, **{name: x}), name)
+
+
 # Statistics and weights are of float32, and torch takes them with nothing else.
 NORMALISED = ("bool", "int8", "uint8", "uint16", "int64", "float64", "vmap")
+SSM = snn.SSMBlock(C, 3, threshold=0.4, multi_step=True)
+RING, MEMORY = snn.RingAttractor(C), snn.Hopfield(C)
+MEMORY.store(torch.tensor([[1, 1, -1, -1], [1, -1, 1, -1]]))
+# What becomes of them is tested with neurons.
+CONSTANT = ("default float64", "default bfloat16", "default device", "vmap", "func.grad")
 WEIGHTS, NEURON = nn.Linear(C, C), snn.Leaky(beta=0.5, init_hidden=True)
 FIRST = ("bool", "int8", "uint8", "uint16", "int64", "float64", "bfloat16", "float16")
 
@@ -58,6 +73,24 @@ LAYERS = [
     *layer(snn.GradedSpikes(C)),
     *layer(snn.TimeDropout(0.5, multi_step=True), random=True),
     *layer(snn.Residual(nn.Identity(), "ms")),
+    *layer(SSM),
+    *layer(MEMORY),
+    *layer(snn.WTA(2)),
+    Use(snn.Hopfield.recall, "x", CURRENT[0], MEMORY.recall, "x|on the (expected|same) device"),
+    Use(snn.Hopfield.store, "patterns", CURRENT[0], stored, without=CONSTANT),
+    Use(snn.RingAttractor.angle, "activity", CURRENT, RING.angle),
+    *(
+        Use(snn.RingAttractor.__init__, name, DECAY, ring_of(name), without=CONSTANT)
+        for name in ("beta", "threshold")
+    ),
+    Use(
+        snn.SSMBlock.__init__,
+        "threshold",
+        DECAY,
+        lambda x: snn.SSMBlock(C, 3, threshold=x).threshold,
+        without=CONSTANT,
+    ),
+    Use(snn.SSMBlock.current, "x", CURRENT, SSM.current, "x|on the (expected|same) device"),
     Use(
         snn.SynapticDelay.__init__,
         "delay",

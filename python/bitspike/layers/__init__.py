@@ -9,4 +9,8 @@ from .delay import SynapticDelay as SynapticDelay
 from .delay_linear import DelayLinear as DelayLinear
 from .dropout import TimeDropout as TimeDropout
 from .graded import GradedSpikes as GradedSpikes
+from .hopfield import Hopfield as Hopfield
 from .residual import Residual as Residual
+from .ring_attractor import RingAttractor as RingAttractor
+from .ssm import SSMBlock as SSMBlock
+from .wta import WTA as WTA

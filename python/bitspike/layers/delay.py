@@ -30,10 +30,11 @@ class SynapticDelay(Past):
 
     ``kernel="gaussian"`` sees all steps, so that a gradient can lead far (DCLS: Hammouamri et al.
     2024), with ``w_k`` proportional to ``exp(-(k-d)²/2σ²)`` and of sum 1, and ``"triangle"`` those
-    that ``1 + σ`` steps reach, with ``w_k`` proportional to ``max(0, 1 + σ - |k-d|)``. For ``σ → 0``
-    a whole delay is itself, in all of them; near the ends of the range the weights behind them are
-    missing, so that the mean delay is not ``d``. Attribute ``sigma`` may be lowered during training
-    (`surrogate.schedule.Exponential`), and :meth:`round_` ends it: packed spikes then stay packed.
+    that ``1 + σ`` steps reach, with ``w_k`` proportional to ``max(0, 1 + σ - |k-d|)``. As ``σ``
+    goes to 0 a whole delay is itself, in all of them; near the ends of the range the weights behind
+    them are missing, so that the mean delay is not ``d``. Attribute ``sigma`` may be lowered during
+    training (`surrogate.schedule.Exponential`), and :meth:`round_` ends it: packed spikes then stay
+    packed.
 
     In steps (``step_mode=True``) the last ``K`` inputs are a hidden state, ``history``: zeroed by
     :meth:`reset_delay` and :func:`bitspike.utils.reset`, detached by ``detach_hidden``, in no
@@ -130,7 +131,7 @@ class SynapticDelay(Past):
         steps = x.shape[0]
         past = self._after_past(x, self.step_mode)
         whole = self._whole_delays(past)
-        if whole is not None:
+        if isinstance(past, SpikeTensor) and whole is not None:
             return _moved(past, whole, self.max_delay)
         weights = self.taps().to(x.dtype)
         if weights.dim() > 1:

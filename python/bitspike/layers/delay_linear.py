@@ -52,8 +52,8 @@ class DelayLinear(Past):
         multi_step: Take a whole sequence per call.
 
     Shapes:
-        One step ``[B, n]``, a sequence ``[T, B, n]``; output with ``m`` in place of ``n``. ``weight``
-        and ``delay`` are ``[m, n, kernel_count]``.
+        One step ``[B, n]``, a sequence ``[T, B, n]``; output with ``m`` in place of ``n``.
+        ``weight`` and ``delay`` are ``[m, n, kernel_count]``.
 
     Raises:
         ValueError: for a delay outside ``[0, max_delay]`` or of another shape, an unknown kernel, a
