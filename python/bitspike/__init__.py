@@ -42,6 +42,7 @@ from bitspike.layers import GradedSpikes as GradedSpikes
 from bitspike.layers import Hopfield as Hopfield
 from bitspike.layers import Residual as Residual
 from bitspike.layers import RingAttractor as RingAttractor
+from bitspike.layers import SpikingSelfAttention as SpikingSelfAttention
 from bitspike.layers import SSMBlock as SSMBlock
 from bitspike.layers import SynapticDelay as SynapticDelay
 from bitspike.layers import TimeDropout as TimeDropout

@@ -1,5 +1,6 @@
 """Layers between neurons: normalisation over time, delays, graded spikes, dropout, residuals."""
 
+from .attention import SpikingSelfAttention as SpikingSelfAttention
 from .batch_norm import TEBN as TEBN
 from .batch_norm import BatchNormTT as BatchNormTT
 from .batch_norm import BatchNormTT1d as BatchNormTT1d

@@ -11,24 +11,37 @@ KERNELS = ("linear", "gaussian", "triangle")
 def taps(delay: Tensor, max_delay: int, kernel: str, sigma: float) -> Tensor:
     """The weights of the inputs of ``0`` to ``max_delay`` steps ago, ``[max_delay + 1, *delay]``.
 
-    Their sum is 1. The gradient passes through the clamp of the delay to ``[0, max_delay]``, so
-    that a delay that was pushed out of the range can return.
+    Their sum is 1.
     """
-    inside = delay.detach().clamp(0, max_delay)
-    d = inside + (delay - delay.detach())
-    k = torch.arange(max_delay + 1, dtype=d.dtype, device=d.device).view(-1, *(1,) * d.dim())
+    k = torch.arange(max_delay + 1, dtype=delay.dtype, device=delay.device)
+    k = k.view(-1, *(1,) * delay.dim())
+    if kernel == "linear":
+        floor, fraction = between(delay, max_delay)
+        nothing = torch.zeros_like(fraction)
+        return torch.where(k == floor, 1 - fraction, nothing) + torch.where(
+            k == floor + 1, fraction, nothing
+        )
+    distance = k - _clamped(delay, max_delay)
     if kernel == "gaussian":
-        return torch.softmax(-((k - d) ** 2) / (2 * sigma**2), 0)
-    if kernel == "triangle":
-        heights = torch.relu(1 + sigma - (k - d).abs())
-        return heights / heights.sum(0)
-    # At the end of the range the delay lies between the last two steps.
-    floor = inside.floor().clamp(max=max(max_delay - 1, 0))
-    fraction = d - floor
-    nothing = torch.zeros_like(fraction)
-    return torch.where(k == floor, 1 - fraction, nothing) + torch.where(
-        k == floor + 1, fraction, nothing
-    )
+        return torch.softmax(-(distance**2) / (2 * sigma**2), 0)
+    heights = torch.relu(1 + sigma - distance.abs())
+    return heights / heights.sum(0)
+
+
+def between(delay: Tensor, max_delay: int) -> tuple[Tensor, Tensor]:
+    """The step in front of each delay, and how far the delay lies behind it.
+
+    At the end of the range the delay lies between the last two steps.
+    """
+    d = _clamped(delay, max_delay)
+    floor = d.detach().floor().clamp(max=max(max_delay - 1, 0))
+    return floor, d - floor
+
+
+def _clamped(delay: Tensor, max_delay: int) -> Tensor:
+    """The value of the clamp with a gradient of 1, so that a delay outside the range can return."""
+    inside = delay.detach().clamp(0, max_delay)
+    return inside + (delay - delay.detach())
 
 
 def expect_range(max_delay: int, sigma: float) -> None:

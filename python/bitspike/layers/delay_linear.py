@@ -6,14 +6,18 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from bitspike import checkpoint as checkpoint
 from bitspike.arguments import as_tensor, expect_choice, expect_one_device
 from bitspike.neurons.base.constants import may_be_read
+from bitspike.ops.matmul import prefers_dense
+from bitspike.ops.route import is_observed
 from bitspike.spikes.linear import linear
+from bitspike.spikes.tensor import SpikeTensor
 
 from ._past import Past
-from ._taps import KERNELS, expect_range, taps
+from ._taps import KERNELS, between, expect_range, taps
 
 
 class DelayLinear(Past):
@@ -28,9 +32,9 @@ class DelayLinear(Past):
     the two that ``d`` lies between. Training lowers attribute ``sigma``, from step to step or from
     epoch to epoch, with `surrogate.schedule.Exponential` say, and ends with :meth:`round_`.
 
-    The synapses are sorted by delay: a step adds one product for each delay that there is, and
-    packed spikes are multiplied as bits, of the steps where they lie. A gaussian or a triangle
-    has weights at all its delays; once they are rounded, each synapse has one.
+    Floats pass a convolution over time. For packed spikes synapses are sorted by delay: one product
+    for each delay that there is takes their bits from the steps where they lie. A gaussian or a
+    triangle has weights at all delays; once they are rounded, each synapse is in one product.
 
     The last ``K`` inputs are a hidden state, ``history``, as those of `SynapticDelay`: zeroed by
     :meth:`reset_delay` and :func:`bitspike.utils.reset`, in no ``state_dict``. With
@@ -140,20 +144,44 @@ class DelayLinear(Past):
         expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
         x = x.to(self.weight.dtype)
         checkpoint.note(self, not self.multi_step)
-        steps = x.shape[0]
         past = self._after_past(x, not self.multi_step)
-        weights = self.weights()
-        y = torch.zeros((*x.shape[:2], self.out_features), dtype=self.weight.dtype, device=x.device)
+        y = self._sum(past, x.shape[0])
+        return y if self.bias is None else y + self.bias
+
+    def _sum(self, past: Tensor, steps: int) -> Tensor:
+        """The current ``[T, B, m]`` of inputs ``[K + T, B, n]``, without bias."""
+        weights, longest = self.weights(), self.max_delay
+        if steps and not self._suits_bits(past):
+            past = past * 1
+            kernel = weights.permute(1, 2, 0).flip(-1)
+            return F.conv1d(past.permute(1, 2, 0), kernel).permute(2, 0, 1)
+        shape = steps, past.shape[1], self.out_features
+        y = torch.zeros(shape, dtype=weights.dtype, device=weights.device)
         # Delays without a synapse are skipped, unless the delays need a gradient.
         sparse = not self.delay.requires_grad and may_be_read(weights)
-        for k in reversed(range(self.max_delay + 1)):  # the oldest inputs first
+        for k in reversed(range(longest + 1)):  # the oldest inputs first
             if not sparse or bool(weights[k].any()):
-                y = y + linear(past[self.max_delay - k :][:steps], weights[k])
-        return y if self.bias is None else y + self.bias
+                y = y + linear(past[longest - k :][:steps], weights[k])
+        return y
+
+    def _suits_bits(self, past: Tensor) -> bool:
+        """Whether products of bits, one for each delay, are faster than a convolution of floats."""
+        if not isinstance(past, SpikeTensor) or is_observed():
+            return False
+        rows = math.prod(past.shape[:2])
+        words = past.words.reshape(rows, -1) if rows else None
+        return not prefers_dense(words, rows, self.in_features, self.out_features)
 
     def weights(self) -> Tensor:
         """The weights of the inputs of ``0`` to ``K`` steps ago, ``[K + 1, m, n]``."""
-        return (self.weight * taps(self.delay, self.max_delay, self.kernel, self.sigma)).sum(-1)
+        if self.kernel != "linear" or not self.max_delay:
+            return (self.weight * taps(self.delay, self.max_delay, self.kernel, self.sigma)).sum(-1)
+        floor, fraction = (x.movedim(-1, 0) for x in between(self.delay, self.max_delay))
+        weight, step = self.weight.movedim(-1, 0), floor.to(torch.int64)
+        shape = self.max_delay + 1, self.out_features, self.in_features
+        nothing = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+        first = nothing.scatter_add(0, step, (1 - fraction) * weight)
+        return first.scatter_add(0, step + 1, fraction * weight)
 
     @torch.no_grad()
     def round_(self) -> DelayLinear:

@@ -1,0 +1,191 @@
+"""Who was first? Delays that make spikes meet which were apart.
+
+Six inputs fire once each, five steps apart, in one of four orders, which begins at any time; some
+spikes are noise. The membranes of the hidden neurons keep half of themselves per step, so that
+little is left of a spike when the next one comes. ``nn.Linear`` sees who fires, which is the same
+in all classes. ``DelayLinear`` learns how long each synapse waits, so that the spikes of one order
+arrive together. Delays are learned with gaussian kernels that get narrower, and are whole numbers
+in the end.
+
+    python examples/delays.py --out docs/images     about a minute
+    python examples/delays.py --short               a few seconds, to try it
+"""
+
+import itertools
+from typing import NamedTuple
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import TensorDataset
+
+import bitspike as snn
+from bitspike import spikeplot
+from bitspike.surrogate import schedule
+from drawing import COLOURS, GREEN, GREY, band, figure, save, shares, tidy
+from training import History, accuracy, fit, options
+
+INPUTS, CLASSES, STEPS, APART = 6, 4, 50, 5
+LONGEST = APART * (INPUTS - 1)
+HIDDEN, NOISE = 32, 0.01
+SEEDS = 3
+NETWORKS = {"Linear": GREY, "DelayLinear": GREEN}
+
+
+class Task(NamedTuple):
+    """Sequences to tell apart."""
+
+    lags: Tensor
+    """When each input fires after the beginning, ``[CLASSES, INPUTS]``."""
+    train: TensorDataset
+    test: TensorDataset
+
+
+def main() -> None:
+    """Trains both networks from a few seeds, and shows what the delays have become."""
+    arguments = options(__doc__)
+    task = orders(200 if arguments.short else 1000)
+    seeds = range(arguments.seed, arguments.seed + (1 if arguments.short else SEEDS))
+    epochs = 1 if arguments.short else 30
+    histories: dict[str, list[History]] = {kind: [] for kind in NETWORKS}
+    rounded = []
+    for kind, of_seeds in histories.items():
+        for seed in seeds:
+            torch.manual_seed(seed)
+            net = network(kind, epochs * -(-len(task.train) // 50))
+            of_seeds.append(
+                fit(
+                    net,
+                    task.train,
+                    task.test,
+                    encode=encode,
+                    loss=F.cross_entropy,
+                    decide=lambda answer: answer.argmax(1),
+                    epochs=epochs,
+                    name=f"{kind}, seed {seed}",
+                    batch=50,
+                    learning_rate=1e-2,
+                    faster=[net[0].delay] if kind == "DelayLinear" else (),
+                )
+            )
+            if kind == "DelayLinear":
+                net[0].round_()
+                decide = {"encode": encode, "decide": lambda answer: answer.argmax(1)}
+                rounded.append(accuracy(net, task.test, **decide))
+    save(draw(task, histories, net), arguments.out / "delays.png")  # the last one has delays
+    report(histories, rounded)
+
+
+def orders(samples: int) -> Task:
+    """Four orders of the same spikes, among noise."""
+    lags = torch.stack([torch.randperm(INPUTS) * APART for _ in range(CLASSES)])
+    sets = []
+    for count in (samples, samples // 2):
+        labels = torch.randint(CLASSES, (count,))
+        begins = torch.randint(0, STEPS - LONGEST, (count, 1))
+        times = (begins + lags[labels]).unsqueeze(1)
+        noise = (torch.rand(count, STEPS, INPUTS) < NOISE).float()
+        sets.append(TensorDataset(noise.scatter(1, times, 1.0), labels))
+    return Task(lags, *sets)
+
+
+def network(kind: str, updates: int) -> nn.Sequential:
+    """One hidden layer of short memory, and an answer that counts its spikes."""
+    if kind == "Linear":
+        synapses: nn.Module = nn.Linear(INPUTS, HIDDEN)
+    else:
+        synapses = snn.DelayLinear(INPUTS, HIDDEN, LONGEST, multi_step=True)
+        # From the width of half the range to that of a step.
+        sigma, made = schedule.Exponential(LONGEST / 2, 0.23, updates), itertools.count()
+
+        def narrow(layer: nn.Module, _: object) -> None:
+            if torch.is_grad_enabled():
+                layer.sigma = sigma(next(made))
+
+        synapses.register_forward_pre_hook(narrow)
+    neurons = snn.Leaky(beta=0.5, init_hidden=True, multi_step=True)
+    return nn.Sequential(synapses, neurons, Counts(), nn.Linear(HIDDEN, CLASSES))
+
+
+class Counts(nn.Module):
+    """How often each neuron has fired."""
+
+    def forward(self, spikes: Tensor) -> Tensor:
+        """Sums over time."""
+        return spikes.sum(0)
+
+
+def encode(sequences: Tensor) -> Tensor:
+    """Packed, time first."""
+    return snn.SpikeTensor.from_dense(sequences.transpose(0, 1))
+
+
+def draw(task: Task, histories: dict[str, list[History]], net: nn.Sequential) -> Figure:
+    """Accuracy at the left; one sequence of each class as it fires, and as one neuron hears it."""
+    page = figure(13, 6.5)
+    left, right = page.subfigures(1, 2, width_ratios=(1, 1.7))
+    learned, delays = left.subplots(2, 1)
+    for kind, of_seeds in histories.items():
+        curves = [history.accuracy for history in of_seeds]
+        band(learned, range(1, len(curves[0]) + 1), curves, NETWORKS[kind], kind)
+    learned.axhline(1 / CLASSES, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
+    tidy(learned, "accuracy in the test", xlabel="epoch")
+    shares(learned, 0.15, 1.02)
+    learned.legend(frameon=False, loc="center right")
+    winners = experts(task, net)
+    meeting(delays, task, net, winners)
+    heard(right.subplots(CLASSES, 2, sharex=True), task, net, winners)
+    return page
+
+
+@torch.no_grad()
+def experts(task: Task, net: nn.Sequential) -> list[int]:
+    """For each class the hidden neuron that fires for it, and least for the others."""
+    sequences, labels = task.test.tensors
+    counts = net[:3](encode(sequences))
+    means = torch.stack([counts[labels == label].mean(0) for label in range(CLASSES)])
+    others = (means.sum(0) - means) / (CLASSES - 1)
+    return (means - others).argmax(1).tolist()
+
+
+def meeting(ax: Axes, task: Task, net: nn.Sequential, winners: list[int]) -> None:
+    """Delays of the strongest synapses of a class's neuron against the lags of the class."""
+    for label, neuron in enumerate(winners):
+        weight, delay = net[0].weight[neuron, :, 0].detach(), net[0].delay[neuron, :, 0]
+        strong = weight > 0.5 * weight.max()
+        ax.scatter(task.lags[label][strong], delay[strong], color=COLOURS[label], s=26)
+    tidy(ax, "late spikes wait less", "delay of the synapse", "lag of the input")
+    ax.set_ylim(-1, LONGEST + 1)
+
+
+@torch.no_grad()
+def heard(axes: Axes, task: Task, net: nn.Sequential, winners: list[int]) -> None:
+    """The inputs of a sequence, and the same spikes behind the delays of one neuron."""
+    sequences, labels = task.test.tensors
+    dash = {"marker": "|", "s": 60, "linewidths": 1.8}
+    for label, (neuron, (fired, arrived)) in enumerate(zip(winners, axes, strict=True)):
+        sequence = sequences[labels == label][0]
+        spikeplot.raster(sequence, fired, color=COLOURS[label], **dash)
+        waits = snn.SynapticDelay(LONGEST, net[0].delay[neuron, :, 0], INPUTS, step_mode=False)
+        late = waits(encode(sequence.unsqueeze(0))).dense()[:, 0]
+        spikeplot.raster(late, arrived, color=COLOURS[label], **dash)
+        tidy(fired, f"class {label}" + ", as it fires" * (label == 0), "input")
+        tidy(arrived, "as the neuron of the class hears it" * (label == 0))
+        for ax in (fired, arrived):
+            ax.set_xlim(-1, STEPS)
+            ax.set_ylim(-0.7, INPUTS - 0.3)
+            ax.set_xlabel("step" if label == CLASSES - 1 else "")
+
+
+def report(histories: dict[str, list[History]], rounded: list[float]) -> None:
+    """Prints a row for each network."""
+    for kind, of_seeds in histories.items():
+        last = [history.accuracy[-1] for history in of_seeds]
+        print(f"{kind:12} {sum(last) / len(last):.1%}, from {min(last):.1%} to {max(last):.1%}")
+    print(f"{'whole delays':12} {sum(rounded) / len(rounded):.1%}")
+
+
+if __name__ == "__main__":
+    main()
