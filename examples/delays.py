@@ -4,8 +4,8 @@ Six inputs fire once each, five steps apart, in one of four orders, which begins
 spikes are noise. The membranes of the hidden neurons keep half of themselves per step, so that
 little is left of a spike when the next one comes. ``nn.Linear`` sees who fires, which is the same
 in all classes. ``DelayLinear`` learns how long each synapse waits, so that the spikes of one order
-arrive together. Delays are learned with gaussian kernels that get narrower, and are whole numbers
-in the end.
+arrive together. Delays are learned with gaussian kernels that get narrower. Then they are rounded,
+and only weights go on learning.
 
     python examples/delays.py --out docs/images     about a minute
     python examples/delays.py --short               a few seconds, to try it
@@ -22,14 +22,14 @@ from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 import bitspike as snn
-from bitspike import spikeplot
+from bitspike import spikeplot, utils
 from bitspike.surrogate import schedule
 from drawing import COLOURS, GREEN, GREY, band, figure, save, shares, tidy
-from training import History, accuracy, fit, options
+from training import History, fit, options
 
 INPUTS, CLASSES, STEPS, APART = 6, 4, 50, 5
 LONGEST = APART * (INPUTS - 1)
-HIDDEN, NOISE = 32, 0.01
+HIDDEN, NOISE, BATCH = 32, 0.01, 50
 SEEDS = 3
 NETWORKS = {"Linear": GREY, "DelayLinear": GREEN}
 
@@ -48,34 +48,36 @@ def main() -> None:
     arguments = options(__doc__)
     task = orders(200 if arguments.short else 1000)
     seeds = range(arguments.seed, arguments.seed + (1 if arguments.short else SEEDS))
-    epochs = 1 if arguments.short else 30
+    epochs = 1 if arguments.short else 21
     histories: dict[str, list[History]] = {kind: [] for kind in NETWORKS}
-    rounded = []
     for kind, of_seeds in histories.items():
         for seed in seeds:
             torch.manual_seed(seed)
-            net = network(kind, epochs * -(-len(task.train) // 50))
-            of_seeds.append(
-                fit(
-                    net,
-                    task.train,
-                    task.test,
-                    encode=encode,
-                    loss=F.cross_entropy,
-                    decide=lambda answer: answer.argmax(1),
-                    epochs=epochs,
-                    name=f"{kind}, seed {seed}",
-                    batch=50,
-                    learning_rate=1e-2,
-                    faster=[net[0].delay] if kind == "DelayLinear" else (),
-                )
-            )
+            net = network(kind, epochs * -(-len(task.train) // BATCH))
+            history = learn(net, task, epochs, f"{kind}, seed {seed}")
             if kind == "DelayLinear":
                 net[0].round_()
-                decide = {"encode": encode, "decide": lambda answer: answer.argmax(1)}
-                rounded.append(accuracy(net, task.test, **decide))
+            after = learn(net, task, -(-epochs // 3), f"{kind}, seed {seed}, fixed delays")
+            of_seeds.append(History(history.loss + after.loss, history.accuracy + after.accuracy))
     save(draw(task, histories, net), arguments.out / "delays.png")  # the last one has delays
-    report(histories, rounded)
+    report(histories)
+
+
+def learn(net: nn.Sequential, task: Task, epochs: int, name: str) -> History:
+    """Trains; delays learn faster than weights, while they do."""
+    return fit(
+        net,
+        task.train,
+        task.test,
+        encode=encode,
+        loss=F.cross_entropy,
+        decide=lambda answer: answer.argmax(1),
+        epochs=epochs,
+        name=name,
+        batch=BATCH,
+        learning_rate=1e-2,
+        faster=[x for name, x in net.named_parameters() if name == "0.delay" and x.requires_grad],
+    )
 
 
 def orders(samples: int) -> Task:
@@ -123,7 +125,7 @@ def encode(sequences: Tensor) -> Tensor:
 
 
 def draw(task: Task, histories: dict[str, list[History]], net: nn.Sequential) -> Figure:
-    """Accuracy at the left; one sequence of each class as it fires, and as one neuron hears it."""
+    """Accuracy and delays at the left; each order as it fires, and as one neuron hears it."""
     page = figure(13, 6.5)
     left, right = page.subfigures(1, 2, width_ratios=(1, 1.7))
     learned, delays = left.subplots(2, 1)
@@ -131,9 +133,12 @@ def draw(task: Task, histories: dict[str, list[History]], net: nn.Sequential) ->
         curves = [history.accuracy for history in of_seeds]
         band(learned, range(1, len(curves[0]) + 1), curves, NETWORKS[kind], kind)
     learned.axhline(1 / CLASSES, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
+    fixed = len(curves[0]) * 3 // 4
+    learned.axvspan(fixed + 0.5, len(curves[0]) + 0.5, color=GREY, alpha=0.12)
+    learned.text(len(curves[0]) + 0.4, 0.56, "delays\nrounded", ha="right", color=GREY)
     tidy(learned, "accuracy in the test", xlabel="epoch")
     shares(learned, 0.15, 1.02)
-    learned.legend(frameon=False, loc="center right")
+    learned.legend(frameon=False, loc="center")
     winners = experts(task, net)
     meeting(delays, task, net, winners)
     heard(right.subplots(CLASSES, 2, sharex=True), task, net, winners)
@@ -144,47 +149,55 @@ def draw(task: Task, histories: dict[str, list[History]], net: nn.Sequential) ->
 def experts(task: Task, net: nn.Sequential) -> list[int]:
     """For each class the hidden neuron that fires for it, and least for the others."""
     sequences, labels = task.test.tensors
+    utils.reset(net)
     counts = net[:3](encode(sequences))
     means = torch.stack([counts[labels == label].mean(0) for label in range(CLASSES)])
     others = (means.sum(0) - means) / (CLASSES - 1)
     return (means - others).argmax(1).tolist()
 
 
+def excites(net: nn.Sequential, neuron: int) -> Tensor:
+    """Which inputs excite a hidden neuron, at least half as much as the strongest."""
+    weight = net[0].weight[neuron, :, 0].detach()
+    return weight > 0.5 * weight.max()
+
+
 def meeting(ax: Axes, task: Task, net: nn.Sequential, winners: list[int]) -> None:
-    """Delays of the strongest synapses of a class's neuron against the lags of the class."""
+    """Delays of a class's neuron against the lags of the class."""
     for label, neuron in enumerate(winners):
-        weight, delay = net[0].weight[neuron, :, 0].detach(), net[0].delay[neuron, :, 0]
-        strong = weight > 0.5 * weight.max()
-        ax.scatter(task.lags[label][strong], delay[strong], color=COLOURS[label], s=26)
-    tidy(ax, "late spikes wait less", "delay of the synapse", "lag of the input")
+        strong, delay = excites(net, neuron), net[0].delay[neuron, :, 0]
+        lags = task.lags[label][strong]
+        ax.scatter(lags, delay[strong], color=COLOURS[label], s=30, zorder=3)
+        sum_ = (lags + delay[strong]).median()
+        ax.plot([0, sum_], [sum_, 0], color=COLOURS[label], linewidth=1, alpha=0.6)
+    tidy(ax, "late spikes wait less: lag + delay is the same", "delay", "lag of the input")
+    ax.set_xlim(-1, LONGEST + 1)
     ax.set_ylim(-1, LONGEST + 1)
 
 
 @torch.no_grad()
 def heard(axes: Axes, task: Task, net: nn.Sequential, winners: list[int]) -> None:
-    """The inputs of a sequence, and the same spikes behind the delays of one neuron."""
-    sequences, labels = task.test.tensors
+    """Each order without noise, and the spikes that excite one neuron, behind its delays."""
     dash = {"marker": "|", "s": 60, "linewidths": 1.8}
     for label, (neuron, (fired, arrived)) in enumerate(zip(winners, axes, strict=True)):
-        sequence = sequences[labels == label][0]
-        spikeplot.raster(sequence, fired, color=COLOURS[label], **dash)
+        order = torch.zeros(STEPS + LONGEST, INPUTS).scatter(0, task.lags[label : label + 1] + 2, 1)
         waits = snn.SynapticDelay(LONGEST, net[0].delay[neuron, :, 0], INPUTS, step_mode=False)
-        late = waits(encode(sequence.unsqueeze(0))).dense()[:, 0]
+        late = waits(order.unsqueeze(1))[:, 0] * excites(net, neuron)
+        spikeplot.raster(order, fired, color=COLOURS[label], **dash)
         spikeplot.raster(late, arrived, color=COLOURS[label], **dash)
         tidy(fired, f"class {label}" + ", as it fires" * (label == 0), "input")
-        tidy(arrived, "as the neuron of the class hears it" * (label == 0))
+        tidy(arrived, "what excites the neuron of the class, when it arrives" * (label == 0))
         for ax in (fired, arrived):
-            ax.set_xlim(-1, STEPS)
+            ax.set_xlim(-1, STEPS + 5)
             ax.set_ylim(-0.7, INPUTS - 0.3)
             ax.set_xlabel("step" if label == CLASSES - 1 else "")
 
 
-def report(histories: dict[str, list[History]], rounded: list[float]) -> None:
+def report(histories: dict[str, list[History]]) -> None:
     """Prints a row for each network."""
     for kind, of_seeds in histories.items():
         last = [history.accuracy[-1] for history in of_seeds]
         print(f"{kind:12} {sum(last) / len(last):.1%}, from {min(last):.1%} to {max(last):.1%}")
-    print(f"{'whole delays':12} {sum(rounded) / len(rounded):.1%}")
 
 
 if __name__ == "__main__":

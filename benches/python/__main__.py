@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+import attention
 import coding
 import conv_layers
 import conversion
@@ -46,9 +47,11 @@ PARTS = {
     "neurons": neurons.PART,
     "coding": coding.PART,
     "integer": integer.PART,
+    "attention": attention.PART,
 }
-# Measured when no part is named: what neurons and codings cost changes seldom.
-USUAL = tuple(name for name in PARTS if name not in ("neurons", "coding", "integer"))
+# Measured when no part is named: what the others cost changes seldom.
+SELDOM = ("neurons", "coding", "integer", "attention")
+USUAL = tuple(name for name in PARTS if name not in SELDOM)
 RECORD = Path(__file__).parents[1] / "record"
 
 

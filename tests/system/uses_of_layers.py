@@ -42,6 +42,11 @@ def stored(patterns):
     return memory.patterns
 
 
+def attention():
+    """A new one for each call, for its neurons keep their states."""
+    return snn.SpikingSelfAttention(C, 2).eval()
+
+
 def ring_of(name):
     return lambda x: getattr(snn.RingAttractor(C, **{name: x}), name)
 
@@ -69,6 +74,22 @@ LAYERS = [
         lambda x: snn.DelayLinear(C, 2, 3, delay=x).delay,
         "delay|on the expected device",
         without=("default float64", "default bfloat16", "default device", "vmap", "func.grad"),
+    ),
+    Use(
+        snn.SpikingSelfAttention.forward,
+        "x",
+        CURRENT,
+        lambda x: attention()(x),
+        "x|on the (expected|same) device",
+        without=(*NORMALISED, *CONSTANT),
+    ),
+    Use(
+        snn.SpikingSelfAttention.run_sequence,
+        "x",
+        CURRENT.unsqueeze(1),
+        lambda x: attention().run_sequence(x),
+        "x|on the (expected|same) device",
+        without=(*NORMALISED, *CONSTANT),
     ),
     *layer(snn.GradedSpikes(C)),
     *layer(snn.TimeDropout(0.5, multi_step=True), random=True),

@@ -202,15 +202,22 @@ fn shared(a: &[u64], b: &[u64], bits: Range<usize>) -> u32 {
 #[inline(always)]
 fn floats<S: Simd, const V: usize>(simd: S, row: &[u64], columns: Range<usize>) -> [S::F32; V] {
     let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
+    let mut left = 0;
     array(
         #[inline(always)]
         |v| {
-            let first = columns.end.min(columns.start + v * S::LANES);
-            let last = columns.end.min(first + S::LANES);
-            if first == last {
-                return zero;
+            let first = columns.start + v * S::LANES;
+            if (v * S::LANES).is_multiple_of(WORD_BITS) {
+                let last = columns.end.min(first + WORD_BITS);
+                left = if first < last {
+                    field(row, first..last)
+                } else {
+                    0
+                };
             }
-            simd.select(simd.to_mask(field(row, first..last)), one, zero)
+            let ones = simd.select(simd.to_mask(left), one, zero);
+            left >>= S::LANES;
+            ones
         },
     )
 }
