@@ -147,12 +147,13 @@ def draw(task: Task, histories: dict[str, list[History]], net: nn.Sequential) ->
 
 @torch.no_grad()
 def experts(task: Task, net: nn.Sequential) -> list[int]:
-    """For each class the hidden neuron that fires for it, and least for the others."""
+    """For each class the hidden neuron that fires more for it than for any other, by most."""
     sequences, labels = task.test.tensors
     utils.reset(net)
     counts = net[:3](encode(sequences))
     means = torch.stack([counts[labels == label].mean(0) for label in range(CLASSES)])
-    others = (means.sum(0) - means) / (CLASSES - 1)
+    highest = means.topk(2, 0).values
+    others = torch.where(means == highest[0], highest[1], highest[0])
     return (means - others).argmax(1).tolist()
 
 
@@ -186,7 +187,7 @@ def heard(axes: Axes, task: Task, net: nn.Sequential, winners: list[int]) -> Non
         spikeplot.raster(order, fired, color=COLOURS[label], **dash)
         spikeplot.raster(late, arrived, color=COLOURS[label], **dash)
         tidy(fired, f"class {label}" + ", as it fires" * (label == 0), "input")
-        tidy(arrived, "what excites the neuron of the class, when it arrives" * (label == 0))
+        tidy(arrived, "what excites its neuron, on arrival" * (label == 0))
         for ax in (fired, arrived):
             ax.set_xlim(-1, STEPS + 5)
             ax.set_ylim(-0.7, INPUTS - 0.3)

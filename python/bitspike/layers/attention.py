@@ -121,7 +121,8 @@ class SpikingSelfAttention(nn.Module):
             values = self.values(x, sequence)
             if self.kind == "ssa":
                 current = attend(queries, keys, values, self.heads, self.scale)
-                return self._projected(_fire(self.neuron, current, sequence), sequence)
+                mixed = _fire(self.neuron, current, sequence)
+                return self._projected(mixed, sequence)
             passing, gate = values, both(queries, keys).sum(-2, keepdim=True)
         open_ = _fire(self.neuron, gate, sequence)
         if self.kind == "qk_token":
@@ -163,8 +164,8 @@ class Projection(nn.Module):
 def _fire(neuron: Any, current: Tensor, sequence: bool) -> Tensor:
     """Spikes of a current ``[*, B, N, D]``: to neurons tokens are samples."""
     run = neuron.run_sequence if sequence else neuron
-    spikes: Tensor = run(current.flatten(-3, -2))
-    return spikes.unflatten(-2, current.shape[-3:-1])
+    spikes: Tensor = run(current.flatten(-3, -2)).unflatten(-2, current.shape[-3:-1])
+    return spikes
 
 
 def _by_tokens(x: Tensor) -> Tensor:

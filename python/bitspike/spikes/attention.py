@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, heads: int, scale: flo
     if all(_is_packed(x) and x.shape == queries.shape for x in spikes) and not is_observed():
         out: Tensor = Attend.apply(*spikes, (heads, scale))
         return out
-    return _attend_dense(*map(_recorded, spikes), (heads, scale))
+    return _attend_dense([_recorded(x) for x in spikes], heads, scale)
 
 
 def both(a: Tensor, b: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ def both(a: Tensor, b: Tensor) -> Tensor:
         a: Spikes ``[*, D]``.
         b: Likewise, of the same shape or one that broadcasts against it, but for the last axis.
     """
-    if _is_packed(a) and _is_packed(b) and a.features == b.features and not is_observed():
+    if _is_packed(a) and _is_packed(b) and a.shape[-1] == b.shape[-1] and not is_observed():
         out: Tensor = Both.apply(a, b)
         return out
     return _recorded(a) * _recorded(b)
@@ -73,8 +74,8 @@ class Attend(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(queries, keys, values)
         ctx.division = heads, scale = division
-        words = (x.words for x in (queries, keys, values))
-        return ops.attend(ops.Attention(*words, queries.neurons, heads), scale)
+        words = queries.words, keys.words, values.words
+        return ops.attend(ops.Attention(*words, neurons=queries.neurons, heads=heads), scale)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -112,10 +113,9 @@ class Both(torch.autograd.Function):
         return to_a, to_b
 
 
-def _attend_dense(q: Tensor, k: Tensor, v: Tensor, division: tuple[int, float]) -> Tensor:
+def _attend_dense(spikes: Sequence[Tensor], heads: int, scale: float) -> Tensor:
     """The specification, in torch."""
-    heads, scale = division
-    q, k, v = (_heads(x, heads) for x in (q, k, v))
+    q, k, v = (_heads(x, heads) for x in spikes)
     return _joined((q @ (k.mT @ v) if _is_long(q) else (q @ k.mT) @ v) * scale)
 
 
@@ -126,7 +126,8 @@ def _is_long(x: Tensor) -> bool:
 
 def _heads(x: Tensor, heads: int) -> Tensor:
     """``[*, heads, N, D / heads]``."""
-    return x.unflatten(-1, (heads, x.shape[-1] // heads)).transpose(-3, -2)
+    parts: Tensor = x.unflatten(-1, (heads, x.shape[-1] // heads))
+    return parts.transpose(-3, -2)
 
 
 def _joined(x: Tensor) -> Tensor:
