@@ -154,7 +154,8 @@ class DelayLinear(Past):
         if steps and not self._suits_bits(past):
             past = past * 1
             kernel = weights.permute(1, 2, 0).flip(-1)
-            return F.conv1d(past.permute(1, 2, 0), kernel).permute(2, 0, 1)
+            # Added to 0, as sums of bits are: silence gives 0 and not -0.
+            return F.conv1d(past.permute(1, 2, 0), kernel).permute(2, 0, 1) + 0.0
         shape = steps, past.shape[1], self.out_features
         y = torch.zeros(shape, dtype=weights.dtype, device=weights.device)
         # Delays without a synapse are skipped, unless the delays need a gradient.
