@@ -182,6 +182,8 @@ class DelayLinear(Past):
         shape = self.max_delay + 1, self.out_features, self.in_features
         nothing = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
         first = nothing.scatter_add(0, step, (1 - fraction) * weight)
+        if not self.delay.requires_grad and may_be_read(fraction) and not bool(fraction.any()):
+            return first
         return first.scatter_add(0, step + 1, fraction * weight)
 
     @torch.no_grad()
