@@ -54,7 +54,7 @@ fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and 
 	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)
 
 .PHONY: peer-test
-peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning rules with those of other libraries
+peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning rules and layers with those of other libraries
 	$(BIN)/python -m pytest $(wildcard tests/*/*_against_peers.py tests/learning/*/*_against_peers.py)
 
 .PHONY: mutations

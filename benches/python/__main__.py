@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+import attention
 import bits
 import coding
 import conv_layers
@@ -47,10 +48,12 @@ PARTS = {
     "neurons": neurons.PART,
     "coding": coding.PART,
     "integer": integer.PART,
+    "attention": attention.PART,
     "bits": bits.PART,
 }
-# Measured when no part is named: what neurons and codings cost changes seldom.
-USUAL = tuple(name for name in PARTS if name not in ("neurons", "coding", "integer", "bits"))
+# Measured when no part is named: what the others cost changes seldom.
+SELDOM = ("neurons", "coding", "integer", "attention", "bits")
+USUAL = tuple(name for name in PARTS if name not in SELDOM)
 RECORD = Path(__file__).parents[1] / "record"
 
 

@@ -34,10 +34,16 @@ from bitspike.exchange import load_network as load_network
 from bitspike.exchange import save_network as save_network
 from bitspike.exchange import verify as verify
 from bitspike.layers import TEBN as TEBN
+from bitspike.layers import WTA as WTA
 from bitspike.layers import BatchNormTT1d as BatchNormTT1d
 from bitspike.layers import BatchNormTT2d as BatchNormTT2d
+from bitspike.layers import DelayLinear as DelayLinear
 from bitspike.layers import GradedSpikes as GradedSpikes
+from bitspike.layers import Hopfield as Hopfield
 from bitspike.layers import Residual as Residual
+from bitspike.layers import RingAttractor as RingAttractor
+from bitspike.layers import SpikingSelfAttention as SpikingSelfAttention
+from bitspike.layers import SSMBlock as SSMBlock
 from bitspike.layers import SynapticDelay as SynapticDelay
 from bitspike.layers import TimeDropout as TimeDropout
 from bitspike.layers import tdBN as tdBN

@@ -24,6 +24,8 @@ def module_of(kind):
         "EscapeLeaky": lambda: snn.EscapeLeaky(beta=0.9, init_hidden=True),
         "SRM0": lambda: snn.SRM0(torch.ones(3), -torch.ones(3), init_hidden=True),
         "SynapticDelay": lambda: snn.SynapticDelay(3, 1.5, learn_delay=True),
+        "DelayLinear": lambda: snn.DelayLinear(4, 4, 3),
+        "SSMBlock": lambda: snn.SSMBlock(4, 3, threshold=0.5),
         "TimeDropout": lambda: snn.TimeDropout(0.5),
         "torch": lambda: snn.Leaky(beta=0.9, init_hidden=True, detach_reset=False),
         "stored": lambda: Spikes(snn.Leaky(beta=0.9)),
@@ -43,7 +45,8 @@ class Spikes(nn.Module):
 
 
 OTHERS = (
-    "RLeaky RSynaptic LI SLSTM SGRU EscapeLeaky SRM0 SynapticDelay TimeDropout torch stored"
+    "RLeaky RSynaptic LI SLSTM SGRU EscapeLeaky SRM0 SynapticDelay DelayLinear SSMBlock "
+    "TimeDropout torch stored"
 ).split()
 MODULES = {
     **{str(case): case for case in CASES},

@@ -26,6 +26,7 @@ PARTS = (
     "scaling",
     "neurons",
     "coding",
+    "attention",
 )
 
 

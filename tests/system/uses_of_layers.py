@@ -36,8 +36,28 @@ def delayed(delay):
     return snn.SynapticDelay(3, delay, channels=C, step_mode=False)(CURRENT)
 
 
+def stored(patterns):
+    memory = snn.Hopfield(C)
+    memory.store(patterns)
+    return memory.patterns
+
+
+def attention():
+    """A new one for each call, for its neurons keep their states."""
+    return snn.SpikingSelfAttention(C, 2).eval()
+
+
+def ring_of(name):
+    return lambda x: getattr(snn.RingAttractor(C, **{name: x}), name)
+
+
 # Statistics and weights are of float32, and torch takes them with nothing else.
 NORMALISED = ("bool", "int8", "uint8", "uint16", "int64", "float64", "vmap")
+SSM = snn.SSMBlock(C, 3, threshold=0.4, multi_step=True)
+RING, MEMORY = snn.RingAttractor(C), snn.Hopfield(C)
+MEMORY.store(torch.tensor([[1, 1, -1, -1], [1, -1, 1, -1]]))
+# What becomes of them is tested with neurons.
+CONSTANT = ("default float64", "default bfloat16", "default device", "vmap", "func.grad")
 WEIGHTS, NEURON = nn.Linear(C, C), snn.Leaky(beta=0.5, init_hidden=True)
 FIRST = ("bool", "int8", "uint8", "uint16", "int64", "float64", "bfloat16", "float16")
 
@@ -46,9 +66,52 @@ LAYERS = [
     *layer(snn.tdBN(C).eval(), without=NORMALISED),
     *layer(snn.TEBN(C, T).eval(), without=NORMALISED),
     *layer(snn.SynapticDelay(3, 1.5, step_mode=False)),
+    *layer(snn.DelayLinear(C, 2, 3, multi_step=True)),
+    Use(
+        snn.DelayLinear.__init__,
+        "delay",
+        torch.full((2, C, 1), 1.5),
+        lambda x: snn.DelayLinear(C, 2, 3, delay=x).delay,
+        "delay|on the expected device",
+        without=("default float64", "default bfloat16", "default device", "vmap", "func.grad"),
+    ),
+    Use(
+        snn.SpikingSelfAttention.forward,
+        "x",
+        CURRENT,
+        lambda x: attention()(x),
+        "x|on the (expected|same) device",
+        without=(*NORMALISED, *CONSTANT),
+    ),
+    Use(
+        snn.SpikingSelfAttention.run_sequence,
+        "x",
+        CURRENT.unsqueeze(1),
+        lambda x: attention().run_sequence(x),
+        "x|on the (expected|same) device",
+        without=(*NORMALISED, *CONSTANT),
+    ),
     *layer(snn.GradedSpikes(C)),
     *layer(snn.TimeDropout(0.5, multi_step=True), random=True),
     *layer(snn.Residual(nn.Identity(), "ms")),
+    *layer(SSM),
+    *layer(MEMORY),
+    *layer(snn.WTA(2)),
+    Use(snn.Hopfield.recall, "x", CURRENT[0], MEMORY.recall, "x|on the (expected|same) device"),
+    Use(snn.Hopfield.store, "patterns", CURRENT[0], stored, without=CONSTANT),
+    Use(snn.RingAttractor.angle, "activity", CURRENT, RING.angle),
+    *(
+        Use(snn.RingAttractor.__init__, name, DECAY, ring_of(name), without=CONSTANT)
+        for name in ("beta", "threshold")
+    ),
+    Use(
+        snn.SSMBlock.__init__,
+        "threshold",
+        DECAY,
+        lambda x: snn.SSMBlock(C, 3, threshold=x).threshold,
+        without=CONSTANT,
+    ),
+    Use(snn.SSMBlock.current, "x", CURRENT, SSM.current, "x|on the (expected|same) device"),
     Use(
         snn.SynapticDelay.__init__,
         "delay",

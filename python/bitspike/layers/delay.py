@@ -8,10 +8,15 @@ from torch import Tensor, nn
 from bitspike import checkpoint as checkpoint
 from bitspike.arguments import as_tensor, expect_choice, expect_one_device
 from bitspike.neurons.base.constants import may_be_read
-from bitspike.state import HiddenState, savable
+from bitspike.ops import spikes as ops
+from bitspike.ops.route import is_observed
+from bitspike.spikes.tensor import SpikeTensor
+
+from ._past import Past
+from ._taps import KERNELS, expect_range, taps
 
 
-class SynapticDelay(HiddenState):
+class SynapticDelay(Past):
     r"""Delays each channel by ``d`` steps, which need not be whole and can be learned.
 
     .. math::
@@ -24,8 +29,12 @@ class SynapticDelay(HiddenState):
         y[t] = (1-f)·x[t-⌊d⌋] + f·x[t-⌊d⌋-1], \qquad f = d - ⌊d⌋
 
     ``kernel="gaussian"`` sees all steps, so that a gradient can lead far (DCLS: Hammouamri et al.
-    2024), with ``w_k`` proportional to ``exp(-(k-d)²/2σ²)`` and of sum 1. Attribute ``sigma`` may
-    be lowered during training.
+    2024), with ``w_k`` proportional to ``exp(-(k-d)²/2σ²)`` and of sum 1, and ``"triangle"`` those
+    that ``1 + σ`` steps reach, with ``w_k`` proportional to ``max(0, 1 + σ - |k-d|)``. As ``σ``
+    goes to 0 a whole delay is itself, in all of them; near the ends of the range the weights behind
+    them are missing, so that the mean delay is not ``d``. Attribute ``sigma`` may be lowered during
+    training (`surrogate.schedule.Exponential`), and :meth:`round_` ends it: packed spikes then stay
+    packed.
 
     In steps (``step_mode=True``) the last ``K`` inputs are a hidden state, ``history``: zeroed by
     :meth:`reset_delay` and :func:`bitspike.utils.reset`, detached by ``detach_hidden``, in no
@@ -41,8 +50,8 @@ class SynapticDelay(HiddenState):
         delay: ``d``: a number, or one per channel.
         channels: Channels, axis 1 of one step; None for one delay shared by all.
         learn_delay: Make ``delay`` a parameter.
-        kernel: ``"linear"`` or ``"gaussian"``.
-        sigma: ``σ`` of the Gaussian, in steps.
+        kernel: ``"linear"``, ``"gaussian"`` or ``"triangle"``.
+        sigma: ``σ`` of the Gaussian and the triangle, in steps.
         step_mode: Take one step per call.
 
     Shapes:
@@ -60,9 +69,6 @@ class SynapticDelay(HiddenState):
         tensor([0.0000, 0.5000, 0.5000, 0.0000, 0.0000])
     """
 
-    STATES = ("history",)
-
-    history: Tensor
     delay: Tensor
 
     def __init__(
@@ -76,11 +82,8 @@ class SynapticDelay(HiddenState):
         step_mode: bool = True,
     ) -> None:
         """Checks the arguments and makes the delays."""
-        if not isinstance(max_delay, int) or isinstance(max_delay, bool) or max_delay < 0:
-            raise ValueError(f"max_delay must be a whole number of steps, not {max_delay!r}")
-        expect_choice("kernel", kernel, ("linear", "gaussian"))
-        if not sigma > 0:
-            raise ValueError(f"sigma must be positive, not {sigma}")
+        expect_range(max_delay, sigma)
+        expect_choice("kernel", kernel, KERNELS)
         # A copy: learned delays must not change the caller's tensor.
         values = as_tensor(delay, "delay", dtype=torch.get_default_dtype()).detach().clone()
         sizes = [()] if channels is None else [(), (1,), (channels,)]
@@ -125,44 +128,50 @@ class SynapticDelay(HiddenState):
             x = x.to(torch.get_default_dtype())
         expect_one_device(x, "x", (*self.named_parameters(), *self.named_buffers()))
         checkpoint.note(self, self.step_mode)
-        steps, known = x.shape[0], savable(*self._kept())
-        silence = (self.max_delay, *x.shape[1:])
-        if not self.step_mode or known.shape != silence:
-            known = torch.zeros(silence, dtype=x.dtype, device=x.device)
-        past = torch.cat([known.to(x.dtype), x])
-        if self.step_mode:
-            self._keep(self._before, (past[steps:],), detached=False)
-        taps = self.taps().to(x.dtype)
-        taps = taps.view(taps.shape + (1,) * (x.dim() - 3)) if taps.dim() > 1 else taps
+        steps = x.shape[0]
+        past = self._after_past(x, self.step_mode)
+        whole = self._whole_delays(past)
+        if isinstance(past, SpikeTensor) and whole is not None:
+            return _moved(past, whole, self.max_delay)
+        weights = self.taps().to(x.dtype)
+        if weights.dim() > 1:
+            weights = weights.view(weights.shape + (1,) * (x.dim() - 3))
         y = torch.zeros_like(past[:steps])
         # Taps of weight 0 are skipped, unless the weights need a gradient.
-        sparse = self.kernel == "linear" and not taps.requires_grad
-        sparse = sparse and may_be_read(taps)
+        sparse = self.kernel == "linear" and not weights.requires_grad
+        sparse = sparse and may_be_read(weights)
         for k in range(self.max_delay + 1):
-            if not sparse or bool(taps[k].any()):
-                y = y + taps[k] * past[self.max_delay - k : self.max_delay - k + steps]
+            if not sparse or bool(weights[k].any()):
+                y = y + weights[k] * past[self.max_delay - k : self.max_delay - k + steps]
         return y
+
+    def _whole_delays(self, past: Tensor) -> Tensor | None:
+        """The delay of all, or of each channel, if bits can be moved for it; None if not."""
+        if not isinstance(past, SpikeTensor) or self.kernel != "linear" or is_observed():
+            return None
+        if past.rows != 2 or past.channels_last or not may_be_read(self.delay):
+            return None
+        if torch.is_grad_enabled() and (past.requires_grad or self.delay.requires_grad):
+            return None
+        whole = self.delay.detach().clamp(0, self.max_delay)
+        return whole.to(torch.int64) if bool((whole == whole.round()).all()) else None
 
     def taps(self) -> Tensor:
         """The weights ``w``: ``[max_delay + 1]``, or ``[max_delay + 1, channels]``."""
-        inside = self.delay.detach().clamp(0, self.max_delay)
-        # The value of the clamp with a gradient of 1, so that a delay outside the range can return.
-        d = inside + (self.delay - self.delay.detach())
-        k = torch.arange(self.max_delay + 1, dtype=d.dtype, device=d.device)
-        k = k.view(-1, *(1,) * d.dim())
-        if self.kernel == "gaussian":
-            return torch.softmax(-((k - d) ** 2) / (2 * self.sigma**2), 0)
-        # At the end of the range the delay lies between the last two steps.
-        floor = inside.floor().clamp(max=max(self.max_delay - 1, 0))
-        fraction = d - floor
-        nothing = torch.zeros_like(fraction)
-        return torch.where(k == floor, 1 - fraction, nothing) + torch.where(
-            k == floor + 1, fraction, nothing
-        )
+        return taps(self.delay, self.max_delay, self.kernel, self.sigma)
 
-    def reset_delay(self) -> None:
-        """Zeroes the history."""
-        self.reset_mem()
+    @torch.no_grad()
+    def round_(self) -> SynapticDelay:
+        """Rounds the delays to whole steps and fixes them, with the kernel ``"linear"``.
+
+        Packed spikes then stay packed: their bits are moved.
+
+        Returns:
+            The layer itself.
+        """
+        self.delay.clamp_(0, self.max_delay).round_().requires_grad_(False)
+        self.kernel = "linear"
+        return self
 
     def extra_repr(self) -> str:
         """What ``repr`` shows."""
@@ -170,3 +179,14 @@ class SynapticDelay(HiddenState):
             f"max_delay={self.max_delay}, channels={self.channels}, kernel={self.kernel!r}, "
             f"step_mode={self.step_mode}"
         )
+
+
+def _moved(past: SpikeTensor, delays: Tensor, longest: int) -> SpikeTensor:
+    """Spikes ``[longest + T, B, *]`` moved by whole delays, ``[T, B, *]``."""
+    steps = past.shape[0] - longest
+    words = past.words.new_zeros((steps, *past.words.shape[1:]))
+    per_neuron = delays.view(-1, *(1,) * (len(past.features) - 1)).expand(past.features).flatten()
+    for delay in delays.unique().tolist():
+        mask, _ = ops.pack((per_neuron == delay).float(), 1)
+        words |= past.words[longest - delay :][:steps] & mask
+    return past.like(words)

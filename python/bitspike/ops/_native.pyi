@@ -20,6 +20,7 @@ __all__ = [
     "Fired",
     "Network",
     "NetworkState",
+    "attend",
     "bernoulli",
     "convolve",
     "convolve_prefers_dense",
@@ -172,6 +173,13 @@ def plane_product(
 ) -> None: ...
 def prefers_planes(spikes: Tensor, shape: tuple[int, int, int], planes: int) -> bool: ...
 def gradient_prefers_dense(active: Tensor | None, rows: int, weights: tuple[int, int]) -> bool: ...
+def attend(
+    spikes: tuple[Tensor, Tensor, Tensor],
+    shape: tuple[int, int, int],
+    heads: int,
+    scale: float,
+    out: Tensor,
+) -> None: ...
 def convolve(
     words: Tensor,
     rows: int,

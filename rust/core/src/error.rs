@@ -41,6 +41,14 @@ pub enum Error {
         /// How many rows a group has.
         group: usize,
     },
+    /// The neurons of a row are no whole number for each head of attention.
+    #[error("{neurons} neurons cannot be divided among {heads} heads")]
+    Heads {
+        /// Neurons per row.
+        neurons: usize,
+        /// How many heads there are.
+        heads: usize,
+    },
     /// A product of sizes does not fit the address space.
     #[error("the sizes of {what} multiply to more than fits in memory")]
     Overflow {

@@ -12,6 +12,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "std")]
+pub mod attention;
 pub mod conv;
 mod error;
 #[cfg(feature = "std")]

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 11] = [
     &["spikes", "events"],
     &["tiling"],
     &["matmul"],
-    &["conv"],
+    &["conv", "attention"],
     &["neuron", "surrogate"],
     &["registry", "integer"],
     &["sequence", "scan", "traces", "network"],

@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+mod attention;
 mod buffer;
 mod call;
 mod config;
@@ -29,6 +30,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::attention::attend;
     #[pymodule_export]
     use super::config::{describe, force_isa, install_torch_pool};
     #[pymodule_export]
