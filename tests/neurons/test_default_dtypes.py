@@ -18,13 +18,22 @@ OTHERS = {
     "LinearLeaky": lambda: snn.LinearLeaky(0.7, 3, 3),
     "LeakyParallel": lambda: snn.LeakyParallel(3, 3, beta=0.7),
     "AssociativeLeaky": lambda: snn.AssociativeLeaky(3, 2, 2),
+    "ModulatedLeaky": lambda: snn.ModulatedLeaky(0.5, gain=1.0, multi_step=True),
+    "CLIF": lambda: snn.CLIF(0.7, multi_step=True),
+    "GLIF": lambda: snn.GLIF(5, 3, multi_step=True),
+    "TCLIF": lambda: snn.TCLIF(multi_step=True),
+    "CobaLIF": lambda: snn.CobaLIF(dt=1.0, multi_step=True),
+    "PSN": lambda: snn.PSN(5),
+    "MaskedPSN": lambda: snn.MaskedPSN(5, 3, multi_step=True),
+    "SlidingPSN": lambda: snn.SlidingPSN(3, multi_step=True),
+    "ScanLeaky": lambda: snn.ScanLeaky(0.7, multi_step=True),
     "SynapticDelay": lambda: snn.SynapticDelay(3, 1.5, step_mode=False),
     "TimeDropout": lambda: snn.TimeDropout(0.5, multi_step=True),
     "GradedSpikes": lambda: snn.GradedSpikes(3),
     "BatchNormTT": lambda: snn.BatchNormTT1d(3, 5),
     "LI": lambda: snn.LI(beta=0.7, multi_step=True),
 }
-WITH_A_PRODUCT = ("LinearLeaky", "LeakyParallel", "AssociativeLeaky", "BatchNormTT", "SLSTM")
+WITH_A_PRODUCT = ("LinearLeaky", "LeakyParallel", "AssociativeLeaky", "BatchNormTT", "SLSTM", "PSN")
 
 modules = pytest.mark.parametrize("name", [*map(str, CASES), *OTHERS])
 

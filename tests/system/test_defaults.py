@@ -6,7 +6,14 @@ import pytest
 import torch
 from kinds import default
 from torch.utils._pytree import tree_leaves
-from uses_of_neurons import CURRENT, KINDS_OF_NEURONS, SCALES, WITH_WEIGHTS, arguments_of, neuron
+from uses_of_neurons import (
+    CURRENT,
+    KINDS_OF_NEURONS,
+    SCALES,
+    WITH_RANDOM_NUMBERS,
+    arguments_of,
+    neuron,
+)
 from uses_of_spikes import OPERATIONS
 
 import bitspike as snn
@@ -58,7 +65,9 @@ def sequence_of(kind):
     return x.view(3, 2, 1, 1, 3) if kind is snn.SConv2dLSTM else x
 
 
-@pytest.mark.parametrize("kind", [x for x in KINDS_OF_NEURONS if x.__name__ not in WITH_WEIGHTS])
+@pytest.mark.parametrize(
+    "kind", [x for x in KINDS_OF_NEURONS if x.__name__ not in WITH_RANDOM_NUMBERS]
+)
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-4), (torch.bfloat16, 0.1)])
 @pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
 def test_neurons_made_under_another_default_dtype_have_the_same_equation(kind, dtype, tolerance):
