@@ -47,7 +47,7 @@ def test_complementary(tau):
 def test_gated():
     mine, other = surrogates()
     theirs = neuron.GatedLIFNode(T, inplane=C, surrogate_function=other).double()
-    # Ours asks the membrane at rest whether it has fired, and so its threshold has a gradient there.
+    # Ours asks the membrane at rest whether it has fired, from where its threshold has a gradient.
     options = dict(spike_grad=mine, detach_reset=False, multi_step=True, learn_threshold=False)
     ours = snn.GLIF(T, C, **options).double()
     with torch.no_grad():

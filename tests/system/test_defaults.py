@@ -36,6 +36,8 @@ CALLS = {
     "spread": lambda: spikeplot._spikes._spread(1000, 10),
     "store_recall": lambda: of_task(tasks.store_recall(20, noise=0.1)),
     "delayed_xor": lambda: of_task(tasks.delayed_xor(20, noise=0.1)),
+    "copy_memory": lambda: of_task(tasks.copy_memory(20, noise=0.1)),
+    "sequential_digits": lambda: of_task(tasks.sequential_digits()),
     "spike_patterns": lambda: of_task(tasks.spike_patterns(40, classes=4)),
     "moving_bars": lambda: of_task(tasks.moving_bars(20, noise=0.1)),
     "digits": lambda: of_task(tasks.digits()),
