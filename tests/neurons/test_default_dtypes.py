@@ -33,7 +33,7 @@ OTHERS = {
     "BatchNormTT": lambda: snn.BatchNormTT1d(3, 5),
     "LI": lambda: snn.LI(beta=0.7, multi_step=True),
 }
-WITH_A_PRODUCT = ("LinearLeaky", "LeakyParallel", "AssociativeLeaky", "BatchNormTT", "SLSTM", "PSN")
+WITH_A_PRODUCT = ("LinearLeaky", "LeakyParallel", "AssociativeLeaky", "BatchNormTT", "SLSTM")
 
 modules = pytest.mark.parametrize("name", [*map(str, CASES), *OTHERS])
 

@@ -179,6 +179,29 @@ def test_gradients_of_steps_are_those_of_the_sequence(name):
     assert grads[0][0].abs().sum() > 0
 
 
+class Loop(torch.nn.Module):
+    """A program with a loop of its own over time."""
+
+    def __init__(self, neuron):
+        super().__init__()
+        self.fc, self.neuron = torch.nn.Linear(N, N), neuron
+
+    def forward(self, x):
+        snn.utils.reset(self)
+        return torch.stack([self.neuron(self.fc(current)) for current in x])
+
+
+@streaming
+def test_a_loop_over_steps_is_vectorised(name):
+    neuron, x = alive(NEURONS[name], init_hidden=True)
+    neuron.multi_step = False
+    net = Loop(neuron)
+    with torch.no_grad():
+        net.fc.weight.copy_(torch.eye(N))  # Products of several steps at once add in another order.
+        wanted = net(x)
+        assert torch.equal(dense(snn.vectorize(net)(x)), wanted) and wanted.any()
+
+
 @neurons
 def test_a_graded_factor_counts(name):
     neuron, x = alive(NEURONS[name])
