@@ -103,6 +103,22 @@ def test_it_goes_on_with_its_state():
     assert torch.equal(torch.stack([neuron(current) for current in x]), whole)
 
 
+def test_an_overridden_step_is_called_in_a_loop():
+    class Bounded(snn.ScanLeaky):
+        def step(self, current, mem):
+            spikes, (mem,) = super().step(current, mem)
+            return spikes, (mem.clamp(-1, 1.5),)
+
+    mem = Bounded(0.9, multi_step=True)(torch.randn(30, 4, 7) * 3)[1]
+    assert mem.abs().max() == 1.5 and mem.min() == -1
+
+
+def test_firing_by_chance_never_settles():
+    neuron = snn.ScanLeaky(0.9, spike_grad=lambda x: torch.rand_like(x).round(), multi_step=True)
+    with pytest.raises(RuntimeError, match="spike_grad must fire alike"):
+        neuron(torch.randn(30, 4, 7))
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bitspike.neurons.base.constants import may_be_read, spikes_are_bits
+from bitspike.neurons.base.overridden import overridden_by
 from bitspike.neurons.base.run import Run
 from bitspike.ops import route
 from bitspike.scan import linear_scan
@@ -48,7 +49,8 @@ class ScanLeaky(Leaky):
     Each round is a pass over the sequence, and on a CPU `Leaky`, which passes once, is always much
     faster. This is for devices on which a scan takes less than a loop over time, and for finding
     out how many rounds that would be.
-    Single steps, transforms of ``torch.func`` and compiled programs run as `Leaky` does.
+    Single steps, overridden methods, transforms of ``torch.func`` and compiled programs run as
+    `Leaky` does.
 
     Args:
         beta: Decay ``β`` per step, clamped to ``[0, 1]``: a number, or a tensor that broadcasts
@@ -61,6 +63,7 @@ class ScanLeaky(Leaky):
         As `Leaky`.
 
     Raises:
+        RuntimeError: if ``spike_grad`` fires by chance.
         ValueError: for ``reset_delay``, ``detach_reset``, ``inhibition``, ``state_quant``,
             ``order``, ``fire_at`` and ``spike_range`` other than their defaults, and as `Leaky`.
         TypeError: as `Leaky`.
@@ -98,7 +101,8 @@ class ScanLeaky(Leaky):
 
     def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
         """See :meth:`SpikingNeuron.run`."""
-        if not sequence or not len(current) or not _is_plain(current):
+        overridden = self._overridden or overridden_by(self)
+        if not sequence or not len(current) or overridden or not _is_plain(current):
             return super().run(current, initial, sequence=sequence, states=states)
         self._numbers(current.shape[1:])  # They must broadcast.
         dtype = current.dtype
@@ -116,13 +120,12 @@ class ScanLeaky(Leaky):
     def _settled(self, current: Tensor, mem: Tensor) -> Tensor:
         """The reset flags of all steps, which follow from the membranes that follow from them."""
         resets = self._guess(current, mem)
-        self.rounds = 0
-        while True:
+        for self.rounds in range(1, len(current) + 2):
             found = self._resets(self._membrane(current, mem, resets), mem)
-            self.rounds += 1
             if found.equal(resets):
                 return resets
             resets = found
+        raise RuntimeError("spike_grad must fire alike whenever it is given the same membrane")
 
     def _guess(self, current: Tensor, mem: Tensor) -> Tensor:
         """What is likely to be near the reset flags of all steps."""
