@@ -97,10 +97,11 @@ def fit(
 def accuracy(
     net: nn.Module, data: TensorDataset, *, encode: Encode, decide: Decide, batch: int = 512
 ) -> float:
-    """The share of samples whose class the network finds."""
-    right = 0
+    """The share of classes that the network finds."""
+    right = answers = 0
     for index in torch.arange(len(data)).split(batch):
         samples, labels = data[index]
         utils.reset(net)
         right += int((decide(net(encode(samples))) == labels).sum())
-    return right / len(data)
+        answers += labels.numel()
+    return right / answers

@@ -23,6 +23,14 @@ def module_of(kind):
         "SGRU": lambda: snn.SGRU(4, 4, threshold=0.1, init_hidden=True),
         "EscapeLeaky": lambda: snn.EscapeLeaky(beta=0.9, init_hidden=True),
         "SRM0": lambda: snn.SRM0(torch.ones(3), -torch.ones(3), init_hidden=True),
+        "ModulatedLeaky": lambda: snn.ModulatedLeaky(0.5, gain=1.0, init_hidden=True),
+        "CLIF": lambda: snn.CLIF(0.9, init_hidden=True),
+        "GLIF": lambda: snn.GLIF(6, 4, init_hidden=True),
+        "TCLIF": lambda: snn.TCLIF(init_hidden=True),
+        "CobaLIF": lambda: snn.CobaLIF(dt=1.0, init_hidden=True),
+        "MaskedPSN": lambda: snn.MaskedPSN(6, 3, init_hidden=True),
+        "SlidingPSN": lambda: snn.SlidingPSN(3, init_hidden=True),
+        "ScanLeaky": lambda: snn.ScanLeaky(0.9, init_hidden=True),
         "SynapticDelay": lambda: snn.SynapticDelay(3, 1.5, learn_delay=True),
         "DelayLinear": lambda: snn.DelayLinear(4, 4, 3),
         "SSMBlock": lambda: snn.SSMBlock(4, 3, threshold=0.5),
@@ -45,8 +53,8 @@ class Spikes(nn.Module):
 
 
 OTHERS = (
-    "RLeaky RSynaptic LI SLSTM SGRU EscapeLeaky SRM0 SynapticDelay DelayLinear SSMBlock "
-    "TimeDropout torch stored"
+    "RLeaky RSynaptic LI SLSTM SGRU EscapeLeaky SRM0 ModulatedLeaky CLIF GLIF TCLIF CobaLIF "
+    "MaskedPSN SlidingPSN ScanLeaky SynapticDelay DelayLinear SSMBlock TimeDropout torch stored"
 ).split()
 MODULES = {
     **{str(case): case for case in CASES},

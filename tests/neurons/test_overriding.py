@@ -94,6 +94,10 @@ def test_every_neuron_calls_what_is_set_on_the_object(case, multi):
         (snn.EscapeLeaky, dict(beta=0.5, multi_step=True)),
         (snn.SRM0, dict(response=torch.ones(2), after_spike=-torch.ones(2), multi_step=True)),
         (snn.SLSTM, dict(input_size=3, hidden_size=3, multi_step=True)),
+        (snn.PSN, dict(T=5)),
+        (snn.SlidingPSN, dict(k=3, multi_step=True)),
+        (snn.ScanLeaky, dict(beta=0.5, multi_step=True)),
+        (snn.GLIF, dict(T=5, multi_step=True)),
     ],
 )
 def test_neurons_without_a_kernel_of_their_own_call_an_overridden_fire(kind, arguments):

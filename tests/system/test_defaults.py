@@ -6,7 +6,14 @@ import pytest
 import torch
 from kinds import default
 from torch.utils._pytree import tree_leaves
-from uses_of_neurons import CURRENT, KINDS_OF_NEURONS, SCALES, WITH_WEIGHTS, arguments_of, neuron
+from uses_of_neurons import (
+    CURRENT,
+    KINDS_OF_NEURONS,
+    SCALES,
+    WITH_RANDOM_NUMBERS,
+    arguments_of,
+    neuron,
+)
 from uses_of_spikes import OPERATIONS
 
 import bitspike as snn
@@ -29,6 +36,8 @@ CALLS = {
     "spread": lambda: spikeplot._spikes._spread(1000, 10),
     "store_recall": lambda: of_task(tasks.store_recall(20, noise=0.1)),
     "delayed_xor": lambda: of_task(tasks.delayed_xor(20, noise=0.1)),
+    "copy_memory": lambda: of_task(tasks.copy_memory(20, noise=0.1)),
+    "sequential_digits": lambda: of_task(tasks.sequential_digits()),
     "spike_patterns": lambda: of_task(tasks.spike_patterns(40, classes=4)),
     "moving_bars": lambda: of_task(tasks.moving_bars(20, noise=0.1)),
     "digits": lambda: of_task(tasks.digits()),
@@ -58,7 +67,9 @@ def sequence_of(kind):
     return x.view(3, 2, 1, 1, 3) if kind is snn.SConv2dLSTM else x
 
 
-@pytest.mark.parametrize("kind", [x for x in KINDS_OF_NEURONS if x.__name__ not in WITH_WEIGHTS])
+@pytest.mark.parametrize(
+    "kind", [x for x in KINDS_OF_NEURONS if x.__name__ not in WITH_RANDOM_NUMBERS]
+)
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-4), (torch.bfloat16, 0.1)])
 @pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
 def test_neurons_made_under_another_default_dtype_have_the_same_equation(kind, dtype, tolerance):

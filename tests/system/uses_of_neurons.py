@@ -25,6 +25,13 @@ ARGUMENTS = {
     "SGRU": {"input_size": N, "hidden_size": N, "threshold": 0.125},
     "SConv2dLSTM": {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "threshold": 0.125},
     "SRM0": {"response": KERNEL, "after_spike": -KERNEL},
+    "ModulatedLeaky": {"gain": DECAYS},
+    "TCLIF": {"feedback": DECAYS, "gamma": DECAYS},
+    "CobaLIF": {"dt": 1.0},
+    "GLIF": {"T": T, "channels": N},
+    "PSN": {"T": T},
+    "MaskedPSN": {"T": T, "k": 2},
+    "SlidingPSN": {"k": 2},
     "StateLeaky": {"channels": N},
     "LinearLeaky": {"in_features": N, "out_features": N},
     "LeakyParallel": {"input_size": N, "hidden_size": N},
@@ -35,8 +42,10 @@ SCALES = {"QIF": 64.0, "EIF": 64.0, "AdEx": 2048.0, "Izhikevich": 64.0, "Hodgkin
 """What a current of 1 is to neurons of millivolts."""
 REQUIRED = {"alpha": (DECAYS + 1) / 2, "beta": DECAYS}
 RANDOM = ("EscapeLeaky",)
-ONLY_SEQUENCES = ("StateLeaky", "LinearLeaky", "LeakyParallel", "AssociativeLeaky")
+ONLY_SEQUENCES = ("StateLeaky", "LinearLeaky", "LeakyParallel", "AssociativeLeaky", "PSN")
 WITH_WEIGHTS = {"SLSTM", "SGRU", "SConv2dLSTM", "LinearLeaky", "LeakyParallel", "AssociativeLeaky"}
+WITH_RANDOM_NUMBERS = {*WITH_WEIGHTS, "PSN", "MaskedPSN"}
+"""Kinds that begin with other numbers under another default dtype."""
 KINDS_OF_NEURONS = [
     value
     for value in vars(neurons).values()

@@ -85,7 +85,24 @@ def test_delayed_xor_needs_both_cues_together():
     assert abs((a * sign).mean()) < 1e-6 and abs((b * sign).mean()) < 1e-6
 
 
-@pytest.mark.parametrize("task", [tasks.store_recall, tasks.delayed_xor])
+@pytest.mark.parametrize("delay", [0, 7])
+@pytest.mark.parametrize("values", [2, 4])
+def test_copy_memory_asks_for_all_values_in_order(delay, values):
+    task = tasks.copy_memory(
+        80, length=3, values=values, delay=delay, cue_steps=2, width=3, rate=1.0
+    )
+    x, y = everything(task)
+    assert x.shape == (80, 12 + delay, 3 * (values + 1)) and y.shape == (80, 3)
+    assert not x[:, 6 : 6 + delay].any()
+    frames = groups(torch.cat([x[:, :6], x[:, 6 + delay :]], 1), steps=2, width=3)
+    assert frames.sum(2).eq(1).all()
+    which = frames.int().argmax(2)
+    assert torch.equal(which[:, :3], y) and which[:, 3:].eq(values).all()
+    assert y.flatten().bincount().tolist() == [240 // values] * values
+    assert len({tuple(row) for row in y.tolist()}) > values**3 // 2
+
+
+@pytest.mark.parametrize("task", [tasks.store_recall, tasks.delayed_xor, tasks.copy_memory])
 def test_rates_of_active_and_of_other_channels(task):
     on, _ = everything(task(500, rate=1.0, width=4))
     x, _ = everything(task(500, rate=0.3, noise=0.05, width=4))
@@ -237,6 +254,11 @@ def test_opposite_directions_differ_in_the_order_of_events():
         ("delayed_xor", "cue_steps", [0]),
         ("delayed_xor", "width", [0]),
         ("delayed_xor", "rate", [2]),
+        ("copy_memory", "samples", [1]),
+        ("copy_memory", "length", [0]),
+        ("copy_memory", "values", [1]),
+        ("copy_memory", "delay", [-1]),
+        ("copy_memory", "cue_steps", [0]),
         ("spike_patterns", "samples", [19]),
         ("spike_patterns", "classes", [1]),
         ("spike_patterns", "neurons", [0]),

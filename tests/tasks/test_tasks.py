@@ -18,10 +18,12 @@ from helpers.program import assert_succeeds
 
 SMALL = {
     "digits": {},
+    "sequential_digits": {},
     "mnist_5k": {"limit": 500},
     "mnist1d": {"samples": 100},
     "store_recall": {"samples": 50},
     "delayed_xor": {"samples": 50},
+    "copy_memory": {"samples": 50},
     "spike_patterns": {"samples": 50},
     "moving_bars": {"samples": 50, "noise": 0.01},
 }
@@ -81,7 +83,7 @@ def test_four_fifths_to_train_on_floats_and_classes(name):
     (x, y), samples = everything(task), len(task.train) + len(task.test)
     assert len(task.train) == samples * 4 // 5
     assert x.dtype == torch.float32 and type(x) is torch.Tensor and y.dtype == torch.int64
-    assert y.shape == (samples,) and y.unique().tolist() == list(range(task.classes))
+    assert y.shape[:1] == (samples,) and y.unique().tolist() == list(range(task.classes))
     assert len(task.source) > 20
 
 
@@ -109,6 +111,15 @@ def test_digits():
         1
     )
     assert 0 in y[found]
+
+
+def test_sequential_digits_are_the_same_pixels():
+    for part in ("train", "test"):
+        (x, y), (images, labels) = (
+            getattr(task(seed=3), part).tensors for task in (tasks.sequential_digits, tasks.digits)
+        )
+        assert x.shape[1:] == (64, 1) and torch.equal(y, labels)
+        assert torch.equal(x[:, 8 * 5 + 3, 0], images[:, 0, 5, 3])
 
 
 def test_mnist1d_is_what_its_package_makes():

@@ -9,10 +9,13 @@ from .alif import ALIF as ALIF
 from .alpha import Alpha as Alpha
 from .associative_leaky import AssociativeLeaky as AssociativeLeaky
 from .base import specification
+from .clif import CLIF as CLIF
+from .coba_lif import CobaLIF as CobaLIF
 from .cuba_lif import CuBaLIF as CuBaLIF
 from .delta_leaky import DeltaLeaky as DeltaLeaky
 from .eif import EIF as EIF
 from .escape_leaky import EscapeLeaky as EscapeLeaky
+from .glif import GLIF as GLIF
 from .hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from .integrate_fire import IF as IF
 from .izhikevich import Izhikevich as Izhikevich
@@ -22,18 +25,24 @@ from .leaky import Leaky as Leaky
 from .leaky_integrator import LI as LI
 from .leaky_parallel import LeakyParallel as LeakyParallel
 from .linear_leaky import LinearLeaky as LinearLeaky
+from .masked_psn import MaskedPSN as MaskedPSN
+from .modulated_leaky import ModulatedLeaky as ModulatedLeaky
 from .plif import PLIF as PLIF
+from .psn import PSN as PSN
 from .qif import QIF as QIF
 from .refractory_leaky import RefractoryLeaky as RefractoryLeaky
 from .resonate_and_fire import ResonateAndFire as ResonateAndFire
 from .rleaky import RLeaky as RLeaky
 from .rsynaptic import RSynaptic as RSynaptic
+from .scan_leaky import ScanLeaky as ScanLeaky
 from .sconv2dlstm import SConv2dLSTM as SConv2dLSTM
 from .sgru import SGRU as SGRU
+from .sliding_psn import SlidingPSN as SlidingPSN
 from .slstm import SLSTM as SLSTM
 from .srm0 import SRM0 as SRM0
 from .state_leaky import StateLeaky as StateLeaky
 from .synaptic import Synaptic as Synaptic
+from .tclif import TCLIF as TCLIF
 
 ALL: tuple[type[SpikingNeuron], ...] = (
     Leaky,

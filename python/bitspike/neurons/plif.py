@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from bitspike.neurons.base.constants import may_be_read, number
+from bitspike.neurons.base.constants import logit
 from bitspike.neurons.base.neuron import Result, SpikingNeuron
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ class PLIF(SpikingNeuron):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(**options)
-        beta = number(beta, "beta")
-        if may_be_read(beta) and not bool(((beta > 0) & (beta < 1)).all()):
-            raise ValueError(f"beta must be between 0 and 1, not {beta}")
-        self._constant("w", torch.logit(beta).detach(), learn_beta)
+        self._constant("w", logit(beta, "beta"), learn_beta)
 
     @property
     def beta(self) -> Tensor:

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
-from bitspike.ops.route import defers_to_other_operand, is_exporting, is_traced, is_watched
+from bitspike.ops.route import (
+    defers_to_other_operand,
+    is_exporting,
+    is_traced,
+    is_transformed,
+    is_watched,
+)
 
 from ._in_place import refuse_writes
 from ._plain_memory import PlainMemory
@@ -124,10 +130,8 @@ def like_native(spikes: Tensor, sequence: bool) -> Tensor:
     That is a `SpikeTensor` for a sequence ``[T, B, *]`` and `DenseSpikes` for one step, in float32
     on the CPU; whatever else there is stays as it is.
     """
-    plain = not (is_traced(spikes) or is_exporting())
+    plain = not (is_traced(spikes) or is_exporting() or is_transformed())
     if not plain or not spikes.is_cpu or spikes.dtype != torch.float32:
-        return spikes
-    if torch._C._functorch.is_functorch_wrapped_tensor(spikes):
         return spikes
     return pack_if_binary(spikes) if sequence else as_dense_spikes(spikes)
 

@@ -14,7 +14,9 @@ generator of its own. A `DataLoader` with ``collate_fn=time_first`` makes batche
 
 from ._digits import digits as digits
 from ._digits import mnist_5k as mnist_5k
+from ._digits import sequential_digits as sequential_digits
 from ._japanese_vowels import japanese_vowels as japanese_vowels
+from ._memory import copy_memory as copy_memory
 from ._memory import delayed_xor as delayed_xor
 from ._memory import store_recall as store_recall
 from ._mnist1d import mnist1d as mnist1d

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.utils.data import TensorDataset
 
 from ._packaged import labelled_rows, packaged_file
 from ._task import Task, split
@@ -69,6 +70,34 @@ def digits(seed: int = 0) -> Task:
         source="The test part of UCI's Optical Recognition of Handwritten Digits (Alpaydin and "
         "Kaynak, CC BY 4.0) as the package scikit-learn has it, shuffled, pixels divided by 16.",
     )
+
+
+def sequential_digits(seed: int = 0) -> Task:
+    """The images of `digits` pixel by pixel: what they show must be known after the last.
+
+    Sequential images (Le, Jaitly and Hinton 2015) ask for memory, because the ink that tells a
+    digit from others is spread over all steps, row after row.
+
+    Args:
+        seed: Decides their order.
+
+    Returns:
+        A task of 10 classes, ``x [N, 64, 1]``, grey levels from 0 to 1.
+
+    Raises:
+        ImportError: without scikit-learn: ``pip install --no-deps scikit-learn``.
+
+    Example:
+        >>> task = snn.tasks.sequential_digits()
+        >>> task.train[0][0].shape, len(task.train), len(task.test)
+        (torch.Size([64, 1]), 1437, 360)
+    """
+    images = digits(seed)
+    train, test = (
+        TensorDataset(part.tensors[0].flatten(1).unsqueeze(2), part.tensors[1])
+        for part in (images.train, images.test)
+    )
+    return images._replace(train=train, test=test)
 
 
 def _images(

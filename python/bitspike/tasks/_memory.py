@@ -155,6 +155,80 @@ def delayed_xor(
     return split(x, a ^ b, 2, source)
 
 
+def copy_memory(
+    samples: int = 1000,
+    *,
+    length: int = 3,
+    values: int = 2,
+    delay: int = 20,
+    cue_steps: int = 5,
+    width: int = 10,
+    rate: float = 0.3,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> Task:
+    r"""Copying memory (Hochreiter and Schmidhuber 1997): repeat a sequence of values after a delay.
+
+    .. math::
+        y_i = v_i, \qquad i = 1, \dots, L
+
+    ``L = length`` random values are shown, each for ``cue_steps`` steps, silence lasts for
+    ``delay`` steps, and a cue that is the same in all samples for the last ``L·cue_steps``. In the
+    ``i``-th part of it the ``i``-th value is wanted: each must be kept for as long as all others
+    and the delay take, and in the right order. All values are equally frequent.
+
+    There are ``values + 1`` groups of channels, ``width`` each: one per value, and the cue. A
+    channel of an active group fires with probability ``rate`` in each step, another with
+    probability ``noise``.
+
+    Args:
+        samples: Sequences, 4/5 of them to train on.
+        length: ``L``, values to be repeated.
+        values: Different values.
+        delay: Silent steps between values and cue.
+        cue_steps: Steps of each value, and of each part of the cue.
+        width: Channels of a group.
+        rate: Spikes per step of an active channel.
+        noise: Spikes per step of another channel.
+        seed: Decides everything random.
+
+    Returns:
+        A task of ``values`` classes, spikes ``x [N, 2·length·cue_steps + delay,
+        (values + 1)·width]`` and answers ``y [N, length]``.
+
+    Raises:
+        ValueError: for an argument out of its range.
+
+    Example:
+        >>> task = snn.tasks.copy_memory(samples=10, delay=1, cue_steps=1, rate=1.0, width=1)
+        >>> x, y = task.train[0]
+        >>> x.int()  # columns: value 0, value 1, cue
+        tensor([[1, 0, 0],
+                [0, 1, 0],
+                [0, 1, 0],
+                [0, 0, 0],
+                [0, 0, 1],
+                [0, 0, 1],
+                [0, 0, 1]], dtype=torch.int32)
+        >>> y
+        tensor([0, 1, 1])
+    """
+    at_least(2, samples=samples, values=values)
+    at_least(1, length=length, cue_steps=cue_steps, width=width)
+    at_least(0, delay=delay)
+    probabilities(rate=rate, noise=noise)
+    generator = torch.Generator().manual_seed(seed)
+    y = balanced_labels(samples * length, values, generator).view(samples, length)
+    shown = F.one_hot(y, values + 1).float()
+    cue = torch.zeros_like(shown)
+    cue[..., -1] = 1
+    silence = shown.new_zeros(samples, delay, values + 1)
+    first, last = (part.repeat_interleave(cue_steps, 1) for part in (shown, cue))
+    x = _cue_spikes(torch.cat([first, silence, last], 1), width, rate, noise, generator)
+    source = "Copying memory (Hochreiter, Schmidhuber 1997), computed; there are no rights to it."
+    return split(x, y, values, source)
+
+
 def _cue_spikes(
     active: Tensor, width: int, rate: float, noise: float, generator: torch.Generator
 ) -> Tensor:

@@ -15,8 +15,8 @@ from bitspike.arguments import as_tensor
 class Task(NamedTuple):
     """Samples to train and to test on.
 
-    A sample is ``(x, y)``: x is float32, ``[T, *]`` for a sequence, and y an int64 class. Where
-    lengths differ, the length is a third tensor.
+    A sample is ``(x, y)``: x is float32, ``[T, *]`` for a sequence, and y an int64 class, or a
+    sequence of them. Where lengths differ, the length is a third tensor.
     """
 
     train: TensorDataset

@@ -44,6 +44,8 @@ NEURONS = {
     "alpha": (lambda: snn.Alpha(0.9, 0.8, init_hidden=True), "there are nodes for Leaky, IF"),
     "slstm": (lambda: snn.SLSTM(4, 4, init_hidden=True), "no node that computes SLSTM"),
     "adex": (lambda: snn.AdEx(init_hidden=True), "save_network writes"),
+    "clif": (lambda: snn.CLIF(0.9, init_hidden=True), "no node that computes CLIF"),
+    "window": (lambda: snn.SlidingPSN(3, init_hidden=True), "no node that computes SlidingPSN"),
     "sgru": (lambda: snn.SGRU(4, 4, init_hidden=True), "no node that computes SGRU"),
     "subtract": (lambda: snn.Leaky(0.9, init_hidden=True), 'reset="graph" writes it exactly'),
     "erased": (lambda: snn.Synaptic(0.8, 0.9, **HARD), "reset_delay=False"),

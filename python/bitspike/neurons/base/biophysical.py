@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Biophysical(SpikingNeuron):
-    """Base of the neurons that integrate differential equations by Euler's forward method.
+    """Base of the neurons that integrate differential equations, most by Euler's forward method.
 
     Their reset is a part of their model, so that they offer no choice of it, and their states start
     at rest.

@@ -53,6 +53,25 @@ def number(value: float | Tensor, name: str) -> Tensor:
     return tensor
 
 
+def logit(value: float | Tensor, name: str, *, closed: bool = False) -> Tensor:
+    """The logit of a number of an equation, as which it is learned and stays between 0 and 1.
+
+    Args:
+        value: The number.
+        name: What errors call it.
+        closed: Whether it may be 0 or 1, from where no gradient moves it.
+
+    Raises:
+        ValueError: if it lies elsewhere.
+    """
+    x = number(value, name)
+    inside = (x >= 0) & (x <= 1) if closed else (x > 0) & (x < 1)
+    if may_be_read(x) and not bool(inside.all()):
+        where = "from 0 to 1" if closed else "between 0 and 1"
+        raise ValueError(f"{name} must be {where}, not {x}")
+    return torch.logit(x).detach()
+
+
 def may_be_read(x: Tensor) -> bool:
     """Whether Python may read the values of a tensor.
 

@@ -9,15 +9,11 @@ from warnings import warn
 import torch
 from torch import Tensor
 
-from bitspike.spikes.dense import like_native
-
-from .constants import spikes_are_bits
 from .inhibition import KWTA
-from .neuron import SpikingNeuron
-from .run import Run
+from .packing import Packing
 
 
-class GatedNeuron(SpikingNeuron):
+class GatedNeuron(Packing):
     """Base of the neurons whose membrane is the hidden state of a gated cell.
 
     They have no native kernel: their products are torch's, and run in every floating-point dtype
@@ -72,13 +68,6 @@ class GatedNeuron(SpikingNeuron):
     def spk(self) -> Tensor:
         """The spikes of the last step, computed from the stored membrane; empty before it."""
         return self._fire_visible(self.mem) if self.mem.numel() else self.mem
-
-    def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
-        """See :meth:`SpikingNeuron.run`."""
-        result = super().run(current, initial, sequence=sequence, states=states)
-        if spikes_are_bits(self):
-            return result._replace(spikes=like_native(result.spikes, sequence))
-        return result
 
     def _reset_and_fire(self, mem: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """Spikes of the membrane that the cell returns, and the membrane after the reset."""

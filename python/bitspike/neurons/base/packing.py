@@ -1,0 +1,22 @@
+"""Packed spikes of neurons that run in torch."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from bitspike.spikes.dense import like_native
+
+from .constants import spikes_are_bits
+from .neuron import SpikingNeuron
+from .run import Run
+
+
+class Packing(SpikingNeuron):
+    """Base of the neurons without a kernel that return spikes in the form in which kernels do."""
+
+    def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
+        """See :meth:`SpikingNeuron.run`."""
+        result = super().run(current, initial, sequence=sequence, states=states)
+        if spikes_are_bits(self):
+            return result._replace(spikes=like_native(result.spikes, sequence))
+        return result
