@@ -36,7 +36,7 @@ PARTS = {
     "streaming": streaming.PART,
     "loops": loops.PART,
     "online": online.PART,
-    "events": spike_times.PART,
+    "spike_times": spike_times.PART,
     "plasticity": plasticity.PART,
     "conversion": conversion.PART,
     "conv": conv_layers.PART,

@@ -17,7 +17,7 @@ PARTS = (
     "streaming",
     "loops",
     "online",
-    "events",
+    "spike_times",
     "plasticity",
     "conversion",
     "conv",

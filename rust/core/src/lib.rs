@@ -14,8 +14,6 @@ extern crate alloc;
 
 pub mod conv;
 mod error;
-#[cfg(feature = "std")]
-pub mod events;
 #[cfg(feature = "runtime")]
 mod integer;
 mod math;
@@ -32,6 +30,8 @@ pub mod scan;
 #[cfg(feature = "std")]
 pub mod sequence;
 pub mod simd;
+#[cfg(feature = "std")]
+pub mod spike_times;
 pub mod spikes;
 #[cfg(feature = "std")]
 pub mod stack;

@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 11] = [
     &["error"],
     &["simd"],
     &["math", "parallel"],
-    &["spikes", "events"],
+    &["spikes", "spike_times"],
     &["tiling"],
     &["matmul"],
     &["conv"],

@@ -12,13 +12,13 @@ mod call;
 mod config;
 mod conv;
 mod dlpack;
-mod events;
 mod layout;
 mod matmul;
 mod network;
 mod recurrent;
 mod scan;
 mod sequence;
+mod spike_times;
 mod spikes;
 mod stack;
 mod tensor;
@@ -37,8 +37,6 @@ mod _native {
         sum_pool,
     };
     #[pymodule_export]
-    use super::events::{Fired, events_backward, events_forward};
-    #[pymodule_export]
     use super::matmul::{
         gradient_prefers_dense, input_gradient, plane_product, prefers_dense, prefers_planes,
         product, weight_gradient,
@@ -51,6 +49,8 @@ mod _native {
     use super::scan::{scan_backward, scan_forward};
     #[pymodule_export]
     use super::sequence::{error_decay, sequence_backward, sequence_forward};
+    #[pymodule_export]
+    use super::spike_times::{Fired, spike_times_backward, spike_times_forward};
     #[pymodule_export]
     use super::spikes::{
         bernoulli, count, count_axis, from_events, pack, spike_times, spike_times_gradient,

@@ -58,7 +58,7 @@ def forward(layer: Layer, inputs: Trains) -> Fired:
     Raises:
         ValueError: if sizes do not fit, or times of a sample do not ascend.
     """
-    fired = _native.events_forward(layer, inputs)
+    fired = _native.spike_times_forward(layer, inputs)
     trains = Trains(
         starts=buffer.empty((len(inputs.starts),), torch.int64),
         times=buffer.empty((len(fired),), torch.float64),
@@ -92,7 +92,7 @@ def backward(
         buffer.empty(tuple(part.shape), torch.float64) if part is not None and wanted else None
         for part, wanted in zip(parts, need, strict=True)
     ]
-    _native.events_backward(
+    _native.spike_times_backward(
         layer,
         inputs,
         fired.trains,

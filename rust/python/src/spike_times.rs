@@ -4,7 +4,7 @@ use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
 use crate::tensor::{Plain, Tensor};
 use bitspike::Error;
-use bitspike::events::{Dynamics, Gradients, Layer, Recurrent, Trains, backward, forward};
+use bitspike::spike_times::{Dynamics, Gradients, Layer, Recurrent, Trains, backward, forward};
 use pyo3::prelude::*;
 
 /// A layer as Python describes it: `(τ_mem, τ_syn, θ)`, numbers of neurons and inputs, weights, delays,
@@ -110,7 +110,7 @@ impl<'py> TrainsMemory<'py> {
 /// The spikes that a layer has fired, until Python has room for them.
 #[pyclass(frozen)]
 #[derive(Debug)]
-pub(crate) struct Fired(bitspike::events::Fired);
+pub(crate) struct Fired(bitspike::spike_times::Fired);
 
 #[pymethods]
 impl Fired {
@@ -153,7 +153,7 @@ fn copy<T: Plain>(from: &[T], to: &Tensor<'_>, what: &'static str) -> PyResult<(
 
 /// Runs a layer.
 #[pyfunction]
-pub(crate) fn events_forward(
+pub(crate) fn spike_times_forward(
     py: Python<'_>,
     layer: LayerArguments<'_>,
     inputs: (Tensor<'_>, Tensor<'_>, Tensor<'_>),
@@ -172,7 +172,7 @@ pub(crate) fn events_forward(
     clippy::too_many_arguments,
     reason = "each gradient is given by its name"
 )]
-pub(crate) fn events_backward(
+pub(crate) fn spike_times_backward(
     py: Python<'_>,
     layer: LayerArguments<'_>,
     inputs: (Tensor<'_>, Tensor<'_>, Tensor<'_>),
@@ -187,7 +187,7 @@ pub(crate) fn events_backward(
 ) -> PyResult<()> {
     let (layer, inputs) = (layer.memory()?, TrainsMemory::of(&inputs)?);
     let fired = TrainsMemory::of(&fired)?;
-    let fired = bitspike::events::Fired {
+    let fired = bitspike::spike_times::Fired {
         starts: fired.starts,
         times: fired.times.to_vec(),
         neurons: fired.neurons,

@@ -1,6 +1,8 @@
 //! Layers in continuous time: hand-computed spikes, and gradients against finite differences.
 
-use bitspike::events::{Dynamics, Fired, Gradients, Layer, Recurrent, Trains, backward, forward};
+use bitspike::spike_times::{
+    Dynamics, Fired, Gradients, Layer, Recurrent, Trains, backward, forward,
+};
 use proptest::prelude::*;
 
 fn layer<'a>(dynamics: Dynamics, weights: &'a [f64], neurons: usize) -> Layer<'a> {
