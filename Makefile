@@ -61,6 +61,11 @@ peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning ru
 mutations: cargo ## Change some bytes of 100,000 network files, graphs and states each
 	BITSPIKE_MUTATIONS=100000 cargo test --locked --package bitspike --test network mutations
 
+.PHONY: event-mutations
+event-mutations: cargo ## Change some bytes of 100,000 recordings of each format
+	BITSPIKE_MUTATIONS=100000 cargo test --locked --release --package bitspike --features compression \
+		--test events mutations
+
 .PHONY: nir-mutations
 nir-mutations: $(STAMPS)/test $(STAMPS)/wheel ## Change some bytes of 100,000 NIR files, an hour
 	BITSPIKE_MUTATIONS=100000 $(BIN)/python -m pytest tests/exchange/nir/test_nir_mutations.py
@@ -109,7 +114,7 @@ format-check: $(STAMPS)/lint
 rust-test: $(STAMPS)/venv ## Clippy (benches too), documentation and tests of the Rust crates
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
-	cargo test --locked --package bitspike --package bitspike-c
+	cargo test --locked --package bitspike --package bitspike-c --features bitspike/compression
 
 .PHONY: lint
 lint: $(STAMPS)/lint $(STAMPS)/wheel ## Ruff and mypy

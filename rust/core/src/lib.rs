@@ -14,6 +14,7 @@ extern crate alloc;
 
 pub mod conv;
 mod error;
+pub mod events;
 #[cfg(feature = "runtime")]
 mod integer;
 mod math;

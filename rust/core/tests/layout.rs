@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 11] = [
     &["simd"],
     &["math", "parallel"],
     &["spikes", "spike_times"],
-    &["tiling"],
+    &["tiling", "events"],
     &["matmul"],
     &["conv"],
     &["neuron", "surrogate"],

@@ -1,0 +1,10 @@
+//! Recordings of event cameras: what is written is read, in pieces and as a whole; bytes by hand; bytes
+//! that are wrong.
+
+mod case;
+mod filters;
+mod frames;
+mod mutations;
+mod pieces;
+mod traps;
+mod written;
