@@ -12,6 +12,7 @@ mod call;
 mod config;
 mod conv;
 mod dlpack;
+mod events;
 mod layout;
 mod matmul;
 mod network;
@@ -36,6 +37,8 @@ mod _native {
         convolve, convolve_prefers_dense, convolve_weight_gradient, max_pool, max_pool_gradient,
         sum_pool,
     };
+    #[pymodule_export]
+    use super::events::{EventFrames, EventReader, EventWriter, event_format, event_formats};
     #[pymodule_export]
     use super::matmul::{
         gradient_prefers_dense, input_gradient, plane_product, prefers_dense, prefers_planes,

@@ -126,8 +126,9 @@ impl Format {
             Some(version) => Err(Error::Unsupported {
                 what: format!("EVT {}", version.escape_debug()),
             }),
-            None if lines.is_complete => Ok(Some(Self::Dat)),
-            None => Ok(None),
+            None if !lines.is_complete => Ok(None),
+            None if lines.texts.is_empty() => Err(Error::Unrecognised),
+            None => Ok(Some(Self::Dat)),
         }
     }
 }

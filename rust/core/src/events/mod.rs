@@ -40,6 +40,6 @@ pub use columns::{Columns, Event, Events, Sink, Span};
 pub use compression::Compression;
 pub use error::Error;
 pub use format::{Format, Meta, Options, Report};
-pub use frames::{Cell, Crop, Filter, Filters, Frames, Layout, Placed, Polarity, Window};
+pub use frames::{Cell, Crop, Filter, Filters, Frames, Layout, Placed, Polarity, Window, Within};
 pub use reader::{Reader, read};
 pub use writer::{Writer, write};

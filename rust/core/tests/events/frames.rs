@@ -76,17 +76,21 @@ fn naive(layout: &Layout, events: &[Event]) -> (Counts, Placed) {
     (counts, placed)
 }
 
-fn counts_of(frames: &Frames<u8>) -> Counts {
-    let row = frames.row();
-    let cells = frames.cells(frames.steps(true)).iter().enumerate();
+fn all<C: Cell>(frames: &mut Frames<C>) -> Vec<C> {
+    frames.cells(frames.steps(true)).to_vec()
+}
+
+fn counts_of(frames: &mut Frames<u8>) -> Counts {
+    let (row, cells) = (frames.row(), all(frames));
+    let cells = cells.iter().enumerate();
     let some = cells.filter(|(_, count)| **count > 0);
     some.map(|(i, count)| (((i / row) as u64, i % row), u64::from(*count)))
         .collect()
 }
 
-fn bits_of(frames: &Frames<u64>) -> Counts {
-    let row = frames.row();
-    let words = frames.cells(frames.steps(true)).iter().enumerate();
+fn bits_of(frames: &mut Frames<u64>) -> Counts {
+    let (row, words) = (frames.row(), all(frames));
+    let words = words.iter().enumerate();
     let bits = words.flat_map(|(i, word)| {
         (0..64)
             .filter(move |bit| word >> bit & 1 == 1)
@@ -125,14 +129,23 @@ proptest! {
     #[test]
     fn frames_are_those_of_a_plain_loop(layout in layouts(), events in events()) {
         let (counts, expected) = naive(&layout, &events);
-        let counted = placed::<u8>(&layout, &events);
-        prop_assert_eq!(counts_of(&counted), counts.clone());
+        let mut counted = placed::<u8>(&layout, &events);
+        prop_assert_eq!(counts_of(&mut counted), counts.clone());
         let full = Placed { collisions: 0, ..expected };
         prop_assert_eq!(counted.placed(), full);
-        let packed = placed::<u64>(&layout, &events);
+        let mut packed = placed::<u64>(&layout, &events);
         let bits: Counts = counts.into_keys().map(|place| (place, 1)).collect();
-        prop_assert_eq!(bits_of(&packed), bits);
+        prop_assert_eq!(bits_of(&mut packed), bits);
         prop_assert_eq!(packed.placed(), expected);
+        if layout.window.steps().is_some() {
+            let mut own = Frames::<u64>::new(&layout).expect("a layout");
+            let mut cells = vec![0; own.row() * own.steps(true)];
+            let mut sink = own.within(&mut cells).expect("cells of all steps");
+            events.iter().for_each(|event| sink.event(*event));
+            prop_assert_eq!(cells, all(&mut packed));
+            prop_assert_eq!(own.placed(), expected);
+            prop_assert!(own.within(&mut []).is_err());
+        }
     }
 
     #[test]
@@ -144,7 +157,7 @@ proptest! {
         events.sort_by_key(|event| event.t);
         let window = Window::Time { width, steps: None };
         let layout = layout(window, Polarity::Both, Some(0));
-        let whole = placed::<u64>(&layout, &events);
+        let mut whole = placed::<u64>(&layout, &events);
         let (mut frames, mut found) = (Frames::<u64>::new(&layout).expect("a layout"), Vec::new());
         for (i, event) in events.iter().enumerate() {
             if cuts.contains(&i) {
@@ -154,8 +167,8 @@ proptest! {
             }
             frames.event(*event);
         }
-        found.extend_from_slice(frames.cells(frames.steps(true)));
-        prop_assert_eq!(found, whole.cells(whole.steps(true)));
+        found.extend(all(&mut frames));
+        prop_assert_eq!(found, all(&mut whole));
         prop_assert_eq!(frames.placed(), whole.placed());
     }
 
@@ -179,9 +192,9 @@ proptest! {
         let mut reader = Reader::new(options);
         reader.push(&bytes, &mut direct).expect("a recording");
         reader.finish(&mut direct).expect("a recording");
-        let all = events.columns().iter().expect("columns").collect::<Vec<_>>();
-        let one_by_one = placed::<u64>(&layout, &all);
-        prop_assert_eq!(direct.cells(direct.steps(true)), one_by_one.cells(one_by_one.steps(true)));
+        let events = events.columns().iter().expect("columns").collect::<Vec<_>>();
+        let mut one_by_one = placed::<u64>(&layout, &events);
+        prop_assert_eq!(all(&mut direct), all(&mut one_by_one));
         prop_assert_eq!(direct.placed(), one_by_one.placed());
     }
 }
@@ -224,9 +237,9 @@ fn counts_stop_at_their_end() {
         width: 10,
         steps: Some(1),
     };
-    let frames = placed::<u8>(&layout(window, Polarity::Merge, Some(0)), &[at(3); 300]);
+    let mut frames = placed::<u8>(&layout(window, Polarity::Merge, Some(0)), &[at(3); 300]);
     assert_eq!((frames.cells(1)[0], frames.placed().collisions), (255, 45));
-    let frames = placed::<i16>(&layout(window, Polarity::Merge, Some(0)), &[at(3); 300]);
+    let mut frames = placed::<i16>(&layout(window, Polarity::Merge, Some(0)), &[at(3); 300]);
     assert_eq!((frames.cells(1)[0], frames.placed().collisions), (300, 0));
 }
 

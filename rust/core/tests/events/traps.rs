@@ -446,6 +446,7 @@ fn other_files_are_refused() {
         (b"#!/bin/sh\n", "no known format"),
         (b"#!AER-DAT1.0\r\n", "AER-DAT 1.0 is not read"),
         (b"% evt 4.0\n% end\n", "EVT 4.0 is not read"),
+        (b"% no line end, \x00 is no text", "no known format"),
         (b"", "no known format"),
     ] {
         let found = refused(bytes).to_string();

@@ -6,20 +6,23 @@
 //! | file | holds |
 //! |---|---|
 //! | `cell` | what a row is made of: bits or counts |
+//! | `place` | which cell of which row an event is |
 //! | `window` | which step an event belongs to |
 //! | `filter` | which events count, and where and when |
 
 mod cell;
 mod filter;
+mod place;
 mod window;
 
 pub use cell::Cell;
 pub use filter::{Crop, Filter, Filters};
+pub use place::Within;
 pub use window::Window;
 
 use super::{Error, Event, Sink};
 use alloc::vec::Vec;
-use window::Steps;
+use place::Place;
 
 /// What becomes of the two polarities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,23 +66,11 @@ pub struct Placed {
     pub late: u64,
 }
 
-/// Frames that are being filled.
+/// Frames that are being filled, in memory that grows with them or is the caller's.
 #[derive(Clone, Debug)]
 pub struct Frames<C> {
-    size: (u16, u16),
-    /// The first neuron of each polarity; `None` if it does not count.
-    planes: [Option<usize>; 2],
-    /// Cells of a row.
-    row: usize,
-    steps: Steps,
+    place: Place,
     cells: Vec<C>,
-    /// Steps that were given away, in front of those in `cells`.
-    given: u64,
-    /// Where the present step lies in `cells`.
-    at: usize,
-    limit: usize,
-    placed: Placed,
-    fault: Option<Error>,
 }
 
 impl<C: Cell> Frames<C> {
@@ -89,67 +80,46 @@ impl<C: Cell> Frames<C> {
     /// [`Error::Option`] for windows of no length; [`Error::Limit`] if the steps that there are to be
     /// take more than the limit.
     pub fn new(layout: &Layout) -> Result<Self, Error> {
-        let pixels = usize::from(layout.size.0) * usize::from(layout.size.1);
-        let (planes, count) = match layout.polarity {
-            Polarity::Both => ([Some(0), Some(pixels)], 2),
-            Polarity::Merge => ([Some(0); 2], 1),
-            Polarity::On => ([None, Some(0)], 1),
-        };
-        let steps = Steps::new(layout.window, layout.start)?;
-        let mut frames = Self {
-            size: layout.size,
-            planes,
-            row: C::row(pixels * count),
+        Ok(Self {
+            place: Place::new::<C>(layout)?,
             cells: Vec::new(),
-            given: 0,
-            at: 0,
-            limit: layout.limit,
-            placed: Placed::default(),
-            fault: None,
-            steps,
-        };
-        if let Some(count) = frames.steps.count() {
-            frames.grow(count)?;
-        }
-        Ok(frames)
+        })
     }
 
     /// What became of events so far.
     #[must_use]
     pub fn placed(&self) -> Placed {
-        self.placed
+        self.place.placed
     }
 
     /// Cells of a step.
     #[must_use]
     pub fn row(&self) -> usize {
-        self.row
+        self.place.row
     }
 
-    /// How many steps there are, without those that were given away. Those at the end that may get more
-    /// events, because the recording has not reached their end, count if `incomplete` says so.
+    /// How many steps there are, without those that were given away: as many as there are to be, or, if
+    /// that is not said, those that have begun, or only those behind which another one has.
     #[must_use]
     pub fn steps(&self, incomplete: bool) -> usize {
-        let begun = self.steps.begun(incomplete);
-        usize::try_from(begun.saturating_sub(self.given)).unwrap_or(usize::MAX)
+        self.place.steps_left(incomplete)
     }
 
     /// The cells of so many of the first steps that are there.
-    #[must_use]
-    pub fn cells(&self, steps: usize) -> &[C] {
-        let end = steps.saturating_mul(self.row).min(self.cells.len());
-        &self.cells[..end]
+    pub fn cells(&mut self, steps: usize) -> &[C] {
+        let cells = steps.min(self.steps(true)) * self.place.row;
+        // Steps without events have no cells yet.
+        if self.cells.len() < cells {
+            self.cells.resize(cells, C::default());
+        }
+        &self.cells[..cells]
     }
 
     /// Forgets so many of the first steps; events that come for them are early.
     pub fn give(&mut self, steps: usize) {
-        let end = steps.saturating_mul(self.row).min(self.cells.len());
-        self.cells.drain(..end);
-        self.given += steps as u64;
-        match self.at.checked_sub(end) {
-            Some(at) => self.at = at,
-            None => self.steps.close(),
-        }
+        let cells = steps.saturating_mul(self.place.row).min(self.cells.len());
+        self.cells.drain(..cells);
+        self.place.give(steps, cells);
     }
 
     /// Says that no event before this time is to come, so that steps that end by then are complete.
@@ -157,15 +127,7 @@ impl<C: Cell> Frames<C> {
     /// # Errors
     /// [`Error::Limit`] if the steps until then take more than the limit.
     pub fn reach(&mut self, time: i64) -> Result<(), Error> {
-        let Ok(step) = self.steps.of(time) else {
-            return Ok(());
-        };
-        // Steps of a number of events know no times.
-        if let Some(place) = step.checked_sub(self.given) {
-            self.grow(place + 1)?;
-        }
-        self.steps.reach(step);
-        Ok(())
+        self.place.reach(time)
     }
 
     /// Why events could not be placed.
@@ -173,100 +135,26 @@ impl<C: Cell> Frames<C> {
     /// # Errors
     /// [`Error::Limit`] if the steps up to an event take more than the limit.
     pub fn check(&self) -> Result<(), Error> {
-        self.fault.clone().map_or(Ok(()), Err)
+        self.place.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// Makes room for so many steps.
-    fn grow(&mut self, steps: u64) -> Result<(), Error> {
-        let bytes = u128::from(steps) * (self.row * size_of::<C>()) as u128;
-        if bytes > self.limit as u128 {
-            return Err(Error::Limit {
-                what: "frames",
-                bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
-                limit: self.limit as u64,
-            });
-        }
-        let cells = steps as usize * self.row;
-        if cells > self.cells.len() {
-            self.cells.resize(cells, C::default());
-        }
-        Ok(())
-    }
-
-    /// Goes to the step of so many events of one time; says whether there is one.
-    #[cold]
-    fn turn(&mut self, time: i64, events: u32) -> bool {
-        let found = self.steps.of(time).and_then(|step| {
-            let place = step.checked_sub(self.given);
-            place.map(|place| (step, place)).ok_or(false)
-        });
-        match found {
-            Ok((step, place)) => match self.grow(place + 1) {
-                Ok(()) => {
-                    self.at = place as usize * self.row;
-                    self.steps.enter(step, time);
-                    return true;
-                }
-                Err(fault) => drop(self.fault.get_or_insert(fault)),
-            },
-            Err(true) => self.placed.late += u64::from(events),
-            Err(false) => self.placed.early += u64::from(events),
-        }
-        false
+    /// A sink that fills the caller's cells, which are those of all steps and zero at first.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if it is not said how many steps there are, or the cells are not theirs.
+    pub fn within<'a>(&'a mut self, cells: &'a mut [C]) -> Result<Within<'a, C>, Error> {
+        self.place.within(cells)
     }
 }
 
 impl<C: Cell> Sink for Frames<C> {
     #[inline]
-    fn event(&mut self, Event { t, x, y, p }: Event) {
-        let Some(plane) = self.planes[usize::from(p)] else {
-            return;
-        };
-        let (width, height) = self.size;
-        if x >= width || y >= height {
-            self.placed.outside += 1;
-            return;
-        }
-        if !self.steps.takes(t) && !self.turn(t, 1) {
-            return;
-        }
-        self.steps.taken(1);
-        let neuron = plane + usize::from(y) * usize::from(width) + usize::from(x);
-        let row = &mut self.cells[self.at..self.at + self.row];
-        self.placed.events += 1;
-        self.placed.collisions += u64::from(C::add(row, neuron));
+    fn event(&mut self, event: Event) {
+        self.place.event(&mut self.cells, event);
     }
 
     #[inline]
     fn run(&mut self, event: Event, mask: u32) {
-        let Event { t, x, y, p } = event;
-        let (width, height) = self.size;
-        let Some(plane) = self.planes[usize::from(p)] else {
-            return;
-        };
-        let beyond = 32 - mask.leading_zeros();
-        let is_inside = u32::from(x) + beyond <= u32::from(width) && y < height;
-        let count = mask.count_ones();
-        if !is_inside || !self.steps.has_room(count) {
-            // One by one: some may be of no pixel, or of the next step.
-            let mut left = mask;
-            while left != 0 {
-                let x = x.saturating_add(left.trailing_zeros() as u16);
-                self.event(Event { x, ..event });
-                left &= left - 1;
-            }
-            return;
-        }
-        if mask == 0 {
-            return;
-        }
-        if !self.steps.takes(t) && !self.turn(t, count) {
-            return;
-        }
-        self.steps.taken(count);
-        let neuron = plane + usize::from(y) * usize::from(width) + usize::from(x);
-        let row = &mut self.cells[self.at..self.at + self.row];
-        self.placed.events += u64::from(count);
-        self.placed.collisions += u64::from(C::add_run(row, neuron, mask));
+        self.place.run(&mut self.cells, event, mask);
     }
 }

@@ -30,6 +30,17 @@ pub enum Window {
     },
 }
 
+impl Window {
+    /// How many steps there are to be, if that is said.
+    #[must_use]
+    pub fn steps(self) -> Option<u64> {
+        match self {
+            Self::Time { steps, .. } | Self::Events { steps, .. } => steps,
+            Self::Share { steps, .. } => Some(steps),
+        }
+    }
+}
+
 /// The present step, and the way to others.
 #[derive(Clone, Debug)]
 pub(super) struct Steps {
@@ -78,10 +89,7 @@ impl Steps {
 
     /// How many steps there are to be, if that is said.
     pub(super) fn count(&self) -> Option<u64> {
-        match self.window {
-            Window::Time { steps, .. } | Window::Events { steps, .. } => steps,
-            Window::Share { steps, .. } => Some(steps),
-        }
+        self.window.steps()
     }
 
     /// Whether an event of this time is one of the present step.
@@ -165,19 +173,15 @@ impl Steps {
 
     /// How many steps have begun; or, without the incomplete, ended: those in front of the furthest.
     pub(super) fn begun(&self, incomplete: bool) -> u64 {
+        if let Some(count) = self.count() {
+            return count;
+        }
         match self.window {
-            Window::Share { steps, .. }
-            | Window::Time {
-                steps: Some(steps), ..
-            }
-            | Window::Events {
-                steps: Some(steps), ..
-            } => steps,
-            Window::Time { .. } => match self.furthest {
+            Window::Events { .. } => self.begun - u64::from(self.left != 0 && !incomplete),
+            _ => match self.furthest {
                 Some(step) => step + u64::from(incomplete),
                 None => 0,
             },
-            Window::Events { .. } => self.begun - u64::from(self.left != 0 && !incomplete),
         }
     }
 }
