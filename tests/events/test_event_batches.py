@@ -12,6 +12,8 @@ from bitspike.functional import loss
 
 
 def recording(steps, seed):
+    if not steps:
+        return events.from_events([], [], sensor_size=(16, 1, 1), time_window=10)
     generator = torch.Generator().manual_seed(seed)
     t = torch.randint(10 * steps, (50,), generator=generator)
     x = torch.randint(16, (50,), generator=generator)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitspike import events
-from bitspike.events import _files
+from bitspike.events import files
 
 LIMITS = {
     "nmnist": (256, 240),
@@ -75,7 +75,7 @@ def test_pieces_are_the_whole(recording, size):
     name, compression, columns = recording
     data = events.write(columns, name, compression=compression)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_files, "PIECE", size)
+        patch.setattr(files, "PIECE", size)
         found = list(events.chunks(data, name))
         assert same(events.read(bytearray(data), name), columns)
     for field, wanted in zip("txyp", columns, strict=True):
@@ -124,7 +124,7 @@ def test_options_of_aedat_2_and_evt_2_1():
     for wrong in ({"chip": "dvs1"}, {"convention": "mine"}):
         with pytest.raises(ValueError, match=f"no {next(iter(wrong))} named"):
             events.read(data, **wrong)
-    with pytest.raises(ValueError, match="no format named 'evt4'; known: nmnist, "):
+    with pytest.raises(ValueError, match='no format named "evt4"; known: nmnist, '):
         events.read(data, "evt4")
     with pytest.raises(ValueError, match="no compression named"):
         events.write(columns, "aedat4", compression="zip")

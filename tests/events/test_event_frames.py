@@ -69,7 +69,8 @@ def test_frames_are_those_of_a_plain_loop(made, window, incomplete):
     for dtype in (torch.uint8, torch.int16):
         counted = events.counts(*made, dtype=dtype, **options)
         assert counted.dtype == dtype and torch.equal(counted.long(), wanted)
-    assert found.placed.collisions == int(wanted.sum() - (wanted > 0).sum())
+    if "event_count" not in window or incomplete:  # else the last step is placed, and not returned
+        assert found.placed.collisions == int(wanted.sum() - (wanted > 0).sum())
     both = found.spikes.dense()
     merged = events.from_events(*made, polarity="merge", **options)
     assert torch.equal(merged.dense(), both.amax(1, keepdim=True))

@@ -12,10 +12,6 @@ from bitspike.ops.events import Report as Report
 from . import datasets as datasets
 from ._batches import Batch as Batch
 from ._batches import collate as collate
-from ._columns import Recording as Recording
-from ._files import chunks as chunks
-from ._files import read as read
-from ._files import write as write
 from ._filters import Filters as Filters
 from ._frames import Binned as Binned
 from ._frames import binned as binned
@@ -25,3 +21,7 @@ from ._frames import from_file as from_file
 from ._hot_pixels import hot_pixels as hot_pixels
 from ._live import Binner as Binner
 from ._transforms import ToPacked as ToPacked
+from .columns import Recording as Recording
+from .files import chunks as chunks
+from .files import read as read
+from .files import write as write

@@ -93,7 +93,8 @@ class Binning:
         self, size: tuple[int, int] | None, window: ops.Window, start: int | None
     ) -> ops.Layout:
         sensor, filters = self.sensor(size), self.filters.stages()
-        return ops.Layout(sensor, self.planes, window, start, filters=filters, limit=self.max_bytes)
+        how = {"start": start, "filters": filters, "limit": self.max_bytes}
+        return ops.Layout(sensor, self.planes, window, **how)
 
     def endless(self) -> ops.Layout:
         """Frames of as many windows of time as events need."""
@@ -119,8 +120,8 @@ class Binning:
     def _steps(self, since: int, width: int) -> int:
         """How many windows there are, for the microseconds between start and the last time.
 
-        The last event of a recording is in the last window, but does not complete it; an end that is
-        said completes it.
+        The last event of a recording is in the last window, but does not complete it; an ``end``
+        does.
         """
         if since < 0:
             return 0

@@ -12,9 +12,9 @@ from bitspike.ops.events import Columns, Placed
 from bitspike.spikes.tensor import SpikeTensor, of_words
 
 from ._binning import LIMIT, Binning, Span
-from ._columns import Recording, columns_of
-from ._files import Source, naming, pieces, reader_of
 from ._filters import Filters
+from .columns import Recording, columns_of
+from .files import Source, naming, pieces, reader_of
 
 
 class Binned(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._columns import Recording, columns_of
+from .columns import Recording, columns_of
 
 
 def hot_pixels(

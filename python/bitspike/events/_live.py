@@ -9,8 +9,8 @@ from bitspike.ops.events import Placed
 from bitspike.spikes.tensor import SpikeTensor, of_words
 
 from ._binning import LIMIT, Binning
-from ._columns import columns_of
 from ._filters import Filters
+from .columns import columns_of
 
 
 class Binner:

@@ -10,8 +10,8 @@ from torch.utils.data import Dataset
 
 from bitspike.ops.events import Columns
 
-from .._columns import Recording
-from .._files import chunks
+from ..columns import Recording
+from ..files import chunks
 from ._files import Folder, Transform, missing, transformed
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import Dataset
 
-from .._columns import Recording
-from .._files import read
+from ..columns import Recording
+from ..files import read
 
 Transform = Callable[[Any], Any]
 Folder = str | os.PathLike[str]

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from bitspike.arguments import expect_choice
 from bitspike.ops.events import Report
 
-from .._columns import Recording
+from ..columns import Recording
 from ._files import Folder, Transform, missing, transformed
 
 CHANNELS = 700
@@ -69,20 +69,18 @@ class _Heidelberg(Dataset[tuple[Any, int]]):
         seconds = torch.from_numpy(file["spikes/times"][index].astype("float64"))
         units = torch.from_numpy(file["spikes/units"][index].astype("int64"))
         if seconds.shape != units.shape or not bool(((units >= 0) & (units < CHANNELS)).all()):
-            raise ValueError(
-                f"{self.path}: the units of item {index} must be times many, below 700"
-            )
+            raise ValueError(f"{self.path}: item {index} must have a unit below 700 for each time")
         if not bool(seconds.isfinite().all()):
             raise ValueError(f"{self.path}: a time of item {index} is not finite")
         recording = Recording(
-            (seconds * 1e6).round().long(),
-            units.to(torch.int16),
-            torch.zeros(len(units), dtype=torch.int16),
-            torch.ones(len(units), dtype=torch.bool),
-            type(self).__name__.lower(),
-            (CHANNELS, 1),
-            None,
-            Report(len(units), 0, 0, 0),
+            t=(seconds * 1e6).round().long(),
+            x=units.to(torch.int16),
+            y=torch.zeros(len(units), dtype=torch.int16),
+            p=torch.ones(len(units), dtype=torch.bool),
+            format=type(self).__name__.lower(),
+            size=(CHANNELS, 1),
+            start=None,
+            report=Report(len(units), 0, 0, 0),
         )
         label = int(file["labels"][index])
         return transformed(recording, label, self.transform, self.target_transform)

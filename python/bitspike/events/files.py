@@ -10,7 +10,7 @@ from typing import Any
 
 from bitspike.ops import events as ops
 
-from ._columns import Recording, columns_of
+from .columns import Recording, columns_of
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 """A path, or what a file holds."""
