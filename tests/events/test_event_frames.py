@@ -223,7 +223,12 @@ def test_what_makes_no_sense_is_refused(change, says):
 
 
 def test_other_numbers_than_integers_are_refused():
-    with pytest.raises(TypeError, match="t must be integers, not torch.float32"):
+    options = {"sensor_size": (1, 1), "n_time_bins": 1}
+    assert events.from_events([3.0], [0], **options).sum() == 1
+    for wrong in (0.5, torch.inf, torch.nan):
+        with pytest.raises(ValueError, match="t must be whole numbers, but is of torch.float32"):
+            events.from_events([wrong], [0], **options)
+    with pytest.raises(ValueError, match="t must be whole numbers"):
         events.from_events([0.5], [0], sensor_size=(1, 1), n_time_bins=1)
     with pytest.raises(ValueError, match="dtype must be torch.uint8 or torch.int16"):
         events.counts([0], [0], sensor_size=(1, 1), n_time_bins=1, dtype=torch.float32)

@@ -92,9 +92,14 @@ class Binning:
     def _layout(
         self, size: tuple[int, int] | None, window: ops.Window, start: int | None
     ) -> ops.Layout:
-        sensor, filters = self.sensor(size), self.filters.stages()
-        how = {"start": start, "filters": filters, "limit": self.max_bytes}
-        return ops.Layout(sensor, self.planes, window, **how)
+        return ops.Layout(
+            self.sensor(size),
+            self.planes,
+            window,
+            start,
+            filters=self.filters.stages(),
+            limit=self.max_bytes,
+        )
 
     def endless(self) -> ops.Layout:
         """Frames of as many windows of time as events need."""

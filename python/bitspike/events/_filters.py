@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.arguments import as_tensor
+from bitspike.arguments import as_tensor, with_values
 from bitspike.ops.buffer import CPU
 
 
@@ -65,7 +65,8 @@ class Filters:
         if self.crop is not None:
             stages.append(("crop", tuple(self.crop)))
         if self.mask is not None:
-            mask = as_tensor(self.mask, "mask", CPU)
+            mask = with_values(as_tensor(self.mask, "mask"), "mask")
+            mask = with_values(mask.detach().to(CPU), "mask")
             stages.append(("mask", (mask != 0).contiguous()))
         if self.refractory is not None:
             stages.append(("refractory", self.refractory))

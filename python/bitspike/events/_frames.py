@@ -110,9 +110,10 @@ def from_events(
         Spikes ``[T, P, H, W]``.
 
     Raises:
-        ValueError: for a pixel outside of the sensor, columns of different lengths, windows of no
-            length, or more than one kind of them, and frames larger than ``max_bytes``.
-        TypeError: for columns that are no integers.
+        ValueError: for other numbers than whole ones, a pixel outside of the sensor, columns of
+            different lengths, windows of no length, or more than one kind of them, and frames
+            larger than ``max_bytes``.
+        TypeError: for what cannot become a tensor.
 
     Example:
         >>> from bitspike import events

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor, with_values
+from bitspike.ops.buffer import CPU
 from bitspike.ops.events import Columns, Report
 
 LIMIT = 1 << 15
@@ -81,9 +82,9 @@ def columns_of(
         limits: One more than the largest column and row.
 
     Raises:
-        TypeError: for what cannot become a tensor, or has other numbers than integers.
-        ValueError: for columns of different lengths, a pixel outside the limits, or a polarity that
-            is none.
+        TypeError: for what cannot become a tensor.
+        ValueError: for other numbers than whole ones, columns of different lengths, a pixel outside
+            the limits, or a polarity that is none.
     """
     if isinstance(t, Recording | Columns):
         t, x, y, p = t.t, t.x, t.y, t.p
@@ -92,7 +93,7 @@ def columns_of(
     times = _integers(t, "t").to(torch.int64)
     if x is None:
         raise ValueError("x must be given, unless t is a recording or a structured array")
-    zeros = torch.zeros(1, dtype=torch.int16).expand(len(times))
+    zeros = torch.zeros(1, dtype=torch.int16, device=CPU).expand(len(times))
     columns = Columns(
         times,
         _coordinate(x, "x", limits[0]),
@@ -116,12 +117,16 @@ def _field(array: Any, names: tuple[str, ...]) -> Any:
 
 def _integers(column: Any, name: str) -> Tensor:
     """An argument as a tensor of integers or bools on the CPU, of one axis."""
-    x = with_values(as_tensor(column, name), name).detach().cpu()
+    x = with_values(as_tensor(column, name), name)
+    x = with_values(x.detach().to(CPU), name)  # a fake one, where all tensors are
     if x.dim() != 1:
         raise ValueError(f"{name} must have one axis, not shape {tuple(x.shape)}")
-    if x.is_floating_point() and x.numel():
-        raise TypeError(f"{name} must be integers, not {x.dtype}")
-    return x
+    if not x.is_floating_point():
+        return x
+    whole = x.to(torch.int64)
+    if not torch.equal(whole.to(x.dtype), x):
+        raise ValueError(f"{name} must be whole numbers, but is of {x.dtype} with others")
+    return whole
 
 
 def _coordinate(column: Any, name: str, limit: int) -> Tensor:
