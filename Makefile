@@ -21,7 +21,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ##### What people run
 
@@ -54,7 +54,7 @@ fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and 
 	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)
 
 .PHONY: peer-test
-peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning rules with those of other libraries
+peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning rules and readers with those of other libraries
 	$(BIN)/python -m pytest $(wildcard tests/*/*_against_peers.py tests/learning/*/*_against_peers.py)
 
 .PHONY: mutations

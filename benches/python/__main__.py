@@ -15,6 +15,7 @@ import torch
 import coding
 import conv_layers
 import conversion
+import event_files
 import integer
 import layers
 import loops
@@ -38,6 +39,7 @@ PARTS = {
     "online": online.PART,
     "spike_times": spike_times.PART,
     "plasticity": plasticity.PART,
+    "event_files": event_files.PART,
     "conversion": conversion.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,

@@ -19,6 +19,7 @@ PARTS = (
     "online",
     "spike_times",
     "plasticity",
+    "event_files",
     "conversion",
     "conv",
     "layers",

@@ -53,17 +53,28 @@ pub(super) fn whole<const RECORD: usize>(bytes: &[u8]) -> (&[[u8; RECORD]], usiz
     (records, bytes.len() - tail.len())
 }
 
-/// Calls `beat` with each time between two events at which a clock that keeps so many bits must be
-/// heard, so that none of its wraps is missed.
-pub(super) fn bridge(from: i64, to: i64, bits: u32, mut beat: impl FnMut(i64)) -> Result<(), ()> {
-    let step = 1 << (bits - 2);
-    if (to - from) / step > SILENCE {
+/// Calls `beat` with the times between two events at which a clock that keeps the bits up to `bits`, in
+/// steps of `2^low`, must be heard, so that none of its wraps is missed: those of each quarter of its
+/// range, and the last one before a wrap, because some readers look for a fall from there.
+pub(super) fn bridge(
+    from: i64,
+    to: i64,
+    [bits, low]: [u32; 2],
+    mut beat: impl FnMut(i64),
+) -> Result<(), ()> {
+    let quarter = bits - 2;
+    if (to >> quarter) - (from >> quarter) > SILENCE {
         return Err(());
     }
-    let mut time = from;
-    while to - time > step {
-        time += step;
-        beat(time);
+    for number in (from >> quarter) + 1..=to >> quarter {
+        let time = number << quarter;
+        let last = time - (1 << low);
+        if number % 4 == 0 && last > from {
+            beat(last);
+        }
+        if time < to {
+            beat(time);
+        }
     }
     Ok(())
 }

@@ -154,8 +154,16 @@ impl Sink for Span {
 
     #[inline]
     fn run(&mut self, event: Event, mask: u32) {
-        let (first, last) = self.times.unwrap_or((event.t, event.t));
-        self.times = Some((first.min(event.t), last.max(event.t)));
+        if mask == 0 {
+            return;
+        }
+        let (first, last) = self.times.get_or_insert((event.t, event.t));
+        // Nearly always neither.
+        if event.t < *first {
+            *first = event.t;
+        } else if event.t > *last {
+            *last = event.t;
+        }
         self.events += u64::from(mask.count_ones());
     }
 }

@@ -99,10 +99,10 @@ pub(super) fn keep_time(
     if *last == Some(time) {
         return Ok(());
     }
-    if last.is_none() {
+    if last.is_none() && time > 0 {
         say(0);
     }
-    bridge(last.unwrap_or(0), time, bits, &mut say)?;
+    bridge(last.unwrap_or(0), time, [bits, low], &mut say)?;
     say(time);
     *last = Some(time);
     Ok(())

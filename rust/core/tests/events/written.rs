@@ -138,3 +138,27 @@ fn what_does_not_fit_is_refused() {
     let found = write(columns, Format::Dat, None, &Options::default());
     assert!(matches!(found, Err(Error::Length { what: "y", .. })));
 }
+
+#[test]
+fn times_that_wrap_are_said_at_both_sides() {
+    // As a camera says them: some readers know a wrap by its fall from the largest number.
+    let events: Events = [0, (3 << 24) + 5]
+        .map(|t| Event {
+            t,
+            ..Event::default()
+        })
+        .into_iter()
+        .collect();
+    let bytes = written(Format::Evt3, &Options::default(), &events);
+    let words = bytes
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|word| u16::from_le_bytes(*word));
+    let high: Vec<_> = words
+        .filter(|word| word >> 12 == 8)
+        .map(|word| word & 0xfff)
+        .collect();
+    let once = [0x400, 0x800, 0xc00, 0xfff, 0];
+    assert!(high.ends_with(&[once, once, once].concat()), "{high:x?}");
+}
