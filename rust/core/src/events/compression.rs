@@ -34,7 +34,7 @@ impl Compression {
             ("lz4", Self::Lz4),
             ("zstd", Self::Zstd),
         ];
-        super::format::named("compression", name, &all)
+        super::names::named("compression", name, &all)
     }
 
     /// The compression that a header means by a number; two of them differ in effort only.

@@ -6,7 +6,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `format`, `error` | the formats and how one is recognised; what can be wrong |
+//! | `format`, `recognise`, `error` | the formats, and how one is recognised; what can be wrong |
+//! | `options`, `chip`, `names` | how a file is read, and what is known of it |
 //! | `columns` | events, and what takes them |
 //! | `reader`, `writer` | files of all formats, piece by piece |
 //! | `nmnist`, `aedat2`, `aedat31`, `aedat4`, `dat`, `evt2`, `evt21`, `evt3` | a format each: its bytes, read and written |
@@ -17,6 +18,7 @@
 mod aedat2;
 mod aedat31;
 mod aedat4;
+mod chip;
 mod clock;
 mod coder;
 mod columns;
@@ -30,16 +32,20 @@ mod flatbuffer;
 mod format;
 mod frames;
 mod header;
+mod names;
 mod nmnist;
+mod options;
 mod reader;
+mod recognise;
 mod streams;
 mod writer;
 
-pub use aedat2::{Chip, Convention};
+pub use chip::{Chip, Convention};
 pub use columns::{Columns, Event, Events, Sink, Span};
 pub use compression::Compression;
 pub use error::Error;
-pub use format::{Format, Meta, Options, Report};
+pub use format::Format;
 pub use frames::{Cell, Crop, Filter, Filters, Frames, Layout, Placed, Polarity, Window, Within};
+pub use options::{Meta, Options, Report};
 pub use reader::{Reader, read};
 pub use writer::{Writer, write};

@@ -105,11 +105,9 @@ pub(crate) fn written(format: Format, options: &Options, events: &Events) -> Vec
 pub(crate) type Read = (Result<(), Error>, Events, Option<Meta>, Report);
 
 /// Reads pieces, one after another.
-pub(crate) fn in_pieces<'a>(options: &Options, pieces: impl Iterator<Item = &'a [u8]>) -> Read {
+pub(crate) fn in_pieces<'a>(options: &Options, mut pieces: impl Iterator<Item = &'a [u8]>) -> Read {
     let (mut reader, mut events) = (Reader::new(*options), Events::default());
-    let pushed = pieces
-        .map(|piece| reader.push(piece, &mut events))
-        .collect::<Result<(), _>>();
+    let pushed = pieces.try_for_each(|piece| reader.push(piece, &mut events));
     let result = pushed.and_then(|()| reader.finish(&mut events));
     (result, events, reader.meta().cloned(), reader.report())
 }

@@ -1,6 +1,7 @@
 //! Recordings of event cameras: what is written is read, in pieces and as a whole; bytes by hand; bytes
 //! that are wrong.
 
+mod aedat4;
 mod case;
 mod filters;
 mod frames;

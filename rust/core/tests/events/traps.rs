@@ -1,8 +1,6 @@
 //! Bytes by hand: what each format says, and where readers have gone wrong.
 
-use bitspike::events::{
-    Chip, Convention, Error, Event, Events, Format, Meta, Options, Report, read,
-};
+use bitspike::events::{Chip, Convention, Error, Events, Format, Meta, Options, Report, read};
 
 type Pixel = (i64, u16, u16, bool);
 

@@ -6,65 +6,26 @@
 //! | file | holds |
 //! |---|---|
 //! | `cell` | what a row is made of: bits or counts |
+//! | `layout` | what frames are to be, and what became of events |
 //! | `place` | which cell of which row an event is |
 //! | `window` | which step an event belongs to |
 //! | `filter` | which events count, and where and when |
 
 mod cell;
 mod filter;
+mod layout;
 mod place;
 mod window;
 
 pub use cell::Cell;
 pub use filter::{Crop, Filter, Filters};
+pub use layout::{Layout, Placed, Polarity};
 pub use place::Within;
 pub use window::Window;
 
 use super::{Error, Event, Sink};
 use alloc::vec::Vec;
 use place::Place;
-
-/// What becomes of the two polarities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Polarity {
-    /// Two planes: OFF, then ON.
-    #[default]
-    Both,
-    /// One plane of all events.
-    Merge,
-    /// One plane of ON events; OFF events do not count.
-    On,
-}
-
-/// What frames are to be.
-#[derive(Clone, Copy, Debug)]
-pub struct Layout {
-    /// Width and height in pixels, behind all filters.
-    pub size: (u16, u16),
-    /// What becomes of polarities.
-    pub polarity: Polarity,
-    /// Which events a step takes.
-    pub window: Window,
-    /// When the first step begins; by default with the first event.
-    pub start: Option<i64>,
-    /// The most bytes that the frames may take.
-    pub limit: usize,
-}
-
-/// What became of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Placed {
-    /// Events in frames.
-    pub events: u64,
-    /// Of these, those whose bit was set already, or whose count was at its end.
-    pub collisions: u64,
-    /// Events of no pixel.
-    pub outside: u64,
-    /// Events before the first step, or of steps that were given away.
-    pub early: u64,
-    /// Events behind the last step.
-    pub late: u64,
-}
 
 /// Frames that are being filled, in memory that grows with them or is the caller's.
 #[derive(Clone, Debug)]
