@@ -21,7 +21,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ##### What people run
 
@@ -54,12 +54,17 @@ fuzz: $(STAMPS)/test $(STAMPS)/wheel ## Compare random operations on packed and 
 	$(BIN)/python tests/spikes/fuzz.py $(FUZZ)
 
 .PHONY: peer-test
-peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare learning rules and layers with those of other libraries
+peer-test: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/wheel ## Compare rules, layers and readers with those of other libraries
 	$(BIN)/python -m pytest $(wildcard tests/*/*_against_peers.py tests/learning/*/*_against_peers.py)
 
 .PHONY: mutations
 mutations: cargo ## Change some bytes of 100,000 network files, graphs and states each
 	BITSPIKE_MUTATIONS=100000 cargo test --locked --package bitspike --test network mutations
+
+.PHONY: event-mutations
+event-mutations: cargo ## Change some bytes of 100,000 recordings of each format
+	BITSPIKE_MUTATIONS=100000 cargo test --locked --release --package bitspike --features compression \
+		--test events mutations
 
 .PHONY: nir-mutations
 nir-mutations: $(STAMPS)/test $(STAMPS)/wheel ## Change some bytes of 100,000 NIR files, an hour
@@ -109,7 +114,7 @@ format-check: $(STAMPS)/lint
 rust-test: $(STAMPS)/venv ## Clippy (benches too), documentation and tests of the Rust crates
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
-	cargo test --locked --package bitspike --package bitspike-c
+	cargo test --locked --package bitspike --package bitspike-c --features bitspike/compression
 
 .PHONY: lint
 lint: $(STAMPS)/lint $(STAMPS)/wheel ## Ruff and mypy

@@ -17,6 +17,7 @@ import bits
 import coding
 import conv_layers
 import conversion
+import event_files
 import integer
 import layers
 import loops
@@ -38,8 +39,9 @@ PARTS = {
     "streaming": streaming.PART,
     "loops": loops.PART,
     "online": online.PART,
-    "events": spike_times.PART,
+    "spike_times": spike_times.PART,
     "plasticity": plasticity.PART,
+    "event_files": event_files.PART,
     "conversion": conversion.PART,
     "conv": conv_layers.PART,
     "layers": layers.PART,

@@ -7,6 +7,7 @@ from bitspike import analysis as analysis
 from bitspike import backprop as backprop
 from bitspike import convert as convert
 from bitspike import decode as decode
+from bitspike import events as events
 from bitspike import export_nir as export_nir
 from bitspike import functional as functional
 from bitspike import graph as graph

@@ -2,6 +2,7 @@
 
 from uses_of_conversion import CONVERSION
 from uses_of_encoders import ENCODERS
+from uses_of_events import EVENTS
 from uses_of_functional import FUNCTIONAL
 from uses_of_layers import LAYERS
 from uses_of_local_learning import LOCAL_LEARNING
@@ -15,6 +16,7 @@ from uses_of_tools import TOOLS
 USES = [
     *CONVERSION,
     *ENCODERS,
+    *EVENTS,
     *FUNCTIONAL,
     *LAYERS,
     *LOCAL_LEARNING,

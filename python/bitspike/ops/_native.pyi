@@ -6,17 +6,21 @@ from typing import Any, final
 from torch import Tensor
 
 from bitspike.ops.conv import Convolution as _Convolution
-from bitspike.ops.events import Layer as _EventLayer
-from bitspike.ops.events import Trains as _Trains
+from bitspike.ops.events import Options as _EventOptions
 from bitspike.ops.pooling import Sizes as _Sizes
 from bitspike.ops.recurrent import FeedbackArguments as _Feedback
 from bitspike.ops.scan import ScanArguments as _Scan
 from bitspike.ops.sequence import LayerArguments as _Layer
+from bitspike.ops.spike_times import Layer as _EventLayer
+from bitspike.ops.spike_times import Trains as _Trains
 from bitspike.ops.traces import LearningArguments as _Learning
 from bitspike.ops.traces import PairArguments as _Pairs
 from bitspike.ops.traces import TraceArguments as _Trace
 
 __all__ = [
+    "EventFrames",
+    "EventReader",
+    "EventWriter",
     "Fired",
     "Network",
     "NetworkState",
@@ -29,8 +33,8 @@ __all__ = [
     "count_axis",
     "describe",
     "error_decay",
-    "events_backward",
-    "events_forward",
+    "event_format",
+    "event_formats",
     "force_isa",
     "from_events",
     "install_torch_pool",
@@ -50,6 +54,8 @@ __all__ = [
     "sequence_backward",
     "sequence_forward",
     "spike_times",
+    "spike_times_backward",
+    "spike_times_forward",
     "spike_times_gradient",
     "stack_backward",
     "stack_forward",
@@ -279,8 +285,8 @@ class Fired:
     def __len__(self) -> int: ...
     def write(self, starts: Tensor, times: Tensor, neurons: Tensor, slopes: Tensor) -> None: ...
 
-def events_forward(layer: _EventLayer, inputs: _Trains) -> Fired: ...
-def events_backward(
+def spike_times_forward(layer: _EventLayer, inputs: _Trains) -> Fired: ...
+def spike_times_backward(
     layer: _EventLayer,
     inputs: _Trains,
     fired: _Trains,
@@ -293,3 +299,47 @@ def events_backward(
     recurrent_weights: Tensor | None,
     recurrent_delays: Tensor | None,
 ) -> None: ...
+def event_formats() -> list[str]: ...
+def event_format(data: bytes) -> str | None: ...
+
+@final
+class EventReader:
+    def __new__(cls, arguments: _EventOptions) -> EventReader: ...
+    def push(self, data: bytes | None) -> int: ...
+    def scan(self, data: bytes | None) -> tuple[tuple[int, int] | None, int]: ...
+    def take(self, t: Tensor, x: Tensor, y: Tensor, p: Tensor) -> None: ...
+    def meta(self) -> tuple[str, tuple[int, int] | None, str | None] | None: ...
+    def report(self) -> tuple[int, int, int, int]: ...
+
+@final
+class EventWriter:
+    def __new__(
+        cls, format: str, size: tuple[int, int] | None, arguments: _EventOptions
+    ) -> EventWriter: ...
+    def write(self, t: Tensor, x: Tensor, y: Tensor, p: Tensor) -> bytes: ...
+    def finish(self) -> bytes: ...
+
+@final
+class EventFrames:
+    def __new__(
+        cls,
+        sensor: tuple[int, int],
+        polarity: str,
+        window: tuple[str, int, int | None],
+        *,
+        start: int | None,
+        cells: str,
+        filters: Sequence[tuple[str, Any]],
+        limit: int,
+    ) -> EventFrames: ...
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def row(self) -> int: ...
+    def push(self, t: Tensor, x: Tensor, y: Tensor, p: Tensor) -> None: ...
+    def read(self, reader: EventReader, data: bytes | None, out: Tensor) -> None: ...
+    def append(self, reader: EventReader, data: bytes | None) -> None: ...
+    def reach(self, time: int) -> None: ...
+    def steps(self, incomplete: bool) -> int: ...
+    def give(self, steps: int, out: Tensor) -> None: ...
+    def placed(self) -> list[int]: ...

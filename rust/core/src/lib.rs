@@ -16,7 +16,6 @@ extern crate alloc;
 pub mod attention;
 pub mod conv;
 mod error;
-#[cfg(feature = "std")]
 pub mod events;
 #[cfg(feature = "runtime")]
 mod integer;
@@ -34,6 +33,8 @@ pub mod scan;
 #[cfg(feature = "std")]
 pub mod sequence;
 pub mod simd;
+#[cfg(feature = "std")]
+pub mod spike_times;
 pub mod spikes;
 #[cfg(feature = "std")]
 pub mod stack;

@@ -7,6 +7,7 @@ use bitspike::simd::Isa;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Below this many elementary steps a call keeps the GIL: it is over before another thread could
@@ -53,10 +54,10 @@ pub(crate) fn run<T: Send>(
 
 /// Runs the body of a native function that must not be given up half-way; no signal is handled
 /// meanwhile.
-pub(crate) fn run_whole<T: Send>(
+pub(crate) fn run_whole<T: Send, E: Display + Send>(
     py: Python<'_>,
     work: usize,
-    body: impl FnOnce() -> Result<T, network::Error> + Send,
+    body: impl FnOnce() -> Result<T, E> + Send,
 ) -> PyResult<T> {
     let body = || catch_unwind(AssertUnwindSafe(body));
     let result = if work < RELEASE {
@@ -65,7 +66,7 @@ pub(crate) fn run_whole<T: Send>(
         py.detach(body)
     };
     match result {
-        Ok(result) => result.map_err(network_error),
+        Ok(result) => result.map_err(|error| PyValueError::new_err(error.to_string())),
         Err(panic) => Err(internal_error(panic.as_ref())),
     }
 }

@@ -1,213 +1,468 @@
-//! Layers in continuous time.
+//! Recordings of event cameras, and frames of their events.
 
 use crate::buffer::{Memory, Written};
-use crate::call::{run, to_python};
+use crate::call::run_whole;
 use crate::tensor::{Plain, Tensor};
-use bitspike::Error;
-use bitspike::events::{Dynamics, Gradients, Layer, Recurrent, Trains, backward, forward};
+use bitspike::events::{
+    Cell, Chip, Columns, Compression, Convention, Crop, Error, Events, Filter, Filters, Format,
+    Frames, Layout, Options, Polarity, Reader, Sink, Span, Window, Writer,
+};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
-/// A layer as Python describes it: `(τ_mem, τ_syn, θ)`, numbers of neurons and inputs, weights, delays,
-/// the weights and the delays of its way back, the end of time, and the most spikes of a neuron.
-#[derive(Debug, FromPyObject)]
-pub(crate) struct LayerArguments<'py>(
-    (f64, f64, f64),
-    [usize; 2],
-    Tensor<'py>,
-    Option<Tensor<'py>>,
-    Option<Tensor<'py>>,
-    Option<Tensor<'py>>,
-    f64,
-    usize,
-);
+/// How a file is read or written where it does not say so: format, chip, convention, whether high
+/// halves come first, compression.
+type OptionArguments = (Option<String>, Option<String>, String, Option<bool>, String);
 
-/// A layer with the memory of its tensors.
-#[derive(Debug)]
-struct LayerMemory<'py> {
-    dynamics: Dynamics,
-    neurons: usize,
-    inputs: usize,
-    weights: Memory<'py, f64>,
-    delays: Option<Memory<'py, f64>>,
-    recurrent_weights: Option<Memory<'py, f64>>,
-    recurrent_delays: Option<Memory<'py, f64>>,
-    until: f64,
-    limit: usize,
-}
-
-impl<'py> LayerArguments<'py> {
-    fn memory(&self) -> PyResult<LayerMemory<'py>> {
-        let Self(constants, sizes, weights, delays, back, back_delays, until, limit) = self;
-        let optional =
-            |x: &Option<Tensor<'py>>, what| x.as_ref().map(|x| Memory::of(x, what)).transpose();
-        Ok(LayerMemory {
-            dynamics: Dynamics {
-                tau_mem: constants.0,
-                tau_syn: constants.1,
-                threshold: constants.2,
-            },
-            neurons: sizes[0],
-            inputs: sizes[1],
-            weights: Memory::of(weights, "weights")?,
-            delays: optional(delays, "delays")?,
-            recurrent_weights: optional(back, "recurrent weights")?,
-            recurrent_delays: optional(back_delays, "recurrent delays")?,
-            until: *until,
-            limit: *limit,
+fn options(arguments: &OptionArguments) -> PyResult<Options> {
+    let (format, chip, convention, high_first, compression) = arguments;
+    let named = || {
+        Ok(Options {
+            format: format.as_deref().map(Format::named).transpose()?,
+            chip: chip.as_deref().map(Chip::named).transpose()?,
+            convention: Convention::named(convention)?,
+            high_first: *high_first,
+            compression: Compression::named(compression)?,
         })
-    }
+    };
+    named().map_err(refused)
 }
 
-impl LayerMemory<'_> {
-    fn layer(&self) -> Layer<'_> {
-        Layer {
-            dynamics: self.dynamics,
-            weights: &self.weights,
-            delays: self.delays.as_deref(),
-            recurrent: self.recurrent_weights.as_deref().map(|weights| Recurrent {
-                weights,
-                delays: self.recurrent_delays.as_deref(),
-            }),
-            inputs: self.inputs,
-            neurons: self.neurons,
-            until: self.until,
-            limit: self.limit,
-        }
-    }
-
-    fn work(&self, events: usize) -> usize {
-        events.saturating_mul(self.neurons)
-    }
+fn refused(error: Error) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
-/// Spikes of all samples: where samples start, times, neurons. Python must not hold the only copy of what
-/// is used as an index, so starts and neurons are copied.
+/// The names of all formats.
+#[pyfunction]
+pub(crate) fn event_formats() -> Vec<&'static str> {
+    Format::ALL.map(Format::name).to_vec()
+}
+
+/// The format of a file that begins with these bytes; None if more of them are needed.
+#[pyfunction]
+pub(crate) fn event_format(data: &[u8]) -> PyResult<Option<&'static str>> {
+    let format = Format::of(data).map_err(refused)?;
+    Ok(format.map(Format::name))
+}
+
+/// What a file says of itself: its format, the size of the sensor, the start.
+type Meta = (&'static str, Option<(u16, u16)>, Option<String>);
+
+/// Reads a recording in pieces; `None` in place of a piece is its end.
+#[pyclass]
 #[derive(Debug)]
-struct TrainsMemory<'py> {
-    starts: Vec<i64>,
-    times: Memory<'py, f64>,
-    neurons: Vec<i64>,
+pub(crate) struct EventReader {
+    reader: Reader,
+    /// Events until Python has room for them.
+    found: Events,
+    span: Span,
 }
 
-impl<'py> TrainsMemory<'py> {
-    fn of((starts, times, neurons): &(Tensor<'py>, Tensor<'py>, Tensor<'py>)) -> PyResult<Self> {
-        Ok(Self {
-            starts: Memory::of(starts, "starts")?.to_vec(),
-            times: Memory::of(times, "times")?,
-            neurons: Memory::of(neurons, "neurons")?.to_vec(),
-        })
-    }
-
-    fn trains(&self) -> Trains<'_> {
-        Trains {
-            starts: &self.starts,
-            times: &self.times,
-            neurons: &self.neurons,
-        }
-    }
+/// Goes on with a piece of a recording, or to its end.
+fn go_on(
+    py: Python<'_>,
+    reader: &mut Reader,
+    data: Option<&[u8]>,
+    sink: &mut (impl Sink + Send),
+) -> PyResult<()> {
+    let work = data.map_or(0, <[u8]>::len);
+    run_whole(py, work, || match data {
+        Some(data) => reader.push(data, sink),
+        None => reader.finish(sink),
+    })
 }
-
-/// The spikes that a layer has fired, until Python has room for them.
-#[pyclass(frozen)]
-#[derive(Debug)]
-pub(crate) struct Fired(bitspike::events::Fired);
 
 #[pymethods]
-impl Fired {
-    fn __len__(&self) -> usize {
-        self.0.times.len()
+impl EventReader {
+    #[new]
+    fn new(arguments: OptionArguments) -> PyResult<Self> {
+        Ok(Self {
+            reader: Reader::new(options(&arguments)?),
+            found: Events::default(),
+            span: Span::default(),
+        })
     }
 
-    /// Writes where samples start, times, neurons and slopes.
-    fn write(
-        &self,
-        starts: Tensor<'_>,
-        times: Tensor<'_>,
-        neurons: Tensor<'_>,
-        slopes: Tensor<'_>,
+    /// Reads a piece, and says how many events wait to be taken.
+    fn push(&mut self, py: Python<'_>, data: Option<&[u8]>) -> PyResult<usize> {
+        go_on(py, &mut self.reader, data, &mut self.found)?;
+        Ok(self.found.len())
+    }
+
+    /// Looks at a piece, and says when the first and the last event were so far, and how many there are.
+    fn scan(&mut self, py: Python<'_>, data: Option<&[u8]>) -> PyResult<(Option<(i64, i64)>, u64)> {
+        go_on(py, &mut self.reader, data, &mut self.span)?;
+        Ok((self.span.times, self.span.events))
+    }
+
+    /// Writes the events that wait.
+    fn take(&mut self, t: Tensor<'_>, x: Tensor<'_>, y: Tensor<'_>, p: Tensor<'_>) -> PyResult<()> {
+        let mut columns = (
+            written(&t, "t", self.found.len())?,
+            written(&x, "x", self.found.len())?,
+            written(&y, "y", self.found.len())?,
+            written::<u8>(&p, "p", self.found.len())?,
+        );
+        columns.0.copy_from_slice(&self.found.t);
+        columns.1.copy_from_slice(&self.found.x);
+        columns.2.copy_from_slice(&self.found.y);
+        for (to, from) in columns.3.iter_mut().zip(&self.found.p) {
+            *to = u8::from(*from);
+        }
+        self.found.clear();
+        Ok(())
+    }
+
+    /// What the file says of itself, once its header was read.
+    fn meta(&self) -> Option<Meta> {
+        let meta = self.reader.meta()?;
+        Some((meta.format.name(), meta.size, meta.start.clone()))
+    }
+
+    /// Events, events that were dropped, other records, and bytes at the end.
+    fn report(&self) -> (u64, u64, u64, u64) {
+        let report = self.reader.report();
+        (report.events, report.dropped, report.ignored, report.tail)
+    }
+}
+
+/// A tensor with room for so many elements.
+fn written<'py, T: Plain>(
+    tensor: &Tensor<'py>,
+    what: &str,
+    length: usize,
+) -> PyResult<Written<'py, T>> {
+    let out = Written::of(tensor, what)?;
+    match out.len() == length {
+        true => Ok(out),
+        false => Err(PyValueError::new_err(format!(
+            "{what} has room for {}, but there are {length}",
+            out.len()
+        ))),
+    }
+}
+
+/// Columns of events in the memory of tensors.
+struct ColumnsMemory<'py> {
+    t: Memory<'py, i64>,
+    x: Memory<'py, u16>,
+    y: Memory<'py, u16>,
+    p: Vec<bool>,
+}
+
+impl<'py> ColumnsMemory<'py> {
+    fn of([t, x, y, p]: [&Tensor<'py>; 4]) -> PyResult<Self> {
+        let p = Memory::<u8>::of(p, "p")?;
+        Ok(Self {
+            t: Memory::of(t, "t")?,
+            x: Memory::of(x, "x")?,
+            y: Memory::of(y, "y")?,
+            p: p.iter().map(|p| *p != 0).collect(),
+        })
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            t: &self.t,
+            x: &self.x,
+            y: &self.y,
+            p: &self.p,
+        }
+    }
+}
+
+/// Writes a recording in pieces.
+#[pyclass]
+#[derive(Debug)]
+pub(crate) struct EventWriter(Option<Writer>);
+
+#[pymethods]
+impl EventWriter {
+    #[new]
+    fn new(format: &str, size: Option<(u16, u16)>, arguments: OptionArguments) -> PyResult<Self> {
+        let format = Format::named(format).map_err(refused)?;
+        let writer = Writer::new(format, size, &options(&arguments)?);
+        Ok(Self(Some(writer.map_err(refused)?)))
+    }
+
+    /// The bytes of more events.
+    fn write<'py>(
+        &mut self,
+        py: Python<'py>,
+        t: Tensor<'py>,
+        x: Tensor<'py>,
+        y: Tensor<'py>,
+        p: Tensor<'py>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let memory = ColumnsMemory::of([&t, &x, &y, &p])?;
+        let (columns, mut out) = (memory.columns(), Vec::new());
+        let writer = self.0.as_mut().ok_or_else(is_over)?;
+        run_whole(py, columns.t.len(), || writer.write(columns, &mut out))?;
+        Ok(PyBytes::new(py, &out))
+    }
+
+    /// The bytes that were held back.
+    fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let (writer, mut out) = (self.0.take().ok_or_else(is_over)?, Vec::new());
+        writer.finish(&mut out).map_err(refused)?;
+        Ok(PyBytes::new(py, &out))
+    }
+}
+
+fn is_over() -> PyErr {
+    PyValueError::new_err("the recording is finished")
+}
+
+/// Frames, by what they are made of.
+#[derive(Debug)]
+enum AnyFrames {
+    Bits(Frames<u64>),
+    Bytes(Frames<u8>),
+    Shorts(Frames<i16>),
+}
+
+/// Calls a method of frames, whatever they are made of.
+macro_rules! with_frames {
+    ($frames:expr, $own:ident => $call:expr) => {
+        match $frames {
+            AnyFrames::Bits($own) => $call,
+            AnyFrames::Bytes($own) => $call,
+            AnyFrames::Shorts($own) => $call,
+        }
+    };
+}
+
+/// Frames of events that come in pieces.
+#[pyclass]
+#[derive(Debug)]
+pub(crate) struct EventFrames {
+    frames: AnyFrames,
+    filters: Option<Filters>,
+    size: (u16, u16),
+}
+
+/// A kind of window, its length, and how many steps there are.
+type WindowArguments = (String, u64, Option<u64>);
+
+fn window((kind, length, steps): WindowArguments) -> PyResult<Window> {
+    match (kind.as_str(), steps) {
+        ("time", steps) => Ok(Window::Time {
+            width: length,
+            steps,
+        }),
+        ("share", Some(steps)) => Ok(Window::Share {
+            span: length,
+            steps,
+        }),
+        ("events", steps) => Ok(Window::Events {
+            count: length,
+            steps,
+        }),
+        _ => Err(PyValueError::new_err(format!(
+            "there is no window {kind:?}"
+        ))),
+    }
+}
+
+fn filter((name, value): (String, Bound<'_, PyAny>)) -> PyResult<Filter> {
+    Ok(match name.as_str() {
+        "drop" => {
+            let (probability, seed) = value.extract()?;
+            Filter::Drop { probability, seed }
+        }
+        "jitter" => {
+            let (time, seed) = value.extract()?;
+            Filter::Jitter { time, seed }
+        }
+        "crop" => {
+            let (x, y, width, height) = value.extract()?;
+            Filter::Crop(Crop {
+                x,
+                y,
+                width,
+                height,
+            })
+        }
+        "mask" => {
+            let pixels = Memory::<u8>::of(&value.extract()?, "mask")?;
+            Filter::Mask(pixels.iter().map(|pixel| *pixel != 0).collect())
+        }
+        "refractory" => Filter::Refractory(value.extract()?),
+        "background" => Filter::Background(value.extract()?),
+        "downsample" => Filter::Downsample(value.extract()?),
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "there is no filter {name:?}"
+            )));
+        }
+    })
+}
+
+#[pymethods]
+impl EventFrames {
+    /// Frames of a sensor: what of polarities, which window, from when, of what cells, behind which filters,
+    /// of how many bytes at most.
+    #[new]
+    #[pyo3(signature = (sensor, polarity, window, *, start, cells, filters, limit))]
+    fn new(
+        sensor: (u16, u16),
+        polarity: &str,
+        window: WindowArguments,
+        start: Option<i64>,
+        cells: &str,
+        filters: Vec<(String, Bound<'_, PyAny>)>,
+        limit: usize,
+    ) -> PyResult<Self> {
+        let filters = filters
+            .into_iter()
+            .map(filter)
+            .collect::<PyResult<Vec<_>>>()?;
+        let filters = match filters[..] {
+            [] => None,
+            _ => Some(Filters::new(&filters, sensor, limit).map_err(refused)?),
+        };
+        let size = filters.as_ref().map_or(sensor, Filters::size);
+        let layout = Layout {
+            size,
+            polarity: match polarity {
+                "both" => Polarity::Both,
+                "merge" => Polarity::Merge,
+                "on" => Polarity::On,
+                _ => {
+                    return Err(PyValueError::new_err(format!(
+                        "there is no polarity {polarity:?}"
+                    )));
+                }
+            },
+            window: self::window(window)?,
+            start,
+            limit,
+        };
+        let frames = match cells {
+            "bits" => Frames::new(&layout).map(AnyFrames::Bits),
+            "uint8" => Frames::new(&layout).map(AnyFrames::Bytes),
+            "int16" => Frames::new(&layout).map(AnyFrames::Shorts),
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "there are no cells {cells:?}"
+                )));
+            }
+        };
+        Ok(Self {
+            frames: frames.map_err(refused)?,
+            filters,
+            size,
+        })
+    }
+
+    /// Width and height behind the filters.
+    #[getter]
+    fn size(&self) -> (u16, u16) {
+        self.size
+    }
+
+    /// Cells of a step.
+    #[getter]
+    fn row(&self) -> usize {
+        with_frames!(&self.frames, frames => frames.row())
+    }
+
+    /// Adds events.
+    fn push(
+        &mut self,
+        py: Python<'_>,
+        t: Tensor<'_>,
+        x: Tensor<'_>,
+        y: Tensor<'_>,
+        p: Tensor<'_>,
     ) -> PyResult<()> {
-        copy(&self.0.starts, &starts, "starts")?;
-        copy(&self.0.times, &times, "times")?;
-        copy(&self.0.neurons, &neurons, "neurons")?;
-        copy(&self.0.slopes, &slopes, "slopes")
+        let memory = ColumnsMemory::of([&t, &x, &y, &p])?;
+        let columns = memory.columns();
+        let filters = self.filters.as_mut();
+        with_frames!(&mut self.frames, frames => run_whole(py, columns.t.len(), || {
+            let events = columns.iter()?;
+            match filters {
+                None => events.for_each(|event| frames.event(event)),
+                Some(filters) => {
+                    let mut sink = filters.before(frames);
+                    events.for_each(|event| sink.event(event));
+                }
+            }
+            frames.check()
+        }))
+    }
+
+    /// Fills all steps, whose cells are zero, with the events of a piece of a recording, or of its end.
+    fn read(
+        &mut self,
+        py: Python<'_>,
+        mut reader: PyRefMut<'_, EventReader>,
+        data: Option<&[u8]>,
+        out: Tensor<'_>,
+    ) -> PyResult<()> {
+        let (reader, filters) = (&mut reader.reader, self.filters.as_mut());
+        with_frames!(&mut self.frames, frames => {
+            let mut cells = Written::of(&out, "out")?;
+            let mut frames = frames.within(&mut cells).map_err(refused)?;
+            match filters {
+                None => go_on(py, reader, data, &mut frames),
+                Some(filters) => go_on(py, reader, data, &mut filters.before(&mut frames)),
+            }
+        })
+    }
+
+    /// Adds the events of a piece of a recording, or of its end, to steps that are as many as they need.
+    fn append(
+        &mut self,
+        py: Python<'_>,
+        mut reader: PyRefMut<'_, EventReader>,
+        data: Option<&[u8]>,
+    ) -> PyResult<()> {
+        let (reader, filters) = (&mut reader.reader, self.filters.as_mut());
+        with_frames!(&mut self.frames, frames => {
+            match filters {
+                None => go_on(py, reader, data, frames)?,
+                Some(filters) => go_on(py, reader, data, &mut filters.before(frames))?,
+            }
+            frames.check().map_err(refused)
+        })
+    }
+
+    /// Says that no event before this time is to come.
+    fn reach(&mut self, time: i64) -> PyResult<()> {
+        with_frames!(&mut self.frames, frames => frames.reach(time).map_err(refused))
+    }
+
+    /// How many steps there are, with the incomplete ones or without.
+    fn steps(&self, incomplete: bool) -> usize {
+        with_frames!(&self.frames, frames => frames.steps(incomplete))
+    }
+
+    /// Moves the first steps to a tensor: int64 words, uint8 or int16 counts.
+    fn give(&mut self, steps: usize, out: Tensor<'_>) -> PyResult<()> {
+        with_frames!(&mut self.frames, frames => given(frames, steps, &out))
+    }
+
+    /// Events in frames, and those of them that changed nothing; events of no pixel, before the first step
+    /// and behind the last, and those that filters dropped.
+    fn placed(&self) -> [u64; 6] {
+        let placed = with_frames!(&self.frames, frames => frames.placed());
+        let dropped = self.filters.as_ref().map_or(0, Filters::dropped);
+        [
+            placed.events,
+            placed.collisions,
+            placed.outside,
+            placed.early,
+            placed.late,
+            dropped,
+        ]
     }
 }
 
-fn written<'py>(out: Option<&Tensor<'py>>) -> PyResult<Option<Written<'py, f64>>> {
-    out.map(|out| Written::of(out, "gradients")).transpose()
-}
-
-fn copy<T: Plain>(from: &[T], to: &Tensor<'_>, what: &'static str) -> PyResult<()> {
-    let mut to = Written::of(to, what)?;
-    let (found, expected) = (to.len(), from.len());
-    if found != expected {
-        return Err(to_python(Error::Length {
-            what,
-            found,
-            expected,
-        }));
-    }
-    to.copy_from_slice(from);
+fn given<C: Cell + Plain>(frames: &mut Frames<C>, steps: usize, out: &Tensor<'_>) -> PyResult<()> {
+    let cells = frames.cells(steps);
+    written(out, "out", cells.len())?.copy_from_slice(cells);
+    frames.give(steps);
     Ok(())
-}
-
-/// Runs a layer.
-#[pyfunction]
-pub(crate) fn events_forward(
-    py: Python<'_>,
-    layer: LayerArguments<'_>,
-    inputs: (Tensor<'_>, Tensor<'_>, Tensor<'_>),
-) -> PyResult<Fired> {
-    let (layer, inputs) = (layer.memory()?, TrainsMemory::of(&inputs)?);
-    let (layer_, trains) = (layer.layer(), inputs.trains());
-    run(py, layer.work(trains.times.len()), move |_| {
-        forward(&layer_, trains).map(Fired)
-    })
-}
-
-/// Sends the gradients of the times of a layer's spikes back.
-#[pyfunction]
-#[pyo3(signature = (layer, inputs, fired, slopes, upstream, *, weights, delays, times, recurrent_weights, recurrent_delays))]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each gradient is given by its name"
-)]
-pub(crate) fn events_backward(
-    py: Python<'_>,
-    layer: LayerArguments<'_>,
-    inputs: (Tensor<'_>, Tensor<'_>, Tensor<'_>),
-    fired: (Tensor<'_>, Tensor<'_>, Tensor<'_>),
-    slopes: Tensor<'_>,
-    upstream: Tensor<'_>,
-    weights: Option<Tensor<'_>>,
-    delays: Option<Tensor<'_>>,
-    times: Option<Tensor<'_>>,
-    recurrent_weights: Option<Tensor<'_>>,
-    recurrent_delays: Option<Tensor<'_>>,
-) -> PyResult<()> {
-    let (layer, inputs) = (layer.memory()?, TrainsMemory::of(&inputs)?);
-    let fired = TrainsMemory::of(&fired)?;
-    let fired = bitspike::events::Fired {
-        starts: fired.starts,
-        times: fired.times.to_vec(),
-        neurons: fired.neurons,
-        slopes: Memory::of(&slopes, "slopes")?.to_vec(),
-    };
-    let upstream = Memory::of(&upstream, "upstream")?;
-    let mut weights = written(weights.as_ref())?;
-    let mut delays = written(delays.as_ref())?;
-    let mut times = written(times.as_ref())?;
-    let mut recurrent_weights = written(recurrent_weights.as_ref())?;
-    let mut recurrent_delays = written(recurrent_delays.as_ref())?;
-    let gradients = Gradients {
-        weights: weights.as_deref_mut(),
-        delays: delays.as_deref_mut(),
-        times: times.as_deref_mut(),
-        recurrent_weights: recurrent_weights.as_deref_mut(),
-        recurrent_delays: recurrent_delays.as_deref_mut(),
-    };
-    let (layer_, trains, upstream) = (layer.layer(), inputs.trains(), &*upstream);
-    run(py, layer.work(trains.times.len()), move |_| {
-        backward(&layer_, trains, &fired, upstream, gradients)
-    })
 }

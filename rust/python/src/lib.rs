@@ -20,6 +20,7 @@ mod network;
 mod recurrent;
 mod scan;
 mod sequence;
+mod spike_times;
 mod spikes;
 mod stack;
 mod tensor;
@@ -40,7 +41,7 @@ mod _native {
         sum_pool,
     };
     #[pymodule_export]
-    use super::events::{Fired, events_backward, events_forward};
+    use super::events::{EventFrames, EventReader, EventWriter, event_format, event_formats};
     #[pymodule_export]
     use super::matmul::{
         gradient_prefers_dense, input_gradient, plane_product, prefers_dense, prefers_planes,
@@ -54,6 +55,8 @@ mod _native {
     use super::scan::{scan_backward, scan_forward};
     #[pymodule_export]
     use super::sequence::{error_decay, sequence_backward, sequence_forward};
+    #[pymodule_export]
+    use super::spike_times::{Fired, spike_times_backward, spike_times_forward};
     #[pymodule_export]
     use super::spikes::{
         bernoulli, count, count_axis, from_events, pack, spike_times, spike_times_gradient,

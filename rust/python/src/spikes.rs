@@ -16,7 +16,7 @@ macro_rules! with_element {
             Some(Dtype::BFloat16) => $function::<Bf16>($($argument),*),
             Some(Dtype::Float16) => $function::<F16>($($argument),*),
             Some(Dtype::UInt8 | Dtype::Bool) => $function::<u8>($($argument),*),
-            Some(Dtype::Int32 | Dtype::Int64) | None => Err(PyTypeError::new_err(format!(
+            Some(Dtype::Int16 | Dtype::Int32 | Dtype::Int64) | None => Err(PyTypeError::new_err(format!(
                 "spikes of dtype {} have no packed form",
                 $tensor.0.getattr("dtype")?
             ))),

@@ -15,6 +15,7 @@ pub(crate) enum Dtype {
     Float16,
     UInt8,
     Bool,
+    Int16,
     Int32,
     Int64,
 }
@@ -23,6 +24,7 @@ impl Dtype {
     /// The dtype that DLPack describes by a code and a number of bits.
     pub(crate) fn of(code: u8, bits: u8) -> Option<Self> {
         match (code, bits) {
+            (0, 16) => Some(Self::Int16),
             (0, 32) => Some(Self::Int32),
             (0, 64) => Some(Self::Int64),
             (1, 8) => Some(Self::UInt8),
@@ -63,6 +65,8 @@ plain! {
     u64: Int64;
     i64: Int64;
     i32: Int32;
+    i16: Int16;
+    u16: Int16;
 }
 
 impl Plain for u8 {

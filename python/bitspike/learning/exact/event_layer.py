@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bitspike.ops import events as ops
+from bitspike.ops import spike_times as ops
 
 from .event_tensor import EventTensor
 

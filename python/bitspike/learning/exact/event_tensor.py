@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor, with_values
-from bitspike.ops.events import Trains
+from bitspike.ops.spike_times import Trains
 from bitspike.spikes import SpikeTensor
 
 

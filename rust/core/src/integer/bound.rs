@@ -1,5 +1,7 @@
 //! How large sums and states can become.
 
+use alloc::vec::Vec;
+
 /// Largest magnitude of a sum or a state.
 pub(crate) const LARGEST: u64 = i32::MAX as u64;
 

@@ -33,6 +33,7 @@ pub use count::{count, count_axis, count_rows, density};
 pub use events::{from_events, to_events};
 pub use indices::{from_indices, to_indices};
 pub use pack::{Bf16, Element, F16, pack, unpack};
+pub(crate) use random::Uniforms;
 pub use random::{Stream, bernoulli};
 pub use regroup::cut_rows;
 pub use swap::swap_axes;

@@ -139,8 +139,8 @@ const BLOCK: usize = 4;
 const AHEAD: usize = 512;
 
 /// The uniform numbers of a stream, in order.
-#[derive(Debug)]
-struct Uniforms {
+#[derive(Clone, Debug)]
+pub(crate) struct Uniforms {
     key: [u32; 2],
     next_block: u64,
     buffer: [f32; WORD_BITS + AHEAD],
@@ -150,7 +150,7 @@ struct Uniforms {
 }
 
 impl Uniforms {
-    fn new(stream: Stream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         let mut uniforms = Self {
             key: halves(stream.seed),
             next_block: stream.first / BLOCK as u64,
@@ -165,7 +165,7 @@ impl Uniforms {
 
     /// The next `count` numbers, at most 64, each a multiple of 2⁻²⁴ in `[0, 1)`.
     #[inline(always)]
-    fn take(&mut self, count: usize) -> &[f32] {
+    pub(crate) fn take(&mut self, count: usize) -> &[f32] {
         if self.filled - self.read < count {
             self.refill();
         }

@@ -1,0 +1,73 @@
+//! What frames are made of.
+
+use crate::spikes::layout::{WORD_BITS, words};
+
+/// Bits of 64 neurons, or the count of one.
+pub trait Cell: Copy + Default + core::fmt::Debug {
+    /// Cells of a row of so many neurons.
+    fn row(neurons: usize) -> usize;
+
+    /// Adds an event of a neuron; says whether nothing has changed, as there was one already or the
+    /// count is at its end.
+    fn add(row: &mut [Self], neuron: usize) -> bool;
+
+    /// Adds events of the neurons `neuron + i` for each bit `i` of a mask; says for how many nothing has
+    /// changed.
+    #[inline]
+    fn add_run(row: &mut [Self], neuron: usize, mask: u32) -> u32 {
+        let (mut left, mut unchanged) = (mask, 0);
+        while left != 0 {
+            unchanged += u32::from(Self::add(row, neuron + left.trailing_zeros() as usize));
+            left &= left - 1;
+        }
+        unchanged
+    }
+}
+
+impl Cell for u64 {
+    fn row(neurons: usize) -> usize {
+        words(neurons)
+    }
+
+    #[inline]
+    fn add(row: &mut [Self], neuron: usize) -> bool {
+        let (word, bit) = (&mut row[neuron / WORD_BITS], 1 << (neuron % WORD_BITS));
+        let is_set = *word & bit != 0;
+        *word |= bit;
+        is_set
+    }
+
+    #[inline]
+    fn add_run(row: &mut [Self], neuron: usize, mask: u32) -> u32 {
+        let (at, shift) = (neuron / WORD_BITS, neuron % WORD_BITS);
+        let run = u128::from(mask) << shift;
+        let [low, high] = [run as u64, (run >> WORD_BITS) as u64];
+        let mut unchanged = (row[at] & low).count_ones();
+        row[at] |= low;
+        if high != 0 {
+            unchanged += (row[at + 1] & high).count_ones();
+            row[at + 1] |= high;
+        }
+        unchanged
+    }
+}
+
+macro_rules! counts {
+    ($($count:ty),*) => {$(
+        impl Cell for $count {
+            fn row(neurons: usize) -> usize {
+                neurons
+            }
+
+            #[inline]
+            fn add(row: &mut [Self], neuron: usize) -> bool {
+                let count = &mut row[neuron];
+                let is_full = *count == Self::MAX;
+                *count = count.saturating_add(1);
+                is_full
+            }
+        }
+    )*};
+}
+
+counts!(u8, i16);
