@@ -92,6 +92,20 @@ def test_files_become_the_frames_of_their_events(made, window, incomplete):
         assert torch.equal(events.from_file(known, **without).words, wanted.words)
 
 
+def test_files_with_an_event_before_the_first():
+    header = b"% evt 3.0\n% geometry 9x8\n% end\n"
+    # A row; then the upper bits 2, 1 and 3 of the time, with an event each.
+    words = [0x0001, 0x8002, 0x2003, 0x8001, 0x2004, 0x8003, 0x2005]
+    data = header + b"".join(word.to_bytes(2, "little") for word in words)
+    recording = events.read(data)
+    assert recording.t.tolist() == [2 << 12, 1 << 12, 3 << 12]
+    for window in ({"time_window": 1 << 12}, {"n_time_bins": 3}, {"event_count": 2}):
+        options = {"include_incomplete": True, **window}
+        found = events.from_file(data, **options)
+        assert torch.equal(found.words, events.from_events(recording, **options).words)
+        assert found.sum() == 3
+
+
 def to_frame(t, x, y, p, window, incomplete):
     """tonic's ToFrame: slices of sorted events, between times that searchsorted finds."""
     frames = []

@@ -101,9 +101,14 @@ class Binning:
             limit=self.max_bytes,
         )
 
-    def endless(self) -> ops.Layout:
-        """Frames of as many windows of time as events need."""
-        return self._layout(None, ("time", self.time_window or 1, None), self.start)
+    def opened(self, size: tuple[int, int] | None) -> ops.Frames | None:
+        """Frames of as many steps as events need; None if that is not how many there are."""
+        if self.event_count is not None:
+            return self.frames(size, None)
+        exact = self.end is not None or (self.compat is not None and self.include_incomplete)
+        if self.time_window is None or exact:
+            return None
+        return ops.Frames(self._layout(size, ("time", self.time_window, None), self.start))
 
     def _window(self, span: Span | None) -> tuple[ops.Window, int | None]:
         """The window, as the native module takes it, and when it begins."""

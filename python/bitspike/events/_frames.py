@@ -192,7 +192,8 @@ def from_file(
 ) -> SpikeTensor:
     """Packs the events of a file without keeping them: ``from_events(read(source))``.
 
-    A file is read twice, for the times and for the events, unless steps are of a number of events.
+    A file is read twice, for the times and for the events, where it must be known when the last one
+    is: for ``n_time_bins``; and where an event is earlier than the first.
 
     Args:
         source: As for `read`.
@@ -218,14 +219,19 @@ def from_file(
     binning = Binning(**options)
     reading = ops.Options(format, chip, convention, high_first)
     with naming(source):
-        span, size = _look(source, reading, to_the_end=binning.needs_span)
-        reader, frames = reader_of(source, reading), binning.frames(size, span)
-        if binning.event_count is None:
-            words = frames.fill(reader, pieces(source))
-        else:
+        _, size = _look(source, reading, to_the_end=False)
+        words, frames = None, binning.opened(size)
+        if frames is not None:
+            reader = reader_of(source, reading)
             for piece in pieces(source):
                 frames.append(reader, piece)
-            words = frames.give(incomplete=binning.include_incomplete)
+            # The first step begins with the earliest event, which nearly always is the first.
+            if binning.start is not None or not frames.placed.early:
+                words = frames.give(incomplete=binning.include_incomplete)
+        if frames is None or words is None:
+            span, _ = _look(source, reading, to_the_end=binning.needs_span)
+            frames = binning.frames(size, span)
+            words = frames.fill(reader_of(source, reading), pieces(source))
         if outside := frames.placed.outside:
             width, height = binning.sensor(size)
             raise ValueError(f"{outside} events lie outside of the sensor of {width} x {height}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from bitspike.ops import events as ops
 from bitspike.ops.events import Placed
 from bitspike.spikes.tensor import SpikeTensor, of_words
 
@@ -61,7 +60,9 @@ class Binner:
             max_bytes=max_bytes,
         )
         self._sensor = options.sensor(None)
-        self._frames = ops.Frames(options.endless())
+        frames = options.opened(None)
+        assert frames is not None, "windows of time without an end"
+        self._frames = frames
 
     @property
     def placed(self) -> Placed:

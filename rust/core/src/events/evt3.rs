@@ -72,7 +72,9 @@ impl Decoder {
             Some(event) if self.base.is_some() => {
                 sink.run(event, inside);
                 report.events += u64::from(inside.count_ones());
-                report.dropped += u64::from((mask ^ inside).count_ones());
+                if mask != inside {
+                    report.dropped += u64::from((mask ^ inside).count_ones());
+                }
             }
             _ => report.dropped += u64::from(mask.count_ones()),
         }
