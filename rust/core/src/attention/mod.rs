@@ -2,7 +2,10 @@
 //!
 //! `out[i] = scale · Σ_j (q_i · k_j) v_j` over the tokens `j` of a sample, for each head by itself.
 
+mod order;
 mod sample;
+
+pub use order::Order;
 
 use crate::Error;
 use crate::parallel;
@@ -30,17 +33,6 @@ pub struct Attention<'a> {
     pub neurons: usize,
     /// Parts of a row of the same size, each of which attends by itself.
     pub heads: usize,
-}
-
-/// Which product comes first. The results are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// How much queries and keys share, by counting the bits of both: `tokens²` sums. Each then takes
-    /// so often the value of its key.
-    QueriesAndKeys,
-    /// What keys and values have together, a table of a head's neurons twice. The bits of a query
-    /// then select its rows.
-    KeysAndValues,
 }
 
 impl Attention<'_> {

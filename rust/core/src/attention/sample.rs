@@ -5,7 +5,7 @@
 //! Values, and the table of keys and values, are columns of a tile that fits the registers, so that
 //! a query sums whole rows without touching memory for the sum.
 
-use super::Order;
+use super::order::Order;
 use crate::matmul::gather::{add, store, store_partial};
 use crate::parallel::{Scratch, progress};
 use crate::simd::{Kernel, Simd, array};
