@@ -1,5 +1,7 @@
 """Networks in integers beside the same in floats: time of a step, and bytes of the file."""
 
+import re
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,15 +17,20 @@ from nets import LOOP, STREAM, Network, start
 from record import Options, Part, Row
 from timing import Sample, interleaved
 
-DIGITS = Path(__file__).parents[2] / "rust/core/examples/digits"
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "rust/core/examples/digits"
+PROGRAM = (
+    "cargo run --quiet --release --locked --package bitspike --example classify_digits".split()
+)
 STEPS = 25
 # Flips of one step go on through those after it; more than this share is no rounding.
 MOST_FLIPS = 0.2
 
 NOTES = """
-* Time of one step of one sample in µs, through `snn.stream`: what its call from Python costs is in
-  both columns. `cargo bench --bench network` has steps without it. Medians of alternating rounds
-  of a whole stream, ± half the distance between the quartiles.
+* Time of one step of one sample in µs. *from Rust*: the program `classify_digits` with the files
+  beside it, whose weights in integers have 4 bits; each round is the median of 1,250 steps.
+  *from Python*: through `snn.stream`, whose call costs the same in both columns; medians of
+  alternating rounds of a whole stream, ± half the distance between the quartiles.
 * Weights have 8 bits; those of the file with 4 are counted apart. Files hold their self-tests.
 * Spikes were compared before anything was timed; the share that differs is in the record.
 """
@@ -31,6 +38,8 @@ NOTES = """
 
 def measure(options: Options) -> Iterator[Row]:
     """Compares the spikes, then times steps and weighs files."""
+    if options.only in "digits" and not options.tiny:
+        yield _from_rust("digits, 64-256-10", options.rounds)
     if options.only in "digits":
         net = snn.load_network(DIGITS / "network.safetensors").module()
         lines = (DIGITS / "digits.txt").read_text().splitlines()
@@ -41,6 +50,23 @@ def measure(options: Options) -> Iterator[Row]:
         if options.only in str(network):
             net, x = _random(network.tiny() if options.tiny else network)
             yield from _rows(network.name, net, x, options)
+
+
+def _from_rust(name: str, rounds: int) -> Row:
+    """Steps without Python, which the program that comes with the crate times."""
+    files = {"integers": DIGITS / "integers.safetensors", "floats": DIGITS / "network.safetensors"}
+    steps: dict[str, list[float]] = {name: [] for name in files}
+    for round_ in range(rounds + 1):
+        for library, file in files.items():
+            command = [*PROGRAM, "--", str(file), str(DIGITS / "digits.txt")]
+            ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+            found = re.search(r"a step takes ([\d.]+) µs", ran.stdout)
+            if found is None:
+                raise ValueError(f"classify_digits said no time: {ran.stdout[-200:]!r}")
+            if round_:  # the first compiles, and warms up
+                steps[library].append(1e-6 * float(found[1]))
+    samples = {library: Sample(tuple(seconds)) for library, seconds in steps.items()}
+    return Row(name, "one step, from Rust", samples, threads=1)
 
 
 def _random(network: Network) -> tuple[nn.Module, Tensor]:
@@ -70,7 +96,7 @@ def _rows(
         for name, sample in times.items()
     }
     density = x.mean().item()
-    yield Row(name, "one step", steps, density_in=density, flips={"floats": flips})
+    yield Row(name, "one step, from Python", steps, density_in=density, flips={"floats": flips})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network"
         snn.save_network(net, path, sample)
