@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -92,7 +92,7 @@ def reverse_scan(x: Tensor, decay: Tensor) -> Tensor:
     # Outputs are not looked at for this gradient; neither key nor initial value, not rectified.
     scan = (x, None, decay.float(), None, None, False)
     (y, *_) = ops.backward(*scan, [True, False, False, False], x)
-    return y
+    return cast("Tensor", y)
 
 
 def outer_scan(value: Tensor, key: Tensor, decay: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ pub enum Compression {
 }
 
 /// The most that a packet is when it is unpacked.
+#[cfg(feature = "compression")]
 const PACKET: u64 = 64 << 20;
 
 impl Compression {

@@ -1,20 +1,19 @@
 //! Names, shapes and places of the values of a graph, while its ops are read.
 
 use super::Error;
+use super::bounds::Bounds;
 use super::container::Container;
 use super::fields::Fields;
 use super::json::Json;
 use super::parameter::Parameter;
 use super::tensor::Tensor;
 use super::values::{Kind, Sizes, Slot, Value};
-use crate::integer::Factors;
 use crate::simd::Isa;
 use crate::spikes::layout::padded;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// Before the name of a value: what it was one step earlier.
@@ -43,10 +42,7 @@ pub(super) struct Builder<'a> {
     pub(super) persistent: Vec<Persistent>,
     /// States that are not 0 before the first step.
     pub(super) initial: Vec<(Value, Parameter)>,
-    /// The largest magnitude of each neuron, for each buffer of integers.
-    bounds: Vec<Vec<u32>>,
-    /// Buffers of integers that are not negative.
-    naturals: Vec<usize>,
+    pub(super) bounds: Bounds,
     /// Numbers of all that has been reserved.
     reserved: usize,
 }
@@ -60,8 +56,7 @@ impl<'a> Builder<'a> {
             sizes: Sizes::default(),
             persistent: Vec::new(),
             initial: Vec::new(),
-            bounds: Vec::new(),
-            naturals: Vec::new(),
+            bounds: Bounds::default(),
             reserved: 0,
         }
     }
@@ -92,7 +87,7 @@ impl<'a> Builder<'a> {
             Kind::Spikes => &mut self.sizes.spikes,
             Kind::Numbers => &mut self.sizes.numbers,
             Kind::Integers => {
-                self.bounds.push(Vec::new());
+                self.bounds.add_buffer();
                 &mut self.sizes.integers
             }
         };
@@ -127,46 +122,8 @@ impl<'a> Builder<'a> {
         bounds: Vec<u32>,
     ) -> Result<Value, Error> {
         let value = self.define(name, Kind::Integers, shape)?;
-        self.bound(&value, bounds);
+        self.bounds.set(&value, bounds);
         Ok(value)
-    }
-
-    /// Notes the bounds of the neurons of a buffer, if it is one of integers.
-    pub(super) fn bound(&mut self, value: &Value, bounds: Vec<u32>) {
-        if value.kind == Kind::Integers {
-            self.bounds[value.slot] = bounds;
-        }
-    }
-
-    /// The largest magnitude of each neuron of spikes or integers.
-    pub(super) fn bounds(&self, value: &Value) -> Vec<u32> {
-        match value.kind {
-            Kind::Integers => self.bounds[value.slot].clone(),
-            Kind::Spikes | Kind::Numbers => vec![1; value.neurons],
-        }
-    }
-
-    /// Notes that the integers of a buffer are not negative.
-    pub(super) fn natural(&mut self, value: &Value) {
-        self.naturals.push(value.slot);
-    }
-
-    /// What a product multiplies spikes or integers as.
-    pub(super) fn factors(&self, value: &Value) -> Factors {
-        if value.kind == Kind::Spikes {
-            return Factors::Spikes;
-        }
-        let bounds = self.bounds[value.slot].iter();
-        Factors::Integers {
-            largest: bounds.copied().max().unwrap_or(0),
-            natural: self.naturals.contains(&value.slot),
-        }
-    }
-
-    /// The largest magnitude of any neuron of each buffer of integers.
-    pub(super) fn limits(&self) -> Vec<u32> {
-        let largest = |bounds: &Vec<u32>| bounds.iter().copied().max().unwrap_or(0);
-        self.bounds.iter().map(largest).collect()
     }
 
     /// Gives a value its name.

@@ -98,7 +98,7 @@ impl Graph {
             input,
             outputs,
             ops,
-            limits: builder.limits(),
+            limits: builder.bounds.limits(),
             values: builder.values,
             previous,
             counted,

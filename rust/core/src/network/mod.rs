@@ -81,6 +81,7 @@
 //! ```
 
 mod binner;
+mod bounds;
 mod builder;
 mod container;
 mod decide;
@@ -92,6 +93,7 @@ mod input;
 mod json;
 mod ops;
 mod parameter;
+mod row;
 mod state;
 mod step;
 mod tensor;

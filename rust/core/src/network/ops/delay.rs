@@ -31,7 +31,7 @@ impl Delay {
         builder.keep(format!("delay:{output}"), &ring, steps);
         let output = builder.define(output, input.kind, &input.shape)?;
         for delayed in [&ring, &output] {
-            builder.bound(delayed, builder.bounds(&input));
+            builder.bounds.set(delayed, builder.bounds.of(&input));
         }
         Ok(Self {
             output,

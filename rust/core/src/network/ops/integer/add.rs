@@ -37,7 +37,7 @@ impl Add {
             if input.shape != shape {
                 return Err(fields.shape(format!("cannot add {:?} to {shape:?}", input.shape)));
             }
-            let bounds = builder.bounds(input).into_iter();
+            let bounds = builder.bounds.of(input).into_iter();
             let terms = bounds.zip(&mut sums);
             terms.for_each(|(bound, sum)| *sum += u64::from(bound));
         }

@@ -45,7 +45,7 @@ impl Conv {
         let output = builder.define(output, Kind::Integers, &shape)?;
         let largest = largest(builder, fields, &input)?;
         let bounds = fields.bounds(bounds(conv, grid, &weights, &largest))?;
-        builder.bound(&output, bounds);
+        builder.bounds.set(&output, bounds);
         let (outputs, taps) = (conv.group_outputs(), conv.taps());
         let numbers = taps_first(&weights.numbers, conv);
         let groups = numbers.chunks_exact(outputs * taps);
@@ -53,7 +53,7 @@ impl Conv {
         let groups = groups.map(|(numbers, bias)| {
             let mut bias = bias.to_vec();
             bias.resize(padded(outputs), 0);
-            let factors = builder.factors(&input);
+            let factors = builder.bounds.factors(&input);
             (Packed::new(builder.isa, numbers, outputs, factors), bias)
         });
         let groups = groups.collect();

@@ -56,7 +56,12 @@ impl Linear {
         }
         builder.sizes.widest = builder.sizes.widest.max(inputs);
         Ok(Self {
-            weights: Packed::new(builder.isa, &numbers, outputs, builder.factors(&input)),
+            weights: Packed::new(
+                builder.isa,
+                &numbers,
+                outputs,
+                builder.bounds.factors(&input),
+            ),
             bias,
             input,
             output: builder.define_integers(output, &[outputs], bounds)?,
@@ -83,7 +88,7 @@ pub(super) fn largest(
     fields: &Fields,
     input: &Value,
 ) -> Result<Vec<u32>, Error> {
-    let bounds = builder.bounds(input);
+    let bounds = builder.bounds.of(input);
     if let Some(neuron) = bounds.iter().position(|&bound| bound > FACTOR) {
         let bound = bounds[neuron].into();
         return Err(fields.excess(Excess { neuron, bound }, FACTOR.into()));

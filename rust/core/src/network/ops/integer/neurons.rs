@@ -79,7 +79,7 @@ impl Neurons {
         }
         let bounds = fields.bounds(op.bounds(builder, firing.as_ref()))?;
         op.states = builder.buffer(Kind::Integers, &op.current.shape, count)?;
-        builder.bound(&op.states, bounds);
+        builder.bounds.set(&op.states, bounds);
         for (plane, name) in names.into_iter().enumerate() {
             let state = Value {
                 plane,
@@ -142,8 +142,11 @@ impl Neurons {
 
     /// The largest magnitude of any state of each neuron.
     fn bounds(&self, builder: &Builder<'_>, firing: Option<&Firing>) -> Result<Vec<u32>, Excess> {
-        let currents = builder.bounds(&self.current);
-        let recurrent = self.recurrent.as_ref().map(|value| builder.bounds(value));
+        let currents = builder.bounds.of(&self.current);
+        let recurrent = self
+            .recurrent
+            .as_ref()
+            .map(|value| builder.bounds.of(value));
         let last = self.decays.len() - 1;
         let of_neuron = |neuron: usize| {
             let mut input = u64::from(currents[neuron]);

@@ -46,11 +46,11 @@ impl Pool {
             output,
             input,
         };
-        let bounds = op.bounds(&builder.bounds(&op.input));
+        let bounds = op.bounds(&builder.bounds.of(&op.input));
         let bounds = bounds.map_err(|excess| fields.excess(excess, LARGEST))?;
-        builder.bound(&op.output, bounds);
+        builder.bounds.set(&op.output, bounds);
         if op.input.kind == Kind::Spikes {
-            builder.natural(&op.output);
+            builder.bounds.set_natural(&op.output);
         }
         Ok(op)
     }

@@ -43,7 +43,7 @@ impl Quantise {
         let bounds = vec![bound; input.neurons];
         let output = builder.define_integers(output, &input.shape, bounds)?;
         if low >= 0 {
-            builder.natural(&output);
+            builder.bounds.set_natural(&output);
         }
         Ok(Self {
             scale,
