@@ -32,6 +32,7 @@ FORMULAS = {"derivative", "gradient", "primitive"}
 """Methods of surrogates that are formulas of torch's operations, which autograd calls."""
 PREPARED = {
     *("step", "fire", "fire_inhibition", "mem_reset", "level", "winners", "hazard", "log_prob"),
+    *("membrane", "taps", "others_after", "decay"),
     *("run", "native_refusal", "detach", "zeros", "like"),
     *("rounded", "gradients", "parts", "first_scale", "largest_scale"),
 }
