@@ -252,7 +252,8 @@ CALLS = {
 BAD = {
     "shape": ([1] * (B + 1), ValueError),
     "no axis": (T, ValueError),
-    "floats": ([1.0] * B, TypeError),
+    "fractions": ([1.0, 1.5, 1.0, 1.0], ValueError),
+    "not a number": ([1.0, math.nan, 1.0, 1.0], ValueError),
     "booleans": ([True] * B, TypeError),
     "negative": ([1, 1, -1, 1], ValueError),
     "long": ([1, 1, T + 1, 1], ValueError),

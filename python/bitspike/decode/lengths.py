@@ -28,22 +28,26 @@ def checked_lengths(lengths: Any, recording: Tensor, least: int = 1) -> Tensor |
             taken of it, 1 where means or times are.
 
     Raises:
-        TypeError: if they are no whole numbers.
-        ValueError: if there is not one for each sample, or one is less than ``least`` or more
-            than ``T``.
+        TypeError: if they are no dense tensor of real numbers, and nothing that becomes one, or
+            are booleans.
+        ValueError: if there is not one for each sample, or one is no whole number, less than
+            ``least`` or more than ``T``.
     """
     if lengths is None:
         return None
     counts = as_tensor(lengths, "lengths", recording.device)
-    if counts.is_floating_point() or counts.dtype == torch.bool:
-        raise TypeError(f"lengths must be whole numbers of steps, not {counts.dtype}")
+    if counts.dtype == torch.bool:
+        raise TypeError("lengths must be numbers of steps, not a mask of booleans")
     steps, *batch = recording.shape[:2]
     if not batch or counts.shape != (batch[0],):
         raise ValueError(
             f"lengths must hold one number of steps for each sample of a recording "
             f"{tuple(recording.shape)}, not have shape {tuple(counts.shape)}"
         )
-    counts = with_values(counts, "lengths").long()
+    given = with_values(counts, "lengths")
+    counts = given.long()
+    if given.is_floating_point() and (counts != given).any():
+        raise ValueError(f"lengths must be whole numbers of steps, but are {given.tolist()}")
     if counts.numel() and not (counts.min() >= least and counts.max() <= steps):
         raise ValueError(
             f"lengths must be from {least} to the {steps} steps of the recording, but reach from "

@@ -57,9 +57,9 @@ class LossFunctions:
                 them, and what stands behind has no gradient.
 
         Raises:
-            TypeError: for lengths that are no whole numbers.
-            ValueError: for lengths of more than ``T`` steps, or of none where the loss divides by
-                them or takes times or maxima; and what the loss raises itself.
+            TypeError: for lengths that are booleans, or no tensor.
+            ValueError: for lengths that are no whole numbers, or more than ``T``, or 0 where the
+                loss divides by them or takes times or maxima; and what the loss raises itself.
         """
         options = {} if lengths is None else {"lengths": lengths}
         return self._reduce(self._compute_loss(spk_out, targets, **options))
