@@ -176,6 +176,11 @@ def test_by_hand():
     assert times.tolist() == [[1, 0], [1, 1]] and wanted.tolist() == [[0, 2], [1, 0]]
     assert float(SF.accuracy_rate(x, y, lengths=lengths)) == 0.5
     assert float(SF.accuracy_rate(x, y)) == 1.0
+    # Of two steps neuron 1 fires in the last one, and neuron 0 behind it.
+    late = torch.tensor([[0.0, 0], [0, 1], [1, 0]]).unsqueeze(1)
+    for spikes_of_late in (late, snn.SpikeTensor.from_dense(late)):
+        assert decode.latency(spikes_of_late, "never", lengths=[2]).tolist() == [1]
+        assert decode.latency(spikes_of_late, "last", lengths=[2]).tolist() == [0]
     assert decode.early_exit(x, margin=3, lengths=lengths).step.tolist() == [2, 1]
 
 

@@ -83,8 +83,7 @@ def latency(
         Predictions, int64 ``[B]``.
 
     Raises:
-        ValueError: for another shape, no step, lengths beyond 1 to ``T``, or another value of
-            ``silent``.
+        ValueError: for another shape, no step, lengths beyond 1 to ``T``, or another ``silent``.
 
     Example:
         >>> spikes = torch.tensor([[0.0, 0], [0, 1]]).unsqueeze(1)

@@ -65,9 +65,8 @@ class van_rossum_loss(LossFunctions):
                 f"not of shape {tuple(targets.shape)}"
             )
         # The filter is linear: one run for both trains.
-        lengths = checked_lengths(lengths, spikes, least=0)
-        differences = silenced(spikes - targets, lengths)
+        differences = spikes - targets
         decay = torch.tensor(math.exp(-1 / self.tau), dtype=spikes.dtype, device=spikes.device)
-        # Traces outlast the end of a sample, and are cut there.
-        traces = silenced(linear_scan(differences, decay), lengths)
+        traces = linear_scan(differences, decay)
+        traces = silenced(traces, checked_lengths(lengths, spikes, least=0))
         return reduced((traces**2).sum(0) / self.tau, self.reduction)
