@@ -15,6 +15,7 @@ SPIKES = (torch.arange(T * B * C) * 7 % 11 < 4).float().view(T, B, C)
 LABELS = torch.tensor([1, 0, 1])
 TIMES = torch.tensor([[0.0, 1.0, 3.0, 2.0]]).repeat(B, 1)
 WEIGHT = torch.tensor([1.0, 0.5, 2.0, 1.0])
+LENGTHS = torch.tensor([3, T, 2])
 MEMBRANES = SPIKES / 2 + 0.25
 
 
@@ -24,6 +25,7 @@ def loss(kind, spikes=SPIKES, targets=LABELS, named="spk_out", weighted=True, sa
     call = kind(**options)
     yield Use(method, "spk_out", spikes, lambda x: call(x, targets), named, says=says)
     yield Use(method, "targets", targets, lambda x: call(spikes, x), says=says)
+    yield Use(method, "lengths", LENGTHS, lambda x: call(spikes, targets, lengths=x), says=says)
     if weighted:
         yield Use(
             kind.__init__,
@@ -53,10 +55,14 @@ def regulariser(kind, **options):
 def accuracy(function):
     yield Use(function, "spk_out", SPIKES, lambda x: function(x, LABELS))
     yield Use(function, "targets", LABELS, lambda x: function(SPIKES, x))
+    yield Use(function, "lengths", LENGTHS, lambda x: function(SPIKES, LABELS, lengths=x))
 
 
 def decoder(function, says="", **options):
     yield Use(function, "spikes", SPIKES, lambda x: function(x, **options), says=says)
+    yield Use(
+        function, "lengths", LENGTHS, lambda x: function(SPIKES, **options, lengths=x), says=says
+    )
 
 
 def updated(step):
@@ -149,6 +155,12 @@ FUNCTIONAL = [
     Use(SF.confusion, "targets", LABELS, lambda x: SF.confusion(LABELS, x, 2)),
     Use(SF.victor_purpura, "spk_out", SPIKES, lambda x: SF.victor_purpura(x, 1 - SPIKES, 0.5)),
     Use(SF.victor_purpura, "targets", SPIKES, lambda x: SF.victor_purpura(1 - SPIKES, x, 0.5)),
+    Use(
+        SF.victor_purpura,
+        "lengths",
+        LENGTHS,
+        lambda x: SF.victor_purpura(SPIKES, 1 - SPIKES, 0.5, lengths=x),
+    ),
     *regulariser(SF.l1_rate_sparsity, Lambda=0.5),
     *regulariser(SF.l2_rate, lam=0.5),
     *regulariser(SF.kl_rate, target=0.25, lam=1.0),

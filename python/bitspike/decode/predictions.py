@@ -10,10 +10,16 @@ from torch import Tensor
 from bitspike.arguments import as_tensor, expect_choice, with_values
 
 from .decisions import first_spike, most_spikes, most_spikes_earliest
+from .lengths import checked_lengths, silenced
 from .recordings import checked, wide
 
 
-def rate(spikes: Tensor, ties: Literal["lowest", "earliest"] = "lowest") -> Tensor:
+def rate(
+    spikes: Tensor,
+    ties: Literal["lowest", "earliest"] = "lowest",
+    *,
+    lengths: Tensor | None = None,
+) -> Tensor:
     r"""The class that fires most.
 
     .. math::
@@ -28,12 +34,15 @@ def rate(spikes: Tensor, ties: Literal["lowest", "earliest"] = "lowest") -> Tens
         spikes: ``[T, B, C]``.
         ties: Which of the classes of equal count wins: the one of the ``"lowest"`` index, or the
             one whose first spike is ``"earliest"``, and of these that of the lowest index.
+        lengths: How many steps each sample has, ``[B]``, in a padded batch; what stands behind
+            does not count.
 
     Returns:
         Predictions, int64 ``[B]``.
 
     Raises:
-        ValueError: for another shape, no step, or another value of ``ties``.
+        ValueError: for another shape, no step, lengths beyond 0 to ``T`` (1 to ``T`` with
+            ``"earliest"``), or another value of ``ties``.
 
     Example:
         >>> spikes = torch.tensor([[0.0, 0, 1], [0, 1, 0], [0, 1, 1]]).unsqueeze(1)
@@ -41,11 +50,18 @@ def rate(spikes: Tensor, ties: Literal["lowest", "earliest"] = "lowest") -> Tens
         (tensor([1]), tensor([2]))
     """
     expect_choice("ties", ties, ("lowest", "earliest"))
-    decide = most_spikes if ties == "lowest" else most_spikes_earliest
-    return decide(_checked(spikes))
+    recording = _checked(spikes)
+    if ties == "lowest":
+        return most_spikes(recording, lengths=checked_lengths(lengths, recording, least=0))
+    return most_spikes_earliest(recording, lengths=checked_lengths(lengths, recording))
 
 
-def latency(spikes: Tensor, silent: Literal["last", "never"] = "last") -> Tensor:
+def latency(
+    spikes: Tensor,
+    silent: Literal["last", "never"] = "last",
+    *,
+    lengths: Tensor | None = None,
+) -> Tensor:
     r"""The class that fires first.
 
     .. math::
@@ -61,12 +77,13 @@ def latency(spikes: Tensor, silent: Literal["last", "never"] = "last") -> Tensor
         silent: What ``f`` is for a neuron that does not fire: ``"last"``, which is ``T-1`` as in
             losses and accuracies, or ``"never"``, which is ``T``: then it does not win against
             one that fires at the last step. Where all are silent the prediction is class 0.
+        lengths: How many steps each sample has, ``[B]``, in a padded batch; a spike behind is none.
 
     Returns:
         Predictions, int64 ``[B]``.
 
     Raises:
-        ValueError: for another shape, no step, or another value of ``silent``.
+        ValueError: for another shape, no step, lengths beyond 1 to ``T``, or another ``silent``.
 
     Example:
         >>> spikes = torch.tensor([[0.0, 0], [0, 1]]).unsqueeze(1)
@@ -74,7 +91,9 @@ def latency(spikes: Tensor, silent: Literal["last", "never"] = "last") -> Tensor
         (tensor([0]), tensor([1]))
     """
     expect_choice("silent", silent, ("last", "never"))
-    return first_spike(_checked(spikes), silent_fires=silent == "last")
+    recording = _checked(spikes)
+    lengths = checked_lengths(lengths, recording)
+    return first_spike(recording, silent_fires=silent == "last", lengths=lengths)
 
 
 def population(
@@ -84,6 +103,7 @@ def population(
     *,
     ties: Literal["lowest", "earliest"] = "lowest",
     silent: Literal["last", "never"] = "last",
+    lengths: Tensor | None = None,
 ) -> Tensor:
     r"""The class whose neurons fire most together, or one of whose neurons fires first.
 
@@ -103,13 +123,15 @@ def population(
         code: ``"rate"``, the first of the equations, or ``"latency"``, the second.
         ties: As for :func:`rate`; without effect on ``"latency"``.
         silent: As for :func:`latency`; without effect on ``"rate"``.
+        lengths: As for :func:`rate` and :func:`latency`.
 
     Returns:
         Predictions, int64 ``[B]``.
 
     Raises:
-        ValueError: for another shape, no step, a ``num_classes`` that does not divide the outputs,
-            or another value of ``code``, ``ties`` or ``silent``.
+        ValueError: for another shape, no step, lengths that are too short or longer than ``T``, a
+            ``num_classes`` that does not divide the outputs, or another value of ``code``,
+            ``ties`` or ``silent``.
 
     Example:
         >>> spikes = torch.tensor([[0.0, 0, 1, 0], [1, 1, 0, 1], [0, 1, 0, 0]]).unsqueeze(1)
@@ -120,10 +142,12 @@ def population(
     expect_choice("ties", ties, ("lowest", "earliest"))
     expect_choice("silent", silent, ("last", "never"))
     recording = _checked(spikes)
+    only_counts = code == "rate" and ties == "lowest"
+    lengths = checked_lengths(lengths, recording, least=0 if only_counts else 1)
     if code == "latency":
-        return first_spike(recording, True, num_classes, silent_fires=silent == "last")
+        return first_spike(recording, True, num_classes, silent == "last", lengths)
     decide = most_spikes if ties == "lowest" else most_spikes_earliest
-    return decide(recording, True, num_classes)
+    return decide(recording, True, num_classes, lengths)
 
 
 class Decision(NamedTuple):
@@ -136,21 +160,24 @@ class Decision(NamedTuple):
     """The step of each decision, int64 ``[B]``: its mean is the decision latency."""
 
 
-def early_exit(spikes: Tensor, margin: float | None = None) -> Decision:
+def early_exit(
+    spikes: Tensor, margin: float | None = None, *, lengths: Tensor | None = None
+) -> Decision:
     r"""Decides for each sample as soon as its spikes allow: see :class:`EarlyExit`.
 
     Args:
         spikes: ``[T, B, C]``.
         margin: By how much the largest count must exceed the second; by default the first spike
             decides.
+        lengths: As for :func:`latency`.
 
     Returns:
         Predictions and the steps at which they were made. A sample that remains undecided gets
-        the answer of its counts at the last step, ``T-1``.
+        the answer of its counts at its last step, ``T-1`` or ``lengths - 1``.
 
     Raises:
-        ValueError: for another shape, no step, a ``margin`` that is not positive, or one for a
-            single class.
+        ValueError: for another shape, no step, lengths beyond 1 to ``T``, a ``margin`` that is not
+            positive, or one for a single class.
 
     Example:
         >>> spikes = torch.tensor([[0.0, 1], [1, 0], [1, 0], [1, 0]]).unsqueeze(1)
@@ -162,10 +189,13 @@ def early_exit(spikes: Tensor, margin: float | None = None) -> Decision:
     decision = EarlyExit(margin)
     recording = _checked(spikes)
     with_values(recording, "spikes")
-    for step in recording.unbind(0):
+    lengths = checked_lengths(lengths, recording)
+    for step in silenced(recording, lengths).unbind(0):
         if decision.update(step).all():
             break
-    return Decision(decision.prediction, decision.step)
+    # Silence decides nothing: what is undecided at the end of the batch was so at its own end.
+    step = decision.step if lengths is None else decision.step.minimum(lengths - 1)
+    return Decision(decision.prediction, step)
 
 
 class EarlyExit:

@@ -11,6 +11,8 @@ from bitspike.spikegen import one_hot
 from bitspike.spikes.readings import Counts, SpikeTimes
 from bitspike.spikes.tensor import SpikeTensor
 
+from .lengths import own_steps, silenced
+
 
 def checked(recording: Tensor, name: str = "spk_out") -> Tensor:
     """A recording in float32 or float64, in which counts and times are exact.
@@ -85,40 +87,49 @@ def pooled(x: Tensor, num_classes: int | bool) -> Tensor:
     return x.reshape(*x.shape[:-1], int(num_classes), size)
 
 
-def counts(spikes: Tensor) -> Tensor:
+def counts(spikes: Tensor, lengths: Tensor | None = None) -> Tensor:
     """How often each neuron fires, ``[B, *]``; packed spikes are counted as bits.
 
     They are float32 or float64.
     """
     if _is_read_natively(spikes):
-        of_bits: Tensor = Counts.apply(spikes)
+        of_bits: Tensor = Counts.apply(spikes, _own(spikes, lengths))
         return of_bits
-    return spikes.sum(0)
+    return silenced(spikes, lengths).sum(0)
 
 
-def class_counts(spikes: Tensor, population_code: bool, num_classes: int | bool) -> Tensor:
+def class_counts(
+    spikes: Tensor,
+    population_code: bool,
+    num_classes: int | bool,
+    lengths: Tensor | None = None,
+) -> Tensor:
     """Spikes of each class over all steps, ``[B, K]``."""
-    per_neuron = counts(spikes)
+    per_neuron = counts(spikes, lengths)
     return pooled(per_neuron, num_classes).sum(-1) if population_code else per_neuron
 
 
-def spike_times(spikes: Tensor, count: int) -> Tensor:
+def spike_times(spikes: Tensor, count: int, lengths: Tensor | None = None) -> Tensor:
     r"""When each neuron fires for the first, second, … time, ``[count, B, C]``.
 
-    A spike that does not come is put at the last step. The derivative of each time with respect
-    to the spike at that time is taken to be -1: what fires more, fires earlier. Spikes are float32
-    or float64.
+    A spike that does not come is put at the last step of its sample. The derivative of each time
+    with respect to the spike at that time is taken to be -1: what fires more, fires earlier. Spikes
+    are float32 or float64.
     """
     if _is_read_natively(spikes):
-        of_bits: Tensor = SpikeTimes.apply(spikes, count)
+        of_bits: Tensor = SpikeTimes.apply(spikes, count, _own(spikes, lengths))
         return of_bits
-    steps = spikes.shape[0]
+    last = spikes.shape[0] - 1 if lengths is None else (lengths - 1).unsqueeze(1)
     so_far = (spikes.detach() > 0).cumsum(0, dtype=torch.int32)
     # Before the n-th spike there are as many steps as have seen fewer than n spikes.
     earlier = torch.stack([(so_far < n).sum(0) for n in range(1, count + 1)])
-    steps_of = earlier.clamp(max=steps - 1)
+    steps_of = earlier.clamp(max=last)
     at = spikes.gather(0, steps_of)
     return steps_of.to(spikes.dtype) - (at - at.detach())
+
+
+def _own(spikes: Tensor, lengths: Tensor | None) -> Tensor | None:
+    return None if lengths is None else own_steps(lengths, spikes.shape[0])
 
 
 def _is_read_natively(x: Tensor) -> bool:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from bitspike.arguments import as_array, as_tensor, with_values
 from bitspike.decode.decisions import first_spike, most_spikes
+from bitspike.decode.lengths import checked_lengths
 from bitspike.decode.recordings import checked, labels
 
 
@@ -15,6 +16,8 @@ def accuracy_rate(
     targets: Tensor,
     population_code: bool = False,
     num_classes: int | bool = False,
+    *,
+    lengths: Tensor | None = None,
 ) -> float:
     r"""How often the class that fires most is the right one.
 
@@ -30,12 +33,15 @@ def accuracy_rate(
         targets: Labels ``[B]``.
         population_code: Whether several output neurons stand for each class; their spikes add up.
         num_classes: How many classes, then; class ``c`` owns the ``c``-th block of neurons.
+        lengths: How many steps each sample has, ``[B]``, in a padded batch; what stands behind
+            does not count.
 
     Returns:
         The share, a ``numpy.float64``.
 
     Raises:
-        ValueError: for other shapes, or a ``num_classes`` that does not divide the outputs.
+        ValueError: for other shapes, lengths beyond 0 to ``T``, or a ``num_classes`` that does not
+            divide the outputs.
 
     Example:
         >>> import torch
@@ -44,10 +50,11 @@ def accuracy_rate(
         0.5
     """
     spikes = checked(spk_out).detach()
-    return _share(most_spikes(spikes, population_code, num_classes), targets)
+    lengths = checked_lengths(lengths, spikes, least=0)
+    return _share(most_spikes(spikes, population_code, num_classes, lengths), targets)
 
 
-def accuracy_temporal(spk_out: Tensor, targets: Tensor) -> float:
+def accuracy_temporal(spk_out: Tensor, targets: Tensor, *, lengths: Tensor | None = None) -> float:
     r"""How often the class that fires first is the right one.
 
     .. math::
@@ -61,12 +68,13 @@ def accuracy_temporal(spk_out: Tensor, targets: Tensor) -> float:
     Args:
         spk_out: Spikes ``[T, B, C]``.
         targets: Labels ``[B]``.
+        lengths: How many steps each sample has, ``[B]``, in a padded batch; a spike behind is none.
 
     Returns:
         The share, a ``numpy.float64``.
 
     Raises:
-        ValueError: for other shapes.
+        ValueError: for other shapes, or lengths beyond 1 to ``T``.
 
     Example:
         >>> import torch
@@ -75,7 +83,9 @@ def accuracy_temporal(spk_out: Tensor, targets: Tensor) -> float:
         >>> float(SF.accuracy_temporal(spikes, torch.tensor([1])))
         1.0
     """
-    return _share(first_spike(checked(spk_out).detach()), targets)
+    spikes = checked(spk_out).detach()
+    lengths = checked_lengths(lengths, spikes)
+    return _share(first_spike(spikes, lengths=lengths), targets)
 
 
 def confusion(predicted: Tensor, targets: Tensor, num_classes: int) -> Tensor:

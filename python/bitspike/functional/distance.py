@@ -6,11 +6,14 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor, with_values
+from bitspike.decode.lengths import checked_lengths, silenced
 from bitspike.decode.recordings import checked, counts, spike_times
 from bitspike.spikes.tensor import SpikeTensor
 
 
-def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
+def victor_purpura(
+    spk_out: Tensor, targets: Tensor, cost: float, *, lengths: Tensor | None = None
+) -> Tensor:
     r"""The lowest cost of turning each spike train into the wanted one.
 
     To insert or delete a spike costs 1, to shift one costs ``cost`` per step. So at no cost of
@@ -28,12 +31,14 @@ def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
         spk_out: Spikes ``[T, B, C]``; a number above zero is one spike.
         targets: Wanted spikes of the same shape.
         cost: The price ``q`` of a shift by one step.
+        lengths: How many steps each sample has, ``[B]``, in a padded batch; spikes behind, also
+            wanted ones, do not count.
 
     Returns:
         One distance for each neuron of each sample, float64 ``[B, C]``.
 
     Raises:
-        ValueError: for other shapes, or a negative ``cost``.
+        ValueError: for other shapes, lengths beyond 0 to ``T``, or a negative ``cost``.
 
     Example:
         >>> import torch
@@ -52,8 +57,8 @@ def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
             f"targets must be spikes [T, B, C] like spk_out {tuple(spk_out.shape)}, "
             f"not of shape {tuple(targets.shape)}"
         )
-    count, times = _times(spk_out, "spk_out")
-    wanted_count, wanted_times = _times(targets, "targets")
+    count, times = _times(spk_out, "spk_out", lengths)
+    wanted_count, wanted_times = _times(targets, "targets", lengths)
     position = torch.arange(len(wanted_times) + 1, dtype=torch.float64, device=times.device)
     position = position.view(-1, 1, 1)
     row = position.expand(len(position), *count.shape[1:])
@@ -67,10 +72,11 @@ def victor_purpura(spk_out: Tensor, targets: Tensor, cost: float) -> Tensor:
     return distance[0]
 
 
-def _times(spikes: Tensor, name: str) -> tuple[Tensor, Tensor]:
+def _times(spikes: Tensor, name: str, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
     """How many spikes there are, int64 ``[1, B, C]``, and when, float64 ``[most, B, C]``."""
     spikes = checked(spikes, name).detach()
     with_values(spikes, name)
+    spikes = silenced(spikes, checked_lengths(lengths, spikes, least=0))
     count = counts(spikes if isinstance(spikes, SpikeTensor) else (spikes > 0).to(spikes.dtype))
     most = int(count.max()) if count.numel() else 0
     times = spike_times(spikes, most) if most else count.new_empty(0, *count.shape)

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bitspike.arguments import as_tensor_like, expect_choice
+from bitspike.decode.lengths import mean_over_steps
 from bitspike.one_call import one_call
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -16,6 +17,8 @@ class LossFunctions:
 
     ``_compute_loss`` reduces as :meth:`_intermediate_reduction` says: at once, or, where weights
     of classes have to be applied first, not at all.
+
+    ``_compute_loss`` gets ``lengths`` as a keyword where a call has them; one without raises.
 
     Args:
         reduction: ``"mean"``, ``"sum"`` or ``"none"``, over the batch.
@@ -41,11 +44,29 @@ class LossFunctions:
         self.__name__ = type(self).__name__
 
     @one_call
-    def __call__(self, spk_out: Tensor, targets: Tensor) -> Tensor:
-        """The loss of a recording ``[T, B, C]``."""
-        return self._reduce(self._compute_loss(spk_out, targets))
+    def __call__(
+        self, spk_out: Tensor, targets: Tensor, *, lengths: Tensor | None = None
+    ) -> Tensor:
+        """The loss of a recording ``[T, B, C]``.
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+        Args:
+            spk_out: The recording.
+            targets: What is wanted of it.
+            lengths: How many steps each sample has, ``[B]``, where a batch is padded, as
+                :func:`bitspike.events.collate` returns them: the loss is that of samples cut to
+                them, and what stands behind has no gradient.
+
+        Raises:
+            TypeError: for lengths that are booleans, or no tensor.
+            ValueError: for lengths that are no whole numbers, or more than ``T``, or 0 where the
+                loss divides by them or takes times or maxima; and what the loss raises itself.
+        """
+        options = {} if lengths is None else {"lengths": lengths}
+        return self._reduce(self._compute_loss(spk_out, targets, **options))
+
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} has no _compute_loss")
 
     def _intermediate_reduction(self) -> str:
@@ -71,18 +92,29 @@ class LossFunctions:
         reduction = self._intermediate_reduction()
         return F.cross_entropy(scores, labels, self._weights(scores), reduction=reduction)
 
-    def _cross_entropy_of_steps(self, scores: Tensor, labels: Tensor) -> Tensor:
+    def _cross_entropy_of_steps(
+        self, scores: Tensor, labels: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         """Cross-entropy of ``[T, B, C]``, averaged over time: ``[B]``."""
         steps, batch, _ = scores.shape
         # One call, with time folded into the batch.
         per_step = F.cross_entropy(
             scores.flatten(0, 1), labels.repeat(steps), self._weights(scores), reduction="none"
         )
-        return per_step.view(steps, batch).mean(0)
+        return mean_over_steps(per_step.view(steps, batch), lengths)
 
-    def _squared_error(self, actual: Tensor, wanted: Tensor, labels: Tensor) -> Tensor:
-        """Squares of differences ``[*, B, C]``, those of a sample times the weight of its class."""
-        loss = F.mse_loss(actual, wanted, reduction=self._intermediate_reduction())
+    def _squared_error(
+        self, actual: Tensor, wanted: Tensor, labels: Tensor, steps: Tensor | None = None
+    ) -> Tensor:
+        """Squares of differences ``[*, B, C]``, those of a sample times the weight of its class.
+
+        Those of a sample are divided by its steps ``[B, 1]``, where these differ.
+        """
+        reduction = self._intermediate_reduction()
+        if steps is None:
+            loss = F.mse_loss(actual, wanted, reduction=reduction)
+        else:
+            loss = reduced(F.mse_loss(actual, wanted, reduction="none") / steps, reduction)
         weights = self._weights(actual)
         return loss if weights is None else loss * weights[labels].unsqueeze(-1)
 

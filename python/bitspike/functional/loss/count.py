@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from bitspike.decode.lengths import checked_lengths, silenced, step_count
 from bitspike.decode.recordings import by_label, checked, class_counts, labels, pool_size, pooled
 
 from ._loss import LossFunctions, reduced
@@ -53,12 +55,16 @@ class ce_rate_loss(LossFunctions):
         self.population_code = population_code
         self.num_classes = num_classes
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         spikes = checked(spk_out)
+        lengths = checked_lengths(lengths, spikes)
+        spikes = silenced(spikes, lengths)
         index = labels(targets, spikes.shape[1], spikes.device)
         if self.population_code:
             spikes = pooled(spikes, self.num_classes).mean(-1)
-        per_sample = self._cross_entropy_of_steps(spikes, index)
+        per_sample = self._cross_entropy_of_steps(spikes, index, lengths)
         if self._intermediate_reduction() == "none":
             return per_sample
         return reduced(per_sample, self.reduction).reshape(1)
@@ -105,8 +111,12 @@ class ce_count_loss(LossFunctions):
         self.population_code = population_code
         self.num_classes = num_classes
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
-        counts = class_counts(checked(spk_out), self.population_code, self.num_classes)
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
+        spikes = checked(spk_out)
+        lengths = checked_lengths(lengths, spikes, least=0)
+        counts = class_counts(spikes, self.population_code, self.num_classes, lengths)
         return self._cross_entropy(counts, labels(targets, len(counts), counts.device))
 
 
@@ -158,13 +168,23 @@ class mse_count_loss(LossFunctions):
         self.population_code = population_code
         self.num_classes = num_classes
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         spikes = checked(spk_out)
+        lengths = checked_lengths(lengths, spikes)
         index = labels(targets, spikes.shape[1], spikes.device)
-        steps, size = spikes.shape[0], self._neurons_per_class(spikes)
-        on, off = (int(steps * rate * size) for rate in (self.correct_rate, self.incorrect_rate))
-        counts = class_counts(spikes, self.population_code, self.num_classes)
-        return self._squared_error(counts, by_label(index, on, off, counts), index) / steps
+        counts = class_counts(spikes, self.population_code, self.num_classes, lengths)
+        size, rates = self._neurons_per_class(spikes), (self.correct_rate, self.incorrect_rate)
+        if lengths is None:
+            steps = spikes.shape[0]
+            on, off = (int(steps * rate * size) for rate in rates)
+            return self._squared_error(counts, by_label(index, on, off, counts), index) / steps
+        # In float64, as Python multiplies above.
+        own = lengths.unsqueeze(1).double()
+        on_off = [(own * rate * size).trunc().to(counts.dtype) for rate in rates]
+        wanted = torch.where(by_label(index, 1, 0, counts) > 0, on_off[0], on_off[1])
+        return self._squared_error(counts, wanted, index, own.to(counts.dtype))
 
     def _neurons_per_class(self, spikes: Tensor) -> int:
         return pool_size(spikes.shape[-1], self.num_classes) if self.population_code else 1
@@ -225,12 +245,15 @@ class mse_rate_loss(mse_count_loss):
         )
         self.normalize = normalize
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         if not self.normalize:
-            return super()._compute_loss(spk_out, targets)
+            return super()._compute_loss(spk_out, targets, lengths)
         spikes = checked(spk_out)
+        lengths = checked_lengths(lengths, spikes)
         index = labels(targets, spikes.shape[1], spikes.device)
-        counts = class_counts(spikes, self.population_code, self.num_classes)
-        rates = counts / (spikes.shape[0] * self._neurons_per_class(spikes))
+        counts = class_counts(spikes, self.population_code, self.num_classes, lengths)
+        rates = counts / (step_count(spikes, lengths) * self._neurons_per_class(spikes))
         wanted = by_label(index, self.correct_rate, self.incorrect_rate, rates)
         return self._squared_error(rates, wanted, index)

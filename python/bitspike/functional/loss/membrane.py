@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn import functional as F
 
 from bitspike.arguments import as_tensor, as_tensor_like
+from bitspike.decode.lengths import checked_lengths, mean_over_steps, silenced
 from bitspike.decode.recordings import by_label, checked, labels, wide
 
 from ._loss import LossFunctions, reduced
@@ -41,9 +44,12 @@ class ce_max_membrane_loss(LossFunctions):
     def __init__(self, reduction: str = "mean", weight: Tensor | None = None) -> None:
         super().__init__(reduction, weight)
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         mem = checked(spk_out, "mem_out")
-        return self._cross_entropy(mem.max(0).values, labels(targets, mem.shape[1], mem.device))
+        highest = silenced(mem, checked_lengths(lengths, mem), -math.inf).max(0).values
+        return self._cross_entropy(highest, labels(targets, mem.shape[1], mem.device))
 
 
 class mse_membrane_loss(LossFunctions):
@@ -92,7 +98,9 @@ class mse_membrane_loss(LossFunctions):
         self.on_target = on_target
         self.off_target = off_target
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         if self.time_var_targets:
             mem, index = wide(as_tensor(spk_out, "mem_out")), None
             wanted = as_tensor_like(targets, "targets", mem)
@@ -105,7 +113,10 @@ class mse_membrane_loss(LossFunctions):
             mem = checked(spk_out, "mem_out")
             index = labels(targets, mem.shape[1], mem.device)
             wanted = by_label(index, self.on_target, self.off_target, mem)
-        errors = F.mse_loss(mem, wanted.expand_as(mem), reduction="none").mean(0)
+        lengths = checked_lengths(lengths, mem)
+        # A number behind the end that is not finite has no gradient, and would give it NaN.
+        mem, wanted = silenced(mem, lengths), silenced(wanted.expand_as(mem), lengths)
+        errors = mean_over_steps(F.mse_loss(mem, wanted, reduction="none"), lengths)
         weights = self._weights(mem)
         if weights is not None:
             return errors * weights[index].unsqueeze(-1)

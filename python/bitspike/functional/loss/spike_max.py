@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bitspike.arguments import expect_choice
+from bitspike.decode.lengths import checked_lengths, silenced, step_count
 from bitspike.decode.recordings import checked, counts, labels
 
 from ._loss import LossFunctions, reduced
@@ -63,16 +64,21 @@ class spike_max_loss(LossFunctions):
         self.window = window
         self.mode = mode
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         spikes = checked(spk_out)
         index = labels(targets, spikes.shape[1], spikes.device)
+        lengths = checked_lengths(lengths, spikes)
+        windows, steps = lengths, step_count(spikes, lengths)
         if self.window is None:
-            steps, fired = spikes.shape[0], counts(spikes).unsqueeze(0)
+            # One window, of the steps of each sample: no mean is left to be taken.
+            windows, fired = None, counts(spikes, lengths).unsqueeze(0)
         else:
-            steps, fired = self.window, _counts_in_windows(spikes, self.window)
+            steps, fired = self.window, _counts_in_windows(silenced(spikes, lengths), self.window)
         # The softmax of the logarithms of counts is their share.
         scores = _at_least_one(fired).log() if self.mode == "probability" else fired / steps
-        per_sample = self._cross_entropy_of_steps(scores, index)
+        per_sample = self._cross_entropy_of_steps(scores, index, windows)
         return per_sample if self.weight is not None else reduced(per_sample, self.reduction)
 
 

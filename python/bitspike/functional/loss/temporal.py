@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bitspike.arguments import as_tensor, as_tensor_like, expect_choice, with_values
+from bitspike.decode.lengths import checked_lengths, step_count
 from bitspike.decode.recordings import by_label, checked, labels, spike_times
 
 from ._loss import LossFunctions
@@ -67,19 +68,29 @@ class SpikeTime(nn.Module):
         self.multi_spike = multi_spike
         self._pairs = [] if target_is_time else _pairs(on_target, off_target, multi_spike)
 
-    def forward(self, spk_out: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The times, and the wanted times."""
+    def forward(
+        self, spk_out: Tensor, targets: Tensor, *, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The times, and the wanted times.
+
+        Args:
+            spk_out: Spikes.
+            targets: Labels or times.
+            lengths: How many steps each sample has, ``[B]``, in a padded batch, of 1 to ``T``: a
+                spike behind is none, and the last step is that of the sample.
+        """
         spikes = checked(spk_out)
-        wanted = self._wanted(spikes, targets)
-        times = spike_times(spikes, len(wanted))
+        lengths = checked_lengths(lengths, spikes)
+        wanted = self._wanted(spikes, targets, step_count(spikes, lengths))
+        times = spike_times(spikes, len(wanted), lengths)
         # What is on time is moved by a constant, which leaves its gradient.
         on_time = (times - wanted).abs() < self.tolerance
         times = torch.where(on_time, wanted + (times - times.detach()), times)
         return (times, wanted) if self.multi_spike else (times[0], wanted[0])
 
-    def _wanted(self, spikes: Tensor, targets: Tensor) -> Tensor:
+    def _wanted(self, spikes: Tensor, targets: Tensor, steps: int | Tensor) -> Tensor:
         """Wanted times ``[F, B, C]``."""
-        steps, *shape = spikes.shape
+        _, *shape = spikes.shape
         if self.target_is_time:
             wanted = self._given(as_tensor_like(targets, "targets", spikes).detach(), shape)
         else:
@@ -171,11 +182,13 @@ class mse_temporal_loss(LossFunctions):
         super().__init__(reduction, weight)
         self.spk_time_fn = SpikeTime(target_is_time, on_target, off_target, tolerance, multi_spike)
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         spikes = checked(spk_out)
         targets = as_tensor(targets, "targets", spikes.device)
-        times, wanted = self.spk_time_fn(spikes, targets)
-        steps = spikes.shape[0]
+        times, wanted = self.spk_time_fn(spikes, targets, lengths=lengths)
+        steps = step_count(spikes, checked_lengths(lengths, spikes))
         return self._squared_error(times / steps, wanted / steps, targets.long())
 
 
@@ -215,8 +228,11 @@ class ce_temporal_loss(LossFunctions):
         super().__init__(reduction, weight)
         self.inverse = inverse
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
-        times = spike_times(checked(spk_out), 1)[0]
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
+        spikes = checked(spk_out)
+        times = spike_times(spikes, 1, checked_lengths(lengths, spikes))[0]
         scores = -times if self.inverse == "negate" else 1 / (times + 1)
         index = labels(targets, scores.shape[0], scores.device)
         return F.cross_entropy(scores, index, self._weights(scores), reduction=self.reduction)
@@ -266,13 +282,16 @@ class mse_relative_temporal_loss(LossFunctions):
         self.margin = margin
         self.detach_target = detach_target
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         spikes = checked(spk_out)
-        times = spike_times(spikes, 1)[0]
+        lengths = checked_lengths(lengths, spikes)
+        times = spike_times(spikes, 1, lengths)[0]
         index = labels(targets, times.shape[0], times.device)
         correct = index.unsqueeze(1) == torch.arange(times.shape[1], device=index.device)
         earliest = times.gather(1, index.unsqueeze(1)) + self.margin
         wanted = torch.where(~correct & (times < earliest), earliest, times)
         wanted = wanted.detach() if self.detach_target else wanted
-        steps = spikes.shape[0]
+        steps = step_count(spikes, lengths)
         return self._squared_error(times / steps, wanted / steps, index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from bitspike.decode.lengths import checked_lengths, mean_over_steps, silenced
 from bitspike.decode.recordings import checked, labels
 
 from ._loss import LossFunctions, reduced
@@ -55,11 +56,16 @@ class tet_loss(LossFunctions):
         self.lam = lam
         self.phi = phi
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         outputs = checked(spk_out)
         index = labels(targets, outputs.shape[1], outputs.device)
-        entropy = self._cross_entropy_of_steps(outputs, index)
-        pull = ((outputs - self.phi) ** 2).mean((0, 2))
+        lengths = checked_lengths(lengths, outputs)
+        outputs = silenced(outputs, lengths)
+        entropy = self._cross_entropy_of_steps(outputs, index, lengths)
+        pull = (outputs - self.phi) ** 2
+        pull = pull.mean((0, 2)) if lengths is None else mean_over_steps(pull.mean(2), lengths)
         weights = self._weights(outputs)
         pull = pull if weights is None else pull * weights[index]
         loss = (1 - self.lam) * entropy + self.lam * pull

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bitspike.arguments import as_tensor_like
+from bitspike.decode.lengths import checked_lengths, silenced
 from bitspike.decode.recordings import checked
 from bitspike.scan import linear_scan
 
@@ -53,7 +54,9 @@ class van_rossum_loss(LossFunctions):
         super().__init__(reduction)
         self.tau = tau
 
-    def _compute_loss(self, spk_out: Tensor, targets: Tensor) -> Tensor:
+    def _compute_loss(
+        self, spk_out: Tensor, targets: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
         spikes = checked(spk_out)
         targets = as_tensor_like(targets, "targets", spikes)
         if targets.shape != spikes.shape:
@@ -65,4 +68,5 @@ class van_rossum_loss(LossFunctions):
         differences = spikes - targets
         decay = torch.tensor(math.exp(-1 / self.tau), dtype=spikes.dtype, device=spikes.device)
         traces = linear_scan(differences, decay)
+        traces = silenced(traces, checked_lengths(lengths, spikes, least=0))
         return reduced((traces**2).sum(0) / self.tau, self.reduction)
