@@ -52,6 +52,10 @@ def test_one_dimension(gathers):
     check(net, spikes(7, 9, 3, 30))
 
 
+def test_a_slice_of_a_batch(gathers):
+    check(lively(NETWORKS["three layers"]()), spikes(9, 46, 70)[:, 23:])
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.tuples(st.integers(0, 12), st.integers(0, 40)),

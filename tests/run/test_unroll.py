@@ -161,6 +161,24 @@ def test_states_inside_are_refused(kwargs):
         snn.unroll(net, torch.rand(T, B, K))
 
 
+def test_modules_that_hold_neurons_are_refused():
+    class Block(nn.Module):
+        def __init__(self, **options):
+            super().__init__()
+            self.lif = snn.Leaky(0.9, **options)
+
+        def forward(self, x):
+            out = self.lif(x)
+            return out if isinstance(out, torch.Tensor) else out[0]
+
+    x = torch.rand(3, 2, 4)
+    for steps in (x, x[:1].expand(3, 2, 4)):
+        with pytest.raises(TypeError, match="module 1, Block, holds neurons"):
+            snn.unroll(nn.Sequential(nn.Linear(4, 4), Block(init_hidden=True)), steps)
+    # Every call starts anew without a state: time may be batch.
+    assert snn.unroll(Block(), x).shape == x.shape
+
+
 @pytest.mark.parametrize("shape", [(), (T,)])
 def test_sequences_have_time_and_batch(shape):
     with pytest.raises(ValueError, match=r"x must be a sequence \[T, B, \*\]"):

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from programs import unix
+
+from helpers.program import assert_succeeds, torchrun
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "images"
@@ -35,8 +39,9 @@ PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
 
 
 def test_the_page_shows_every_program():
-    helpers = {"codes", "drawing", "plots", "training"}
+    helpers = {"codes", "drawing", "encoded_digits", "plots", "training"}
     shown_elsewhere = {"mnist", "neurons", "overview", "speed", "surrogates", "tricks"}
+    shown_elsewhere |= {"distributed", "with_lightning"}
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
     assert there - helpers - shown_elsewhere == set(PROGRAMS)
 
@@ -79,3 +84,50 @@ def test_surrogates(tmp_path):
 
 def test_tricks(tmp_path):
     assert not run_example("tricks", "--short", folder=tmp_path)
+
+
+@unix
+def test_distributed(tmp_path):
+    program = ROOT / "examples" / "distributed.py"
+    printed = torchrun(program, "--check", folder=tmp_path)
+    assert re.findall(r"(\w+) differ by .* from those of one process", printed) == [
+        "gradients",
+        "weights",
+    ]
+
+
+def test_with_lightning(tmp_path):
+    runs = {
+        "straight": ["--epochs", "2"],
+        "stopped": ["--epochs", "1"],
+        "resumed": ["--epochs", "2", "--resume", str(tmp_path / "stopped" / "last.ckpt")],
+        "bf16": ["--epochs", "2", "--precision", "bf16-mixed"],
+    }
+    printed = assert_succeeds(
+        f"""
+        import sys
+        sys.path.insert(0, {str(ROOT / "examples")!r})
+        import with_lightning
+        for name, options in {runs!r}.items():
+            sys.argv = ["with_lightning.py", *options, "--out", {str(tmp_path)!r} + "/" + name]
+            with_lightning.main()
+        """,
+        timeout=120,
+    )
+    found = [float(share) for share in re.findall(r"epochs: (\S+)% of the test", printed)]
+    assert len(found) == 4 and min(found) > 70
+    saved = {name: torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in runs}
+    straight, stopped, resumed, half = (run["state_dict"] for run in saved.values())
+    learned = [name for name in straight if name.endswith(("weight", "bias"))]
+    assert len(learned) == 4
+    for name in straight:
+        assert torch.equal(straight[name], resumed[name])
+    for name in learned:
+        assert straight[name].dtype == half[name].dtype == torch.float32
+        assert not torch.equal(straight[name], stopped[name])
+        assert not torch.equal(straight[name], half[name])
+    for one, other in zip(
+        *(saved[name]["optimizer_states"][0]["state"].values() for name in ("straight", "resumed")),
+        strict=True,
+    ):
+        assert all(torch.equal(one[key], other[key]) for key in one)

@@ -12,6 +12,7 @@ from bitspike.arguments import as_tensor
 from bitspike.graph.modules import shaped_as
 from bitspike.layers.residual import Residual
 from bitspike.ops.route import has_hooks
+from bitspike.state import HiddenState
 
 from .stack.plan import plan, run_plan
 
@@ -41,7 +42,8 @@ def run_whole(
 
     Raises:
         ValueError: if ``x`` has no time and batch axes.
-        TypeError: if a neuron inside the network returns states.
+        TypeError: if a neuron inside the network returns states, or a module that is none of those
+            of `unroll` holds neurons.
     """
     x = as_tensor(x, "x")
     if x.dim() < 2:
@@ -77,6 +79,11 @@ def run_whole(
                 value, same = torch.broadcast_to(value, (steps, *value.shape)), False
             value, inside = _run_residual(module, value, stacks=stacks, fold=fold)
             apart |= {f"{names[i]}.{name}".strip("."): reason for name, reason in inside.items()}
+        elif _holds_neurons(module):
+            raise TypeError(
+                f"module {i}, {type(module).__name__}, holds neurons, which would see time as "
+                "batch; unroll the nn.Sequential inside of it, or vectorize its loop over steps"
+            )
         elif same or _is_timeless(module, value):
             value = module(value)
         else:
@@ -97,6 +104,12 @@ def _run_residual(
         return result
 
     return block.through(x, run), apart
+
+
+def _holds_neurons(module: nn.Module) -> bool:
+    """Whether neurons that keep their state, or the like, are somewhere in a module."""
+    inside = (part for part in module.modules() if isinstance(part, HiddenState))
+    return any(getattr(part, "init_hidden", True) for part in inside)
 
 
 def _is_timeless(module: nn.Module, x: Tensor) -> bool:

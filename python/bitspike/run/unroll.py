@@ -35,7 +35,8 @@ def unroll(net: nn.Module, x: Tensor) -> Any:
 
     Raises:
         ValueError: if ``x`` has no time and batch axes.
-        TypeError: if a neuron inside the network returns states, which nothing would take.
+        TypeError: if a neuron inside the network returns states, which nothing would take; or if
+            another module than these holds neurons, such as ``DistributedDataParallel``.
 
     Example:
         >>> import torch, bitspike as snn

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 Kind = type[Tensor]
 
@@ -42,7 +43,10 @@ def _written(
 ) -> Iterator[Any]:
     """The arguments that a call writes: those that its schema says, or else its name."""
     if isinstance(func, torch._ops.OpOverload):
-        if func._schema.is_mutable:
+        if func.namespace == "c10d" and func._opname.endswith("_"):
+            # Those of torch.distributed write their first argument, and no schema says so.
+            yield tree_leaves(args[0])
+        elif func._schema.is_mutable:
             for position, argument in enumerate(func._schema.arguments):
                 if argument.alias_info is not None and argument.alias_info.is_write:
                     given = position < len(args)

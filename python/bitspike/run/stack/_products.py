@@ -60,7 +60,7 @@ class Product(Protocol):
 
 
 def _rows(words: Tensor) -> Tensor:
-    return words.view(math.prod(words.shape[:-1]), words.shape[-1])
+    return words.reshape(math.prod(words.shape[:-1]), words.shape[-1])
 
 
 class Linear:
