@@ -1,26 +1,25 @@
 """The pictures of docs/five_minutes.md and of the course, docs/course.
 
-python examples/course.py --out docs/images       half a minute
-python examples/course.py losses codings          some of them
+Each shows one thing that its page explains; with names, only those are drawn.
+
+    python examples/course.py --out docs/images       half a minute
+    python examples/course.py losses codings          two of them
 """
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 import bitspike as snn
+import course_networks as networks
 from bitspike import functional as SF
 from bitspike import init, spikegen, surrogate
-from drawing import BLUE, COLOURS, GREEN, GREY, LINE, ORANGE, VIOLET, figure, save, tidy
-
-DOCS = Path(__file__).parents[1] / "docs"
+from drawing import BLUE, GREEN, GREY, LINE, ORANGE, figure, save, tidy
 
 
 def main() -> None:
@@ -37,11 +36,7 @@ def main() -> None:
 
 def five_minutes() -> Figure:
     """What the program of the page draws."""
-    page = (DOCS / "five_minutes.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
-    variables: dict[str, Any] = {}
-    exec(program, variables)
-    drawn = variables["figure"]
+    drawn = networks.run_five_minutes()["figure"]
     assert isinstance(drawn, Figure)
     return drawn
 
@@ -147,29 +142,19 @@ def surrogates() -> Figure:
     }
     page = figure(11, 3.6)
     left, right = page.subplots(1, 2)
-    x = torch.linspace(-2, 2, 401)
-    left.plot(x, (x > 0).float(), color=GREY, label="spike")
+    u = torch.linspace(-2, 2, 401)
+    left.plot(u, (u > 0).float(), color=GREY, label="spike")
     for name, (kind, colour) in kinds.items():
-        left.plot(x, kind.derivative(x), color=colour, label=name)
-        found = snn.diagnose(*deep_network(spike_grad=kind))
+        left.plot(u, kind.derivative(u), color=colour, label=name)
+        net, x = networks.deep_network(spike_grad=kind)
+        init.threshold_aware_(net, x, rate=0.2)
+        found = snn.diagnose(net, x)
         norms = [layer.gradient_norm or 0.0 for layer in found]
         right.semilogy(range(1, 9), norms, color=colour, **LINE)
     left.legend(frameon=False)
     tidy(left, "what stands in for the derivative", "", "membrane - threshold")
     tidy(right, "gradient of the weights of each layer", "", "layer; the loss is behind layer 8")
     return page
-
-
-def deep_network(rate: float | None = 0.2, **options: Any) -> tuple[nn.Sequential, Tensor]:
-    """Eight layers of 64 neurons, which fire so often if a rate is given, and an input."""
-    torch.manual_seed(0)
-    net = nn.Sequential()
-    for _ in range(8):
-        net.extend([nn.Linear(64, 64), snn.Leaky(beta=0.9, init_hidden=True, **options)])
-    x = (torch.rand(25, 32, 64) < 0.2).float()
-    if rate is not None:
-        init.threshold_aware_(net, x, rate=rate)
-    return net, x
 
 
 def dashes(ax: Axes, spikes: Tensor, colour: str) -> None:
@@ -185,6 +170,11 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "neurons": neurons,
     "losses": losses,
     "surrogates": surrogates,
+    "tricks": networks.tricks,
+    "online": networks.online_learning,
+    "conversion": networks.conversion,
+    "long_memory": networks.long_memory,
+    "deployment": networks.deployment,
 }
 
 

@@ -35,7 +35,7 @@ PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
 
 
 def test_the_page_shows_every_program():
-    helpers = {"codes", "drawing", "plots", "training"}
+    helpers = {"codes", "course_networks", "drawing", "plots", "training"}
     shown_elsewhere = {"course", "mnist", "neurons", "overview", "speed", "surrogates", "tricks"}
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
     assert there - helpers - shown_elsewhere == set(PROGRAMS)
