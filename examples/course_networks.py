@@ -213,5 +213,6 @@ def deployment() -> Figure:
         right.plot(step, accuracy, color=BLUE, **LINE)
         right.annotate(f"{margin}", (step, accuracy), (4, -12), textcoords="offset points")
     shares(right, 0.8, 1.0)
+    right.set_yticks([0.8, 0.85, 0.9, 0.95, 1.0])
     tidy(right, "right answers, for margins from 1 to 8", "", "mean step of the decision")
     return page
