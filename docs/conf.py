@@ -31,3 +31,5 @@ napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Shapes", "Dtypes"]
 
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]  # $x$, and ```math, as GitHub shows them
+myst_fence_as_directive = ["math"]

@@ -39,8 +39,8 @@ PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
 
 
 def test_the_page_shows_every_program():
-    helpers = {"codes", "drawing", "encoded_digits", "plots", "training"}
-    shown_elsewhere = {"mnist", "neurons", "overview", "speed", "surrogates", "tricks"}
+    helpers = {"codes", "course_networks", "drawing", "encoded_digits", "plots", "training"}
+    shown_elsewhere = {"course", "mnist", "neurons", "overview", "speed", "surrogates", "tricks"}
     shown_elsewhere |= {"distributed", "with_lightning"}
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
     assert there - helpers - shown_elsewhere == set(PROGRAMS)
@@ -68,6 +68,15 @@ def test_speed(tmp_path):
     assert drawn == {"speed_networks", "speed_density", "speed_sizes", "speed_threads"}
     page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     assert drawn == set(re.findall(r"images/(speed_\w+)\.png", page))
+    assert drawn <= {picture.stem for picture in PICTURES.glob("*.png")}
+
+
+def test_course(tmp_path):
+    drawn = run_example("course", "--out", str(tmp_path), folder=tmp_path)
+    pages = [ROOT / "docs" / "five_minutes.md", *(ROOT / "docs" / "course").glob("*.md")]
+    shown = [re.findall(r"images/(\w+)\.png", page.read_text(encoding="utf-8")) for page in pages]
+    assert all(len(pictures) == 1 for pictures in shown)
+    assert drawn == {picture for (picture,) in shown}
     assert drawn <= {picture.stem for picture in PICTURES.glob("*.png")}
 
 
