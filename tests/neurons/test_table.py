@@ -13,11 +13,13 @@ BASES = {"SpikingNeuron", "LIF"}
 
 
 def neurons():
-    """The public classes that fire."""
+    """The public classes that fire; layers with states are those of docs/layers.md."""
     found = {
         name: kind
         for name, kind in vars(snn).items()
-        if isinstance(kind, type) and issubclass(kind, FIRING)
+        if isinstance(kind, type)
+        and issubclass(kind, FIRING)
+        and kind.__module__.startswith("bitspike.neurons.")
     }
     return {name: kind for name, kind in found.items() if name not in BASES}
 
