@@ -27,29 +27,21 @@ def python_blocks(path):
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
-COURSE = sorted((ROOT / "docs" / "course").glob("*.md"))
 FOLDERS = [*sorted((ROOT / "python").glob("**/README.md")), ROOT / "tests" / "README.md"]
 
 
 @pytest.mark.parametrize(
-    "block",
-    [
-        pytest.param(block, id=f"{page.relative_to(ROOT)} {i}")
-        for page in [*PAGES, *FOLDERS]
-        if page not in COURSE
-        for i, block in enumerate(python_blocks(page))
-    ],
+    "page",
+    [page for page in [*PAGES, *FOLDERS] if python_blocks(page)],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_programs_on_pages(block):
-    assert_succeeds("import warnings\nwarnings.simplefilter('error')\n" + block, timeout=120)
-
-
-@pytest.mark.parametrize("page", COURSE, ids=lambda page: page.stem)
-def test_programs_of_the_course(page):
-    """Those of a page are short, and share a process; each has variables of its own."""
-    programs = python_blocks(page)
-    run_each = f"for program in {programs!r}:\n    exec(program, {{'__name__': '__main__'}})"
-    assert_succeeds(f"import warnings\nwarnings.simplefilter('error')\n{run_each}", timeout=120)
+def test_programs_on_pages(page):
+    """Those of a page share a process; each has variables and, as alone, torch's first seed."""
+    seed = torch.Generator().initial_seed()
+    start = "import warnings, torch\nwarnings.simplefilter('error')\n"
+    programs = f"for program in {python_blocks(page)!r}:\n"
+    each = f"    torch.manual_seed({seed})\n    exec(program, {{'__name__': '__main__'}})"
+    assert_succeeds(start + programs + each, timeout=240)
 
 
 def test_pages_have_programs():
