@@ -120,13 +120,11 @@ impl Encode for Encoder {
     }
 
     fn event(&mut self, at: usize, event: Event, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut time = self.time;
-        let kept = keep_time(&mut time, event, [BITS, LOW], |time| {
+        let kept = keep_time(&mut self.time, event, [BITS, LOW], |time| {
             let high = (time >> LOW) as u32 & 0xfff_ffff;
             out.extend((TIME_HIGH << 28 | high).to_le_bytes());
         });
         kept.map_err(|()| self.gap(at))?;
-        self.time = time;
         let kind = if event.p { ON } else { OFF };
         let low = (event.t & 0x3f) as u32;
         let word = kind << 28 | low << 22 | u32::from(event.x) << COORDINATE | u32::from(event.y);

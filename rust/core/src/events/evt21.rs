@@ -148,13 +148,12 @@ impl Encode for Encoder {
             return Ok(());
         }
         self.flush(out)?;
-        let (mut time, high_first) = (self.time, self.high_first);
-        let kept = keep_time(&mut time, event, [BITS, LOW], |time| {
+        let high_first = self.high_first;
+        let kept = keep_time(&mut self.time, event, [BITS, LOW], |time| {
             let high = (time >> LOW) as u32 & 0xfff_ffff;
             Self::word(high_first, TIME_HIGH << 28 | high, 0, out);
         });
         kept.map_err(|()| self.gap(at))?;
-        self.time = time;
         self.held = Some((first, bit));
         Ok(())
     }
