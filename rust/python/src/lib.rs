@@ -13,6 +13,7 @@ mod call;
 mod config;
 mod conv;
 mod dlpack;
+mod event_frames;
 mod events;
 mod layout;
 mod matmul;
@@ -41,7 +42,9 @@ mod _native {
         sum_pool,
     };
     #[pymodule_export]
-    use super::events::{EventFrames, EventReader, EventWriter, event_format, event_formats};
+    use super::event_frames::EventFrames;
+    #[pymodule_export]
+    use super::events::{EventReader, EventWriter, event_format, event_formats};
     #[pymodule_export]
     use super::matmul::{
         gradient_prefers_dense, input_gradient, plane_product, prefers_dense, prefers_planes,
