@@ -137,26 +137,27 @@ class Builder:
         return Wire(self.add(part, RateMaxPool(pool), source), source.scale, True, True)
 
 
-def _expecting(layer: Any, scale: Tensor | None) -> nn.Module | None:
+def _expecting(layer: nn.Module, scale: Tensor | None) -> nn.Module | None:
     """A layer whose inputs of 1 stand for ``scale``; None if no weights can say so."""
-    layer = copy.deepcopy(layer)
+    expecting = copy.deepcopy(layer)
     if scale is None:
-        return layer  # type: ignore[no-any-return]
+        return expecting
+    weighted: Any = expecting
     if scale.numel() > 1:
         places = scale.dim() - 1
-        if isinstance(layer, nn.Linear):
+        if isinstance(expecting, nn.Linear):
             scale = scale.view(-1) if not places else None
         elif _is_of_places(scale):
             scale = None
         else:
             # A group of a convolution sees its own channels alone.
-            of_groups = scale.view(layer.groups, 1, -1)
-            of_groups = of_groups.expand(-1, layer.out_channels // layer.groups, -1)
-            scale = of_groups.reshape(layer.out_channels, -1, *[1] * places)
+            of_groups = scale.view(weighted.groups, 1, -1)
+            of_groups = of_groups.expand(-1, weighted.out_channels // weighted.groups, -1)
+            scale = of_groups.reshape(weighted.out_channels, -1, *[1] * places)
         if scale is None:
             return None
-    layer.weight = nn.Parameter(layer.weight * scale, requires_grad=False)
-    return layer  # type: ignore[no-any-return]
+    weighted.weight = nn.Parameter(weighted.weight * scale, requires_grad=False)
+    return expecting
 
 
 def _full(scale: Tensor | None, shape: Size) -> Tensor:

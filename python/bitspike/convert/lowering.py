@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,17 +55,17 @@ def lower(model: nn.Module, x: Tensor, *, pool_currents: bool = True) -> Model:
 def _as_used(model: nn.Module) -> Iterator[None]:
     """The model in eval mode, with no module that writes into its input; afterwards as before."""
     modes = {module: module.training for module in model.modules()}
-    in_place = [x for x in model.modules() if getattr(x, "inplace", False) is True]
+    in_place: list[Any] = [x for x in model.modules() if getattr(x, "inplace", False) is True]
     model.eval()
     for module in in_place:
-        module.inplace = False  # type: ignore[assignment]
+        module.inplace = False
     try:
         yield
     finally:
         for module, mode in modes.items():
             module.training = mode
         for module in in_place:
-            module.inplace = True  # type: ignore[assignment]
+            module.inplace = True
 
 
 def _order_pools(model: Model, pool_currents: bool) -> None:

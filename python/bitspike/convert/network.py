@@ -79,14 +79,14 @@ class Block(nn.Module):
         if x.dim() < 2 + whole:
             axes = "[T, B, *]" if whole else "[B, *]"
             raise ValueError(f"x must be {axes}, not {list(x.shape)}")
-        values: dict[str, Any] = {"": x}
+        values: dict[str, Tensor] = {"": x}
         for name, sources in self._chains:
             chain: Any = self.get_submodule(name)
             given = [values[source] for source in sources]
             if isinstance(chain[0], Sum | Concatenation):
                 given, chain = [chain[0](*given)], chain[1:]
             values[name] = run_whole(chain, given[0], stacks=False)[0] if whole else chain(given[0])
-        return values[name]  # type: ignore[no-any-return]
+        return values[name]
 
 
 class RateNetwork(nn.Module):

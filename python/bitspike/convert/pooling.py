@@ -111,7 +111,8 @@ class RateMaxPool(HiddenState):
         axes = counts.dim() - 2
         sizes = [_sizes(x, axes) for x in (pool.kernel_size, pool.stride, pool.padding)]
         if pool.ceil_mode or any(sizes[2]) or any(x != 1 for x in _sizes(pool.dilation, axes)):
-            return pool(counts.float()).to(counts.dtype)  # type: ignore[no-any-return]
+            maxima: Tensor = pool(counts.float()).to(counts.dtype)
+            return maxima
         # One axis after another, which takes fewer comparisons than whole windows.
         for axis, (window, stride) in enumerate(zip(*sizes[:2], strict=True), start=2):
             last = counts.shape[axis] - window
