@@ -40,7 +40,9 @@ def spikes():
         lambda x: x.permute(0, 1, 3, 4, 2),
         lambda x: x.expand(2, T, B, C, H, W),
         lambda x: x.sum(0),
+        lambda x: x.sum(0, keepdim=True),
         lambda x: x.sum((0, 3, 4)),
+        lambda x: x.mean((0, 2), keepdim=True),
         lambda x: x.mean(1),
         lambda x: x.sum(),
         lambda x: x.count_nonzero(),
@@ -82,6 +84,12 @@ def test_strides_say_so():
     assert first.channels_first() is first
     assert bits.contiguous().is_contiguous()
     assert bits.dense().stride() == like.stride()
+
+
+def test_counts_lie_as_the_spikes_do():
+    bits, _ = spikes()
+    for counts in (bits.sum(0), bits.mean(1), bits.count_nonzero(0)):
+        assert counts.movedim(1, -1).is_contiguous() and not counts.is_contiguous()
 
 
 def test_it_is_saved():

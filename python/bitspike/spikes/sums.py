@@ -24,7 +24,11 @@ def _count(x: SpikeTensor, axes: list[int]) -> Any:
             counts = counts.sum(axis)
     if counts is None:
         return NotImplemented
-    counts = counts.view((*counts.shape[:-1], *x.features))
+    rows = counts.shape[:-1]
+    if x.channels_last:
+        counts = counts.view((*rows, *x.features[1:], x.features[0])).movedim(-1, len(rows))
+    else:
+        counts = counts.view((*rows, *x.features))
     inner = [axis - x.dim() for axis in axes if axis >= x.rows]
     return counts.sum(inner) if inner else counts
 
@@ -54,7 +58,7 @@ def mean(
     if dtype not in (None, x.dtype):
         return NotImplemented
     # The sum is not rounded to half precision before it is divided.
-    wide = wrapped(x.words, x.features, torch.float32, x.is_transposed)
+    wide = wrapped(x.words, x.features, torch.float32, x.is_transposed, x.channels_last)
     sums = total(wide, axes, keepdim)
     if sums is NotImplemented:
         return NotImplemented

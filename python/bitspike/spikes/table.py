@@ -172,7 +172,9 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
 }
 
 _ANY_ORDER = frozenset(
-    f for f, run in OPERATIONS.items() if getattr(run, "__module__", "") == views.__name__
+    f
+    for f, run in OPERATIONS.items()
+    if getattr(run, "__module__", "") in (views.__name__, sums.__name__)
 ) | {
     aten.convolution.default,
     aten.convolution_backward.default,
