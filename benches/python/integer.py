@@ -20,7 +20,7 @@ from timing import Sample, interleaved
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "rust/core/examples/digits"
 PROGRAM = (
-    "cargo run --quiet --release --locked --package bitspike --example classify_digits".split()
+    "cargo run --quiet --profile runtime --locked --package bitspike --example classify_digits".split()
 )
 STEPS = 25
 # Flips of one step go on through those after it; more than this share is no rounding.
@@ -60,11 +60,11 @@ def _from_rust(name: str, rounds: int) -> Row:
         for library, file in files.items():
             command = [*PROGRAM, "--", str(file), str(DIGITS / "digits.txt")]
             ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-            found = re.search(r"a step takes ([\d.]+) µs", ran.stdout)
+            found = re.search(r"a step takes (\d+) ns", ran.stdout)
             if found is None:
                 raise ValueError(f"classify_digits said no time: {ran.stdout[-200:]!r}")
             if round_:  # the first compiles, and warms up
-                steps[library].append(1e-6 * float(found[1]))
+                steps[library].append(1e-9 * float(found[1]))
     samples = {library: Sample(tuple(seconds)) for library, seconds in steps.items()}
     return Row(name, "one step, from Rust", samples, threads=1)
 

@@ -101,9 +101,9 @@ pub(super) trait Visitor<S: Simd> {
 
 /// The formula of a decay.
 pub(super) trait Leak<S: Simd>: Copy {
-    /// What is left of a vector of states, and an input on top. `factors` are those of the vector, if
+    /// What is left of a vector of states, and an input on top. `factor` holds those of the vector, if
     /// the formula has any.
-    fn onto(self, simd: S, factors: &[i32], state: S::I32, input: S::I32) -> S::I32;
+    fn onto(self, simd: S, factor: S::I32, state: S::I32, input: S::I32) -> S::I32;
 }
 
 /// What a rounding adds before a shift: to negative states, and to all.
@@ -131,7 +131,7 @@ struct Clamped;
 
 impl<S: Simd> Leak<S> for Clamped {
     #[inline(always)]
-    fn onto(self, simd: S, _: &[i32], state: S::I32, input: S::I32) -> S::I32 {
+    fn onto(self, simd: S, _: S::I32, state: S::I32, input: S::I32) -> S::I32 {
         let most = Decay::CLAMP as i32;
         let (low, high) = (simd.splat_i32(-most), simd.splat_i32(most));
         let sum = simd.add_i32(state, input);
@@ -148,7 +148,7 @@ struct Shifted<S: Simd> {
 
 impl<S: Simd> Leak<S> for Shifted<S> {
     #[inline(always)]
-    fn onto(self, simd: S, _: &[i32], state: S::I32, input: S::I32) -> S::I32 {
+    fn onto(self, simd: S, _: S::I32, state: S::I32, input: S::I32) -> S::I32 {
         let sum = self.addends.added(simd, state, state);
         let lost = simd.shift_right_i32(sum, self.bits);
         simd.add_i32(simd.sub_i32(state, lost), input)
@@ -162,8 +162,7 @@ struct Multiplied<S: Simd> {
 
 impl<S: Simd> Leak<S> for Multiplied<S> {
     #[inline(always)]
-    fn onto(self, simd: S, factors: &[i32], state: S::I32, input: S::I32) -> S::I32 {
-        let factor = simd.load_i32(factors);
+    fn onto(self, simd: S, factor: S::I32, state: S::I32, input: S::I32) -> S::I32 {
         // `U = 2^15·h + l`, so that no product needs more than 32 bits.
         let high = simd.shift_right_i32(state, Decay::SHARES);
         let low = simd.and_i32(state, simd.splat_i32((1 << Decay::SHARES) - 1));

@@ -20,11 +20,18 @@ pub(crate) struct Firing {
     pub(crate) amounts: Vec<i32>,
 }
 
+impl Firing {
+    /// The rows of the limits and of the amounts.
+    fn rows(&self) -> [&[i32]; 2] {
+        [&self.limits, &self.amounts]
+    }
+}
+
 /// The states of a sample, and what drives them: padded rows.
 pub(crate) struct Membranes<'a> {
     pub(crate) neurons: usize,
     pub(crate) decay: Decay,
-    /// Those of a decay that multiplies.
+    /// Those of a decay that multiplies; others read none of it.
     pub(crate) factors: &'a [i32],
     pub(crate) states: &'a mut [i32],
     pub(crate) currents: &'a [i32],
@@ -52,28 +59,47 @@ impl Membranes<'_> {
         );
     }
 
-    /// Calls a function with each vector of states, its place, what it decays by and its current. Keeps
-    /// the states that it returns, and its bits in `spikes`, if there are any.
+    /// Calls a function with each vector of neurons. Keeps the states that it returns, and its bits in
+    /// `spikes`, if there are any.
     #[inline(always)]
     fn each<S: Simd>(
         self,
         simd: S,
+        firing: [&[i32]; 2],
         spikes: &mut [u64],
-        mut f: impl FnMut(usize, &[i32], S::I32, S::I32) -> (S::I32, u64),
+        mut f: impl FnMut(Lanes<S>) -> (S::I32, u64),
     ) {
         for w in 0..words(self.neurons) {
             let mut word = 0;
-            let end = self.neurons.min((w + 1) * WORD_BITS);
-            for place in (w * WORD_BITS..end).step_by(S::LANES) {
-                let mut current = simd.load_i32(&self.currents[place..]);
+            let first = w * WORD_BITS;
+            let end = first
+                + (self.neurons - first)
+                    .min(WORD_BITS)
+                    .next_multiple_of(S::LANES);
+            // Chunks of a known length, side by side, need no check of bounds for each vector.
+            let [limits, amounts] = firing.map(
+                #[inline(always)]
+                |row| row[first..end].chunks_exact(S::LANES),
+            );
+            let rows = self.states[first..end].chunks_exact_mut(S::LANES);
+            let rows = rows.zip(self.currents[first..end].chunks_exact(S::LANES));
+            let rows = rows.zip(self.factors[first..end].chunks_exact(S::LANES));
+            let rows = rows.zip(limits).zip(amounts).enumerate();
+            for (i, ((((states, currents), factors), limits), amounts)) in rows {
+                let mut current = simd.load_i32(currents);
                 if let Some(recurrent) = self.recurrent {
-                    current = simd.add_i32(current, simd.load_i32(&recurrent[place..]));
+                    let recurrent = simd.load_i32(&recurrent[first + i * S::LANES..]);
+                    current = simd.add_i32(current, recurrent);
                 }
-                let factors = self.factors.get(place..).unwrap_or_default();
-                let states = &mut self.states[place..];
-                let (state, bits) = f(place, factors, simd.load_i32(states), current);
+                let (state, bits) = f(Lanes {
+                    state: simd.load_i32(states),
+                    current,
+                    factor: simd.load_i32(factors),
+                    limit: simd.load_i32(limits),
+                    amount: simd.load_i32(amounts),
+                });
                 simd.store_i32(states, state);
-                word |= bits << (place % WORD_BITS);
+                word |= bits << (i * S::LANES);
             }
             if let Some(to) = spikes.get_mut(w) {
                 *to = word;
@@ -82,16 +108,28 @@ impl Membranes<'_> {
     }
 }
 
+/// A vector of neurons.
+struct Lanes<S: Simd> {
+    state: S::I32,
+    current: S::I32,
+    factor: S::I32,
+    limit: S::I32,
+    amount: S::I32,
+}
+
 struct Integrate<'a>(Membranes<'a>);
 
 impl<S: Simd> Visitor<S> for Integrate<'_> {
     #[inline(always)]
     fn visit<L: Leak<S>>(self, simd: S, leak: L) {
+        // They have no threshold, and what is read in its place is not used.
+        let none = [self.0.currents; 2];
         self.0.each(
             simd,
+            none,
             &mut [],
             #[inline(always)]
-            |_, factors, state, current| (leak.onto(simd, factors, state, current), 0),
+            |x| (leak.onto(simd, x.factor, x.state, x.current), 0),
         );
     }
 }
@@ -117,26 +155,21 @@ impl Fire<'_> {
     /// A step of neurons that subtract an amount where they have fired; it may be 0.
     #[inline(always)]
     fn subtract<S: Simd>(self, simd: S, leak: impl Leak<S>) {
-        let Firing {
-            reset,
-            limits,
-            amounts,
-            ..
-        } = self.firing;
+        let immediate = self.firing.reset.immediate;
         let zero = simd.splat_i32(0);
         self.membranes.each(
             simd,
+            self.firing.rows(),
             self.spikes,
             #[inline(always)]
-            |place, factors, u, current| {
-                let limit = simd.load_i32(&limits[place..]);
-                let amount = simd.load_i32(&amounts[place..]);
-                let delayed = simd.select_i32(simd.gt_i32(u, limit), amount, zero);
-                let mut u = simd.sub_i32(leak.onto(simd, factors, u, current), delayed);
-                let fired = simd.gt_i32(u, limit);
-                if reset.immediate {
+            |x| {
+                let delayed = simd.select_i32(simd.gt_i32(x.state, x.limit), x.amount, zero);
+                let u = leak.onto(simd, x.factor, x.state, x.current);
+                let mut u = simd.sub_i32(u, delayed);
+                let fired = simd.gt_i32(u, x.limit);
+                if immediate {
                     // What the delayed reset has left to do.
-                    let left = simd.sub_i32(simd.select_i32(fired, amount, zero), delayed);
+                    let left = simd.sub_i32(simd.select_i32(fired, x.amount, zero), delayed);
                     u = simd.sub_i32(u, left);
                 }
                 (u, simd.to_bits(fired))
@@ -147,29 +180,25 @@ impl Fire<'_> {
     /// A step of neurons that erase what they have where they have fired.
     #[inline(always)]
     fn erase<S: Simd>(self, simd: S, leak: impl Leak<S>) {
-        let Firing {
-            reset,
-            erases_current,
-            limits,
-            ..
-        } = self.firing;
+        let (immediate, erases_current) = (self.firing.reset.immediate, self.firing.erases_current);
         let zero = simd.splat_i32(0);
         self.membranes.each(
             simd,
+            self.firing.rows(),
             self.spikes,
             #[inline(always)]
-            |place, factors, mut u, current| {
-                let limit = simd.load_i32(&limits[place..]);
-                let before = simd.gt_i32(u, limit);
+            |x| {
+                let mut u = x.state;
+                let before = simd.gt_i32(u, x.limit);
                 if !erases_current {
                     u = simd.select_i32(before, zero, u);
                 }
-                u = leak.onto(simd, factors, u, current);
-                if *erases_current {
+                u = leak.onto(simd, x.factor, u, x.current);
+                if erases_current {
                     u = simd.select_i32(before, zero, u);
                 }
-                let fired = simd.gt_i32(u, limit);
-                if reset.immediate {
+                let fired = simd.gt_i32(u, x.limit);
+                if immediate {
                     let erased = simd.select_i32(before, u, zero);
                     u = simd.select_i32(fired, erased, u);
                 }

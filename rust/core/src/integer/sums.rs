@@ -4,7 +4,7 @@ use super::packed::{Form, Packed};
 use super::tiles::Tiles;
 use crate::matmul::ADDITIONS_PER_STEP;
 use crate::parallel::progress;
-use crate::simd::{Simd, array};
+use crate::simd::Simd;
 
 /// Rows of weights of 8 bits whose sum always fits 16 bits.
 const ROWS: usize = 1 << 8;
@@ -27,8 +27,8 @@ pub(crate) fn sums_of_spikes<S: Simd>(
         || match tiles.vectors {
             1 => select::<S, 1>(simd, tiles, bias, active, out),
             2 => select::<S, 2>(simd, tiles, bias, active, out),
-            4 => select::<S, 4>(simd, tiles, bias, active, out),
-            8 => select::<S, 8>(simd, tiles, bias, active, out),
+            4 if S::UNROLL => select::<S, 4>(simd, tiles, bias, active, out),
+            8 if S::UNROLL => select::<S, 8>(simd, tiles, bias, active, out),
             vectors => unreachable!("no tile is {vectors} vectors wide"),
         },
     );
@@ -65,11 +65,18 @@ fn select<S: Simd, const V: usize>(
     }
 }
 
-/// Memory in which integers lie side by side, and the list of what is not 0: an element each for every
-/// two integers.
+/// Memory for integers side by side that are not all 0, and for the list of their places: an element
+/// each for every two integers.
 pub(crate) struct Groups<'a> {
     pub(crate) joined: &'a mut [i32],
     pub(crate) active: &'a mut [u32],
+}
+
+/// Integers side by side that are not all 0, and their places.
+#[derive(Clone, Copy)]
+struct Active<'a> {
+    joined: &'a [i32],
+    places: &'a [u32],
 }
 
 /// `out = bias + ` the rows of weights, times these integers. `bias` and `out` are padded.
@@ -90,7 +97,8 @@ pub(crate) fn sums_of_integers<S: Simd>(
                 match tiles.vectors {
                     1 => multiply_bytes::<S, 1>(simd, tiles, *rows, bias, quads, out),
                     2 => multiply_bytes::<S, 2>(simd, tiles, *rows, bias, quads, out),
-                    4 => multiply_bytes::<S, 4>(simd, tiles, *rows, bias, quads, out),
+                    4 if S::UNROLL => multiply_bytes::<S, 4>(simd, tiles, *rows, bias, quads, out),
+                    8 if S::UNROLL => multiply_bytes::<S, 8>(simd, tiles, *rows, bias, quads, out),
                     vectors => unreachable!("no tile is {vectors} vectors wide"),
                 }
             }
@@ -104,24 +112,27 @@ impl<'a> Groups<'a> {
     /// Lays `N` integers each side by side in 32 bits, the first in the lowest, and lists the groups that
     /// are not 0.
     ///
-    /// Each place of the list is written, and only what the group is decides how far to advance: a branch
-    /// would be mispredicted.
+    /// Each group is written, and only what it is decides how far to advance: a branch would be
+    /// mispredicted.
     #[inline(always)]
-    fn fill<const N: usize>(self, numbers: &[i32]) -> (&'a [i32], &'a [u32]) {
+    fn fill<const N: usize>(self, numbers: &[i32]) -> Active<'a> {
         let (whole, rest) = numbers.as_chunks::<N>();
-        let groups = &mut self.joined[..numbers.len().div_ceil(N)];
-        for (to, group) in groups.iter_mut().zip(whole) {
-            *to = joined::<N>(group);
+        let mut count = 0;
+        let mut append = |place: usize, group| {
+            self.joined[count] = group;
+            self.active[count] = place as u32;
+            count += usize::from(group != 0);
+        };
+        for (place, group) in whole.iter().enumerate() {
+            append(place, joined::<N>(group));
         }
         if !rest.is_empty() {
-            groups[whole.len()] = joined::<N>(rest);
+            append(whole.len(), joined::<N>(rest));
         }
-        let mut count = 0;
-        for (place, &group) in (0..).zip(&*groups) {
-            self.active[count] = place;
-            count += usize::from(group != 0);
+        Active {
+            joined: &self.joined[..count],
+            places: &self.active[..count],
         }
-        (groups, &self.active[..count])
     }
 }
 
@@ -130,14 +141,14 @@ fn multiply<S: Simd>(
     simd: S,
     tiles: &Tiles<i16>,
     bias: &[i32],
-    (pairs, active): (&[i32], &[u32]),
+    pairs: Active<'_>,
     out: &mut [i32],
 ) {
     for (first, tile) in tiles.tiles() {
-        progress(active.len() * 2 * S::LANES / ADDITIONS_PER_STEP);
+        progress(pairs.places.len() * 2 * S::LANES / ADDITIONS_PER_STEP);
         let mut sum = simd.load_i32(&bias[first..]);
-        for &place in active {
-            let pair = simd.splat_i16(halves(pairs[place as usize]));
+        for (&place, &pair) in pairs.places.iter().zip(pairs.joined) {
+            let pair = simd.splat_i16(halves(pair));
             let weights = simd.load_i16(&tile[place as usize * 2 * S::LANES..]);
             sum = simd.add_i32(sum, simd.dot(pair, weights));
         }
@@ -152,32 +163,30 @@ fn multiply_bytes<S: Simd, const V: usize>(
     tiles: &Tiles<i8>,
     rows: usize,
     bias: &[i32],
-    (quads, active): (&[i32], &[u32]),
+    quads: Active<'_>,
     out: &mut [i32],
 ) {
     let (width, ones) = (V * S::LANES, simd.splat_i16([1; 2]));
     for (first, tile) in tiles.tiles() {
-        progress(active.len() * 4 * width / ADDITIONS_PER_STEP);
-        let mut sums: [S::I32; V] = array(
-            #[inline(always)]
-            |v| simd.load_i32(&bias[first + v * S::LANES..]),
-        );
-        for some in active.chunks(rows) {
+        progress(quads.places.len() * 4 * width / ADDITIONS_PER_STEP);
+        let out = &mut out[first..][..width];
+        out.copy_from_slice(&bias[first..][..width]);
+        let chunks = quads.places.chunks(rows).zip(quads.joined.chunks(rows));
+        for (places, quads) in chunks {
             let mut products = [simd.splat_i16([0; 2]); V];
-            for &place in some {
-                let quad = simd.splat_i16(halves(quads[place as usize]));
+            for (&place, &quad) in places.iter().zip(quads) {
+                let quad = simd.splat_i16(halves(quad));
                 let row = &tile[place as usize * 4 * width..][..4 * width];
                 for (v, product) in products.iter_mut().enumerate() {
                     let weights = simd.load_i8(&row[v * 4 * S::LANES..]);
                     *product = simd.add_i16(*product, simd.dot_bytes(quad, weights));
                 }
             }
-            for (sum, product) in sums.iter_mut().zip(products) {
-                *sum = simd.add_i32(*sum, simd.dot(product, ones));
+            for (v, product) in products.into_iter().enumerate() {
+                let out = &mut out[v * S::LANES..];
+                let sum = simd.add_i32(simd.load_i32(out), simd.dot(product, ones));
+                simd.store_i32(out, sum);
             }
-        }
-        for (v, sum) in sums.into_iter().enumerate() {
-            simd.store_i32(&mut out[first + v * S::LANES..], sum);
         }
     }
 }

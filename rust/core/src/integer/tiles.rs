@@ -1,6 +1,6 @@
 //! Weights of 8 bits laid out for sums.
 
-use crate::simd::Isa;
+use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{WORD_BITS, padded};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -77,6 +77,19 @@ fn width(outputs: usize, layout: Layout) -> usize {
     width.clamp(layout.lanes, layout.vectors * layout.lanes)
 }
 
+/// Most vectors of a tile's row: wide ones only where loops over vectors are worth a copy of their own.
+fn most(isa: Isa) -> usize {
+    struct Most;
+    impl Kernel for Most {
+        type Output = usize;
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> usize {
+            if S::UNROLL { 8 } else { 2 }
+        }
+    }
+    dispatch(isa, Most)
+}
+
 /// The layout of a product's weights on an instruction set.
 impl Layout {
     /// For spikes: lanes of 16 bits.
@@ -84,7 +97,7 @@ impl Layout {
         Self {
             depth: 1,
             lanes: 2 * isa.lanes(),
-            vectors: 8,
+            vectors: most(isa),
         }
     }
 
@@ -97,12 +110,12 @@ impl Layout {
         }
     }
 
-    /// For bytes, in quads: a vector of sums in 32 bits, and one in 16 bits for each.
+    /// For bytes, in quads.
     pub(super) fn of_quads(isa: Isa) -> Self {
         Self {
             depth: 4,
             lanes: isa.lanes(),
-            vectors: 4,
+            vectors: most(isa),
         }
     }
 }

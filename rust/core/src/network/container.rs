@@ -69,7 +69,9 @@ impl<'a> Container<'a> {
                 tensors.push(tensor(name, entry)?);
             }
         }
-        tensors.sort_by_key(|(_, place)| (place.start, place.end));
+        tensors.sort_unstable_by(|(a, of_a), (b, of_b)| {
+            (of_a.start, of_a.end, &a.name).cmp(&(of_b.start, of_b.end, &b.name))
+        });
         let mut end = 0;
         let tensors = tensors
             .into_iter()

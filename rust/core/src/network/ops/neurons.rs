@@ -173,7 +173,9 @@ impl NeuronVisitor for Fire<'_> {
     type Output = ();
 
     fn visit<N: Neuron>(self) {
-        dispatch(self.isa, Of(self, PhantomData::<N>));
+        // A step of a layer is short, and a third copy of each neuron would be a tenth of a program.
+        let isa = self.isa.min(Isa::Avx2);
+        dispatch(isa, Of(self, PhantomData::<N>));
     }
 }
 

@@ -37,7 +37,7 @@ const RESETS: [Mechanism; 3] = [Mechanism::Subtract, Mechanism::Zero, Mechanism:
 /// Neurons, what drives them, and where their states lie: planes of one buffer.
 #[derive(Debug)]
 pub(in super::super::super) struct Neurons {
-    /// For each state, with its factors: a padded row, or none.
+    /// For each state, with its factors, 0 if it has none: a padded row.
     decays: Vec<(Decay, Vec<i32>)>,
     current: Value,
     /// What the layer sends to itself, beside the current.
@@ -153,11 +153,10 @@ impl Neurons {
             input += recurrent.as_ref().map_or(0, |bounds| bounds[neuron].into());
             let mut largest = 0;
             for (state, (decay, factors)) in self.decays.iter().enumerate() {
-                let factor = factors.get(neuron).copied().unwrap_or(0);
                 let amount = firing
                     .filter(|_| state == last)
                     .map_or(0, |x| x.amounts[neuron]);
-                input = decay.bound(factor, input, amount.unsigned_abs().into());
+                input = decay.bound(factors[neuron], input, amount.unsigned_abs().into());
                 largest = input.max(largest);
             }
             Excess::check(neuron, largest)
@@ -194,25 +193,25 @@ fn decay(
     key: &'static str,
     shape: &[usize],
 ) -> Result<(Decay, Vec<i32>), Error> {
+    let neurons = shape.iter().product();
+    builder.reserve(neurons)?;
+    let mut factors = vec![0; padded(neurons)];
     let Some(mut keys) = fields.object(key)? else {
-        return Ok((Decay::None, Vec::new()));
+        return Ok((Decay::None, factors));
     };
     let rounding = keys.choice("round", &Rounding::ALL.map(Rounding::name))?;
     let rounding = Rounding::ALL[rounding];
     let decay = if keys.has("shift") {
         let bits = keys.integer("shift", [0, Decay::BITS.into()])? as u32;
-        (Decay::Shift { bits, rounding }, Vec::new())
+        Decay::Shift { bits, rounding }
     } else {
         let limit = (1 << Decay::SHARES) - 1;
         let factor = builder.integers(&mut keys, "multiply", shape, limit)?;
-        let neurons = shape.iter().product();
-        builder.reserve(neurons)?;
-        let mut factors = factor.row(neurons);
-        factors.resize(padded(neurons), 0);
-        (Decay::Multiply { rounding }, factors)
+        factors[..neurons].copy_from_slice(&factor.row(neurons));
+        Decay::Multiply { rounding }
     };
     keys.finish()?;
-    Ok(decay)
+    Ok((decay, factors))
 }
 
 /// A step of all samples.
