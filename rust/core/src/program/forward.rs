@@ -221,7 +221,9 @@ impl Job<'_, '_> {
         }
         let mut machine = Machine::new(plan, memory, tile);
         machine.begin(simd, &inputs.constants);
-        machine.bind(|i| Source::View(inputs.sequences[i]));
+        if steps != 0 {
+            machine.bind(|i| Source::View(inputs.sequences[i]));
+        }
         machine.carry_up(carried.chunks_mut(2 * width), None);
         // The plan has registers for those results that are wanted, in order.
         let registers = plan.outputs.iter().map(|x| x.1).chain(plan.dense);

@@ -70,7 +70,7 @@ fn bad_calls() {
         "a sequence holds 6 elements, but its strides reach element 8",
     );
     assert_call(
-        |inputs, _| drop(inputs.constants.pop()),
+        |inputs, _| inputs.constants.truncate(1),
         "constants holds 1 elements, but the sizes ask for 2",
     );
     assert_call(

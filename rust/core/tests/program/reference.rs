@@ -96,6 +96,9 @@ pub(crate) fn evaluate(op: Op, x: &[f32]) -> f32 {
 
 /// The error function, by a series of positive terms up to where single precision has reached 1.
 fn erf(x: f64) -> f64 {
+    if x.is_nan() {
+        return x;
+    }
     let limit = x.clamp(-6.0, 6.0);
     let (mut term, mut sum, mut n) = (limit, limit, 0.0);
     while sum + term != sum {
