@@ -19,6 +19,7 @@ from bitspike import moved
 from bitspike import neurons as neurons
 from bitspike import nir as nir
 from bitspike import plasticity as plasticity
+from bitspike import program as program
 from bitspike import quantize as quantize
 from bitspike import scan as scan
 from bitspike import spikegen as spikegen
