@@ -103,12 +103,14 @@ def _pow(build: Builder, x: Any, exponent: Any) -> int:
         return build.op("sqrt", x)
     if power == -0.5 and not build.exact:
         return _rsqrt(build, x)
-    if power not in (1, 2, 3, -1, -2):
+    whole = power is not None and power.is_integer() and abs(power) <= 8
+    if power not in (1, 2, 3, -1, -2) and (build.exact or not whole):
         raise ProgramError("of powers, programs have the exponents -2, -1, 0, 0.5, 1, 2 and 3")
+    count = int(power or 1)
     product = x
-    for _ in range(abs(int(power)) - 1):
+    for _ in range(abs(count) - 1):
         product = build.op("mul", product, x)
-    return build.op("reciprocal", product) if power < 0 else product
+    return build.op("reciprocal", product) if count < 0 else product
 
 
 def _exponent(build: Builder, exponent: Any) -> float | None:

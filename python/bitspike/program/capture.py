@@ -99,6 +99,8 @@ def _found(neuron: nn.Module, rank: int, gradient: bool) -> Captured | str:
         try:
             first, second = (_captured(trace(neuron, rank, gradient, sizes)) for sizes in SIZES)
             found = first if first == second else "step computes with the size of its input"
+            if key(neuron) != asked[0]:
+                found = "step changes what the neuron refers to"
         except ProgramError as error:
             found = str(error)
         _known[asked] = found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Hashable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
@@ -49,9 +49,9 @@ def _frozen(x: Any, above: tuple[int, ...]) -> Hashable:
         return x, _frozen((_closed(x), x.__defaults__, x.__kwdefaults__), above)
     if isinstance(x, partial):
         return partial, _frozen((x.func, x.args, x.keywords), above)
-    own = getattr(x, "__dict__", {})
-    by_value = is_dataclass(x) and not hasattr(x, "__slots__")
-    return type(x) if by_value else _Itself(x), _frozen(own, above)
+    if is_dataclass(x):
+        return type(x), _frozen([getattr(x, field.name) for field in fields(x)], above)
+    return _Itself(x), _frozen(getattr(x, "__dict__", {}), above)
 
 
 def _closed(x: FunctionType) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from logging import getLogger
+from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import torch
@@ -14,10 +15,12 @@ from torch._decomp import core_aten_decompositions
 from torch._subclasses.fake_tensor import DataDependentOutputException
 from torch._subclasses.fake_tensor import DynamicOutputShapeException as DynamicShape
 from torch.fx.experimental.proxy_tensor import get_proxy_mode, make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode as DataDependentGuard
 
 from .arithmetic import RULES
 from .errors import ProgramError
 from .tensors import lent, tensors_of
+from .translate import IN_PLACE
 
 SIZES = ((2, 3, 5, 7, 11, 13), (3, 5, 7, 11, 13, 17))
 """Sizes of the axes of one step in two traces; a step that asks for them has two programs."""
@@ -108,6 +111,9 @@ def _states(neuron: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
     kind = type(neuron).__name__
     if not hasattr(neuron, "step") or not hasattr(neuron, "STATES"):
         raise ProgramError(f"{kind} has no step from states to states")
+    for name, x in vars(neuron).items():
+        if isinstance(x, FunctionType | MethodType) and hasattr(type(neuron), name):
+            raise ProgramError(f"{name} was replaced on this {kind}, and may do more than compute")
     try:
         shapes = neuron.state_shapes(torch.Size(shape))
     except ValueError:
@@ -196,9 +202,11 @@ def _reason(error: Exception) -> str:
     """Why a step could not be recorded."""
     if isinstance(error, ProgramError):
         return str(error)
-    if isinstance(error, DataDependentOutputException | DynamicShape):
+    if isinstance(error, DataDependentOutputException | DynamicShape | DataDependentGuard):
         return "the numbers of a tensor decide what step does"
     text = str(error)
+    if "in-place" in text or "inplace" in text:
+        return IN_PLACE
     if "convert all Tensors to FakeTensors" in text:
         return "step uses a tensor that is neither a parameter nor a buffer of the neuron"
     line = text.strip().partition("\n")[0]

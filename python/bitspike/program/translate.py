@@ -17,7 +17,9 @@ _VIEWS = frozenset(
     ("alias", "detach", "expand", "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze")
     + ("permute", "transpose", "t", "lift_fresh")
 )
-_COPIES = frozenset(("clone", "contiguous", "lift_fresh_copy"))
+_COPIES = frozenset(("clone", "contiguous", "lift_fresh_copy", "_to_copy"))
+_WRITTEN = frozenset(("fill", "zero", "copy"))
+_RANDOM = frozenset(("rand", "rand_like"))
 _FILLED = {
     **{"zeros_like": 0.0, "ones_like": 1.0, "zeros": 0.0, "ones": 1.0},
     **{"new_zeros": 0.0, "new_ones": 1.0},
@@ -37,6 +39,8 @@ _COUPLING = frozenset(
     + ("_softmax", "select", "slice", "index", "roll", "flip", "var", "std", "scatter")
 )
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+IN_PLACE = "step writes to what it was given, to a view, or to what its gradient needs"
 
 
 class Traced(NamedTuple):
@@ -105,7 +109,7 @@ class Translator:
             return
         cell = self.cells[node.args[0]]  # type: ignore[index]
         if not cell.owned:
-            raise ProgramError(f"step writes with {name}_ to what it was given, or to a view")
+            raise ProgramError(IN_PLACE)
         cell.held = held
         self.cells[node] = cell
 
@@ -113,26 +117,28 @@ class Translator:
         cell = self.cells[node.args[0]]  # type: ignore[index]
         if shape == cell.held.shape:
             return cell
-        self._expect_broadcast(cell.held.shape, shape)
+        if max(len(shape), len(cell.held.shape)) > len(self.step):
+            raise ProgramError("step makes tensors of more axes than its input has")
+        if not _repeats(cell.held.shape, shape):
+            raise ProgramError("step moves numbers from one neuron to another")
         if cell.held.is_summed and math.prod(shape) != math.prod(cell.held.shape):
             raise ProgramError("the gradient of a parameter is not a sum over neurons")
         cell.owned = False
         return _Cell(cell.held._replace(shape=shape), owned=False)
 
-    def _expect_broadcast(self, given: tuple[int, ...], shape: tuple[int, ...]) -> None:
-        """Checks that a view leaves each number with its neurons."""
-        rank = len(self.step)
-        if max(len(given), len(shape)) > rank:
-            raise ProgramError("step makes tensors of more axes than its input has")
-        sides = [(1,) * (rank - len(x)) + x for x in (given, shape)]
-        if not all(a in (1, b) for a, b in zip(*sides, strict=True)):
-            raise ProgramError("step moves numbers from one neuron to another")
+    def _is_known(self, name: str, operands: list[Traced]) -> bool:
+        made = name in _FILLED or name in _FULL or name in _WRITTEN or name in _RANDOM
+        of_gradients = name == "sum" and any(x.is_gradient for x in operands)
+        return made or of_gradients or name in _COPIES or name in RULES
 
     def _computed(self, name: str, node: fx.Node, result: torch.Tensor) -> Traced:
         shape = tuple(result.shape)
         operands = [self.of(x) for x in node.all_input_nodes]
-        self._expect_broadcast(shape, self.step)
-        if name in ("rand_like", "rand"):
+        if not self._is_known(name, operands):
+            raise ProgramError(_why(name))
+        if not _repeats(shape, self.step):
+            raise ProgramError("step makes a tensor that has not one number for each neuron")
+        if name in _RANDOM:
             return Traced(self._drawn(node, shape, result.dtype), shape)
         if name in _FILLED or name in _FULL:
             number = _FILLED[name] if name in _FILLED else node.args[_FULL[name]]
@@ -153,13 +159,11 @@ class Translator:
         )
         if name == "sum" and flags.is_gradient:
             return self._summed(node, operands[0], shape)
-        if name in _COPIES or name in ("_to_copy", "copy"):
+        if name in _COPIES or name == "copy":
             value = self._converted(operands[-1], result.dtype)
             return flags._replace(value=value, is_summed=operands[-1].is_summed)
         if result.dtype == torch.bool and self._are_integers(node):
             raise ProgramError("step compares integers")
-        if name not in RULES:
-            raise ProgramError(_why(name))
         value = self._applied(_logical(name, result.dtype), node)
         self._expect_dtype(name, value, result.dtype)
         is_summed = any(x.is_summed for x in operands)
@@ -244,6 +248,13 @@ class Translator:
 
 
 _CONDITION = {"where": 0, "masked_fill": 1}
+
+
+def _repeats(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether numbers of one shape, repeated over its axes of size 1, have the other shape."""
+    rank = max(len(given), len(shape))
+    sides = [(1,) * (rank - len(x)) + x for x in (given, shape)]
+    return all(a in (1, b) for a, b in zip(*sides, strict=True))
 
 
 def _logical(name: str, dtype: torch.dtype) -> str:
