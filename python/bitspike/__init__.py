@@ -80,6 +80,7 @@ from bitspike.neurons import LeakyParallel as LeakyParallel
 from bitspike.neurons import LinearLeaky as LinearLeaky
 from bitspike.neurons import MaskedPSN as MaskedPSN
 from bitspike.neurons import ModulatedLeaky as ModulatedLeaky
+from bitspike.neurons import Neuron as Neuron
 from bitspike.neurons import RefractoryLeaky as RefractoryLeaky
 from bitspike.neurons import ResonateAndFire as ResonateAndFire
 from bitspike.neurons import RLeaky as RLeaky

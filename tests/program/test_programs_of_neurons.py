@@ -190,7 +190,7 @@ def test_recurrent_layers_are_refused():
 
 def test_every_neuron_is_here():
     known = {case.kind for case in (*CASES, *IN_TORCH)} | {snn.LI, snn.ScanLeaky}
-    known |= {snn.LIF, snn.SpikingNeuron}  # bases
+    known |= {snn.LIF, snn.Neuron, snn.SpikingNeuron}  # bases
     refused = {reason.partition(" has ")[0] for reason in REFUSED if " has " in reason}
     neurons = {x for x in vars(snn.neurons).values() if isinstance(x, type)} - {snn.KWTA}
     assert {x.__name__ for x in neurons - known} == refused
