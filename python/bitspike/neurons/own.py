@@ -57,7 +57,7 @@ class Neuron(Packing):
         >>> neuron = Adaptive(beta=0.5, learn_beta=True, multi_step=True)
         >>> spikes, a, mem = neuron(torch.full((4, 1), 1.5))
         >>> spikes.dense()[:, 0], mem[:, 0].detach()
-        (tensor([1., 0., 1., 0.]), tensor([1.5000, 0.5000, 1.0000, ...]))
+        (tensor([1., 0., 0., 1.]), tensor([1.5000, 0.5000, 1.0000, 1.4375]))
     """
 
     DEFAULTS: ClassVar[Mapping[str, float | Tensor]] = {}

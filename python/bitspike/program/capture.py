@@ -43,9 +43,15 @@ class Captured(NamedTuple):
 
     def drawn(self, current: Tensor) -> list[Tensor]:
         """The random sequences for a current ``[T, *step]``: what a loop over its steps draws."""
+        if not self.draws:
+            return []
         steps, *step = current.shape
-        draws = torch.rand(steps, self.draws, *step, dtype=torch.float32, device=current.device)
-        return list(draws.unbind(1))
+        options: dict[str, Any] = {"dtype": torch.float32, "device": current.device}
+        if current.is_cpu:
+            return list(torch.rand(steps, self.draws, *step, **options).unbind(1))
+        # Elsewhere one large draw holds other numbers than many small ones.
+        each = [torch.rand(step, **options) for _ in range(steps * self.draws)]
+        return [torch.stack(each[i :: self.draws]) for i in range(self.draws)]
 
 
 def capture(neuron: nn.Module, *, rank: int = 2, gradient: bool = True) -> Captured:
@@ -83,7 +89,7 @@ def refusal(neuron: nn.Module, *, rank: int = 2, gradient: bool = True) -> str |
         >>> snn.program.refusal(snn.Leaky(beta=0.9)) is None
         True
         >>> snn.program.refusal(snn.SRM0([1.0, 0.5], [0.5]))
-        'step ...'
+        'SRM0 has states of another shape than its input'
     """
     found = _found(neuron, rank, gradient)
     return found if isinstance(found, str) else None
