@@ -19,6 +19,7 @@ from bitspike import moved
 from bitspike import neurons as neurons
 from bitspike import nir as nir
 from bitspike import plasticity as plasticity
+from bitspike import program as program
 from bitspike import quantize as quantize
 from bitspike import scan as scan
 from bitspike import spikegen as spikegen
@@ -79,6 +80,7 @@ from bitspike.neurons import LeakyParallel as LeakyParallel
 from bitspike.neurons import LinearLeaky as LinearLeaky
 from bitspike.neurons import MaskedPSN as MaskedPSN
 from bitspike.neurons import ModulatedLeaky as ModulatedLeaky
+from bitspike.neurons import Neuron as Neuron
 from bitspike.neurons import RefractoryLeaky as RefractoryLeaky
 from bitspike.neurons import ResonateAndFire as ResonateAndFire
 from bitspike.neurons import RLeaky as RLeaky

@@ -9,7 +9,7 @@ import bitspike as snn
 from bitspike.neurons.base import FIRING
 
 PAGE = (Path(__file__).parents[2] / "docs" / "neurons.md").read_text(encoding="utf-8")
-BASES = {"SpikingNeuron", "LIF"}
+BASES = {"SpikingNeuron", "LIF", "Neuron"}
 
 
 def neurons():

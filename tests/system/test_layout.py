@@ -21,6 +21,7 @@ FLOORS = (
         "scan",
         "checkpoint",
         "state",
+        "program",
     ),
     *(
         "surrogate",

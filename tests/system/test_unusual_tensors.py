@@ -17,10 +17,12 @@ EXEMPT = {
     "IntegerNetwork": "to_integer makes it, with its scales; its call has a use",
     "LayerDiagnosis": "a record, which diagnose makes",
     "StateQuant": "what autograd calls; state_quant makes the function that users call",
+    "Captured": "a record, which capture makes",
     "Batch": "a record, which collate makes",
     "Binned": "a record, which binned makes",
     "Recording": "a record, which read makes",
     "SpikingNeuron": "the base class of neurons, which have uses of their own",
+    "Neuron": "the base class of neurons of one's own",
     "LIF": "likewise: Leaky has them",
     **dict.fromkeys(
         ("Rule", "EProp", "ETLP", "OSTTP"),

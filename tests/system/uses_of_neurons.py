@@ -51,7 +51,7 @@ KINDS_OF_NEURONS = [
     for value in vars(neurons).values()
     if inspect.isclass(value)
     and issubclass(value, torch.nn.Module)
-    and value not in (neurons.SpikingNeuron, neurons.LIF)
+    and value not in (neurons.SpikingNeuron, neurons.LIF, neurons.Neuron)
 ]
 
 

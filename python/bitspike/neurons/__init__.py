@@ -27,6 +27,7 @@ from .leaky_parallel import LeakyParallel as LeakyParallel
 from .linear_leaky import LinearLeaky as LinearLeaky
 from .masked_psn import MaskedPSN as MaskedPSN
 from .modulated_leaky import ModulatedLeaky as ModulatedLeaky
+from .own import Neuron as Neuron
 from .plif import PLIF as PLIF
 from .psn import PSN as PSN
 from .qif import QIF as QIF

@@ -8,6 +8,8 @@ from torch import Tensor
 from bitspike.ops.conv import Convolution as _Convolution
 from bitspike.ops.events import Options as _EventOptions
 from bitspike.ops.pooling import Sizes as _Sizes
+from bitspike.ops.program import ProgramArguments as _Program
+from bitspike.ops.program import ProgramInputs as _ProgramInputs
 from bitspike.ops.recurrent import FeedbackArguments as _Feedback
 from bitspike.ops.scan import ScanArguments as _Scan
 from bitspike.ops.sequence import LayerArguments as _Layer
@@ -24,6 +26,7 @@ __all__ = [
     "Fired",
     "Network",
     "NetworkState",
+    "Program",
     "attend",
     "bernoulli",
     "convolve",
@@ -47,6 +50,8 @@ __all__ = [
     "prefers_dense",
     "prefers_planes",
     "product",
+    "program_backward",
+    "program_forward",
     "recurrent_backward",
     "recurrent_forward",
     "scan_backward",
@@ -136,6 +141,30 @@ def recurrent_backward(
     current: Tensor,
     initial: Sequence[Tensor | None],
     learned: tuple[Sequence[Tensor], Tensor, Tensor | None] | None,
+) -> None: ...
+@final
+class Program:
+    def __new__(cls, arguments: _Program) -> Program: ...
+
+def program_forward(
+    program: Program,
+    inputs: _ProgramInputs,
+    packed: Tensor | None,
+    dense: Tensor | None,
+    states: Sequence[Tensor | None],
+    last: Sequence[Tensor | None],
+    outputs: Sequence[Tensor | None],
+) -> None: ...
+def program_backward(
+    program: Program,
+    adjoint: Program,
+    inputs: _ProgramInputs,
+    spikes: Tensor | None,
+    states: Sequence[Tensor | None],
+    last: Sequence[Tensor | None],
+    sequences: Sequence[Tensor | None],
+    initial: Sequence[Tensor | None],
+    constants: Sequence[Tensor | None],
 ) -> None: ...
 def scan_forward(scan: _Scan, outputs: Tensor) -> None: ...
 def scan_backward(

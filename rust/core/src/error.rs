@@ -78,6 +78,43 @@ pub enum Error {
         /// One more than the largest value allowed.
         limit: usize,
     },
+    /// An instruction of a program has too few operands, or too many.
+    #[error("instruction {instruction}, {op}, has {found} operands instead of {expected}")]
+    Operands {
+        /// Its number.
+        instruction: usize,
+        /// What it does.
+        op: &'static str,
+        /// How many operands it has.
+        found: usize,
+        /// How many it takes.
+        expected: usize,
+    },
+    /// An operand of an instruction is no value in front of it.
+    #[error("instruction {instruction}, {op}, reads value {operand}, but {limit} lie in front of it")]
+    Operand {
+        /// Its number.
+        instruction: usize,
+        /// What it does.
+        op: &'static str,
+        /// The operand.
+        operand: usize,
+        /// How many values lie in front of it.
+        limit: usize,
+    },
+    /// Spikes are asked of a program that has none.
+    #[error("the program has no spikes")]
+    NoSpikes,
+    /// A program cannot be the adjoint of another.
+    #[error("an adjoint of this program has {expected} {what}, not {found}")]
+    Adjoint {
+        /// What there are too many or too few of.
+        what: &'static str,
+        /// How many the program has.
+        found: usize,
+        /// How many it would have to have.
+        expected: usize,
+    },
     /// There are no recurrent layers of a neuron.
     #[error("there are no recurrent layers of {neuron}")]
     NotRecurrent {

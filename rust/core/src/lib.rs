@@ -26,6 +26,8 @@ pub mod network;
 pub mod neuron;
 pub mod parallel;
 #[cfg(feature = "std")]
+pub mod program;
+#[cfg(feature = "std")]
 pub mod recurrent;
 pub mod registry;
 #[cfg(feature = "std")]

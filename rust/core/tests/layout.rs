@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 11] = [
     &["neuron", "surrogate"],
     &["registry", "integer"],
     &["sequence", "scan", "traces", "network"],
-    &["recurrent", "stack"],
+    &["recurrent", "stack", "program"],
 ];
 
 /// A module's path in the crate: `[]` is that of `lib.rs`.

@@ -104,6 +104,7 @@ operations! {
     div(simd, a, b) = simd.div(a, b), |a, b| a / b;
     abs(simd, a, _b) = simd.abs(a), |a, _| a.abs();
     gt_and_select(simd, a, b) = simd.select(simd.gt(a, b), a, b), |a, b| if a > b { a } else { b };
+    ge_and_select(simd, a, b) = simd.select(simd.ge(a, b), a, b), |a, b| if a >= b { a } else { b };
     bits_and_back(simd, a, b) = {
         let inverse = !simd.to_bits(simd.gt(a, b));
         simd.select(simd.to_mask(inverse), a, b)

@@ -18,6 +18,7 @@ mod events;
 mod layout;
 mod matmul;
 mod network;
+mod program;
 mod recurrent;
 mod scan;
 mod sequence;
@@ -52,6 +53,8 @@ mod _native {
     };
     #[pymodule_export]
     use super::network::{Network, NetworkState, write_network};
+    #[pymodule_export]
+    use super::program::{Program, program_backward, program_forward};
     #[pymodule_export]
     use super::recurrent::{recurrent_backward, recurrent_forward};
     #[pymodule_export]

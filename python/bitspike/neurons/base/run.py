@@ -19,6 +19,7 @@ from bitspike.state import broadcasts
 
 from .constants import firing_refusal, spikes_are_bits
 from .layer import run_layer
+from .programs import run_program
 
 
 class Run(NamedTuple):
@@ -44,8 +45,11 @@ def run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, sta
         result: Run = neuron._run_native(current, numbers, initial, sequence, states)
     else:
         _expect_one_device(neuron, current, initial)
-        leave_kernels(type(neuron).__name__, reason, current, numbers)
-        result = neuron._run_reference(current, initial, sequence, states)
+        found = run_program(neuron, current, initial, sequence, states)
+        if found is None:
+            leave_kernels(type(neuron).__name__, reason, current, numbers)
+            found = neuron._run_reference(current, initial, sequence, states)
+        result = Run(*found)
     if neuron.order == "fire_first":
         return result._replace(spikes=_before_update(neuron, result.spikes, initial, sequence))
     return result

@@ -29,7 +29,8 @@ pub struct Gradients<'a> {
 impl OutputGradients<'_> {
     /// Checks every view against the layer.
     pub(super) fn check(&self, layer: &Layer<'_>) -> Result<(), Error> {
-        self.neurons.check(&layer.neurons)?;
+        let neurons = &layer.neurons;
+        self.neurons.check(neurons.shape, neurons.initial.len())?;
         let once = layer.neurons.shape.once();
         self.last_spikes.check("gradient of last spikes", once)
     }

@@ -2,7 +2,7 @@
 
 use super::Layer;
 use crate::Error;
-use crate::tiling::{Strided, sum_repeats};
+use crate::tiling::{Shape, Strided, sum_repeats};
 
 /// The gradients that come in.
 #[derive(Clone, Debug)]
@@ -38,9 +38,8 @@ pub struct Learned<'a> {
 }
 
 impl OutputGradients<'_> {
-    /// Checks every view against the layer.
-    pub(crate) fn check(&self, layer: &Layer<'_>) -> Result<(), Error> {
-        let (shape, states) = (layer.shape, layer.neuron.states().len());
+    /// Checks every view against a layer of that shape, with so many states.
+    pub(crate) fn check(&self, shape: Shape, states: usize) -> Result<(), Error> {
         Error::check_length("gradients of states", self.states.len(), &[states])?;
         Error::check_length("gradients of last states", self.last.len(), &[states])?;
         self.spikes.check("gradient of spikes", shape)?;

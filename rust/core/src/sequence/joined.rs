@@ -22,14 +22,6 @@ impl Shape {
     }
 }
 
-impl Strided<'_> {
-    /// The same view of one row of all neurons, if samples lie side by side.
-    fn joined(self, shape: Shape) -> Option<Self> {
-        let side_by_side = self.sample == if self.per_neuron { shape.neurons } else { 0 };
-        side_by_side.then_some(Self { sample: 0, ..self })
-    }
-}
-
 /// Joins all views, or none.
 fn all<'a>(views: &[Strided<'a>], shape: Shape) -> Option<Vec<Strided<'a>>> {
     views.iter().map(|view| view.joined(shape)).collect()
@@ -53,7 +45,7 @@ impl<'a> Layer<'a> {
 
 impl OutputGradients<'_> {
     /// The same gradients with the samples of a layer of that shape joined, if that is possible.
-    pub(super) fn joined(&self, shape: Shape) -> Option<Self> {
+    pub(crate) fn joined(&self, shape: Shape) -> Option<Self> {
         Some(Self {
             spikes: self.spikes.joined(shape)?,
             states: all(&self.states, shape)?,

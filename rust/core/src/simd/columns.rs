@@ -63,6 +63,11 @@ impl<'a, T> Columns<'a, T> {
         self.rows
     }
 
+    /// Elements from a row to the next.
+    pub(super) fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// The band's part of one row.
     ///
     /// # Panics

@@ -80,6 +80,8 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn nonzero(self, a: Self::F32) -> Self::Mask;
     /// `a > b`; false where either is NaN.
     fn gt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
+    /// `a >= b`; false where either is NaN.
+    fn ge(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `if_true` where `mask` is set, else `if_false`.
     fn select(self, mask: Self::Mask, if_true: Self::F32, if_false: Self::F32) -> Self::F32;
     /// The mask as the low `LANES` bits of a word.

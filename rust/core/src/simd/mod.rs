@@ -8,7 +8,8 @@
 //! vector min/max. A kernel therefore returns the same bits whichever token runs it.
 //!
 //! This folder holds all the unsafe code of the crate: the intrinsics, and [`Columns`], which
-//! hands disjoint columns of one matrix to several threads.
+//! hands disjoint columns of one matrix to several threads, and `Registers`, rows of numbers that are
+//! read and filled at once.
 
 #![allow(
     unsafe_code,
@@ -21,6 +22,8 @@ mod dispatch;
 mod isa;
 mod lanes;
 mod portable;
+#[cfg(feature = "std")]
+mod registers;
 
 // Which tokens there are for this CPU. With the feature `portable`, and without `std`, which asks the
 // CPU, x86-64 counts as any other.
@@ -49,6 +52,8 @@ pub use isa::{Isa, Kernel};
 pub(crate) use lanes::TILE;
 pub use lanes::{PAST_CACHES, Simd, array};
 pub use portable::Portable;
+#[cfg(feature = "std")]
+pub(crate) use registers::{BLOCK, Registers};
 
 #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "portable")))]
 pub use x86::{Avx2, Avx512, Sse2};

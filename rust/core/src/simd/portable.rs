@@ -116,6 +116,10 @@ impl Simd for Portable {
         lanes(|i| a[i] > b[i])
     }
     #[inline(always)]
+    fn ge(self, a: Self::F32, b: Self::F32) -> Self::Mask {
+        lanes(|i| a[i] >= b[i])
+    }
+    #[inline(always)]
     fn select(self, mask: Self::Mask, if_true: Self::F32, if_false: Self::F32) -> Self::F32 {
         lanes(|i| if mask[i] { if_true[i] } else { if_false[i] })
     }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | row | one value for each neuron of a sample, or of all samples of a step |
 //! | vector | `S::LANES` neighbouring neurons of a sample, in one register |
-//! | tile | at most eight vectors of a sample: what goes through time in registers |
+//! | tile | at most eight vectors of a sample: what goes through time in registers; of a program, some blocks |
 //! | span | tiles of one sample, one after another: what one thread takes |
 //! | batch | some samples of a recurrent layer, which one thread takes through all steps |
 //! | group | rows of a scan that share a decay |
@@ -28,4 +28,4 @@ pub use shape::Shape;
 pub(crate) use split::{split_columns, sum_repeats};
 pub use strided::Strided;
 pub(crate) use strided::{AHEAD, Row};
-pub(crate) use tile::{Span, Tile, cut, spans, store, write};
+pub(crate) use tile::{Span, Tile, cut, spans, spans_of, store, write};

@@ -74,7 +74,7 @@ impl<'a> Strided<'a> {
 
     /// The neurons of a tile at a step.
     #[inline(always)]
-    fn row(&self, step: usize, tile: Tile) -> Row<'a> {
+    pub(crate) fn row(&self, step: usize, tile: Tile) -> Row<'a> {
         let start = step * self.time + tile.sample * self.sample;
         if self.per_neuron {
             Row::Each(&self.data[start + tile.first..][..tile.width])
@@ -120,6 +120,12 @@ impl<'a> Strided<'a> {
             data: &self.data[start..],
             ..self
         }
+    }
+
+    /// The same view of one row of all neurons of `shape`, if its samples lie side by side.
+    pub(crate) fn joined(self, shape: Shape) -> Option<Self> {
+        let side_by_side = self.sample == if self.per_neuron { shape.neurons } else { 0 };
+        side_by_side.then_some(Self { sample: 0, ..self })
     }
 
     /// Where `(sample, neuron)` lies in a buffer with these strides.

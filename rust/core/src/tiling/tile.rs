@@ -29,7 +29,11 @@ pub(crate) struct Span {
 /// The spans of a layer, in memory order. Their width is a whole number of words, so that no two
 /// share one.
 pub(crate) fn spans(isa: Isa, shape: Shape) -> Vec<Span> {
-    let tile = TILE * isa.lanes();
+    spans_of(TILE * isa.lanes(), shape)
+}
+
+/// As [`spans`], of tiles of so many neurons, a whole number of words.
+pub(crate) fn spans_of(tile: usize, shape: Shape) -> Vec<Span> {
     let tiles = shape.samples * shape.neurons.div_ceil(tile);
     // Enough spans for threads that finish early to find another.
     let width = tile * tiles.div_ceil(16 * parallel::threads());
@@ -57,7 +61,13 @@ impl Span {
     /// Its tiles.
     #[inline(always)]
     pub(crate) fn tiles<S: Simd>(self) -> impl Iterator<Item = Tile> {
-        cut(self.first..self.first + self.width, TILE * S::LANES).map(
+        self.tiles_of(TILE * S::LANES)
+    }
+
+    /// Its tiles of so many neurons.
+    #[inline(always)]
+    pub(crate) fn tiles_of(self, width: usize) -> impl Iterator<Item = Tile> {
+        cut(self.first..self.first + self.width, width).map(
             #[inline(always)]
             move |neurons| Tile {
                 sample: self.sample,

@@ -31,7 +31,7 @@ pub fn backward(
     gradients: Gradients<'_>,
 ) -> Result<(), Error> {
     layer.check()?;
-    incoming.check(layer)?;
+    incoming.check(layer.shape, layer.initial.len())?;
     gradients.check(layer)?;
     let shape = layer.shape;
     if shape.samples != 0 && shape.neurons != 0 {
@@ -105,7 +105,7 @@ pub fn backward_with_errors(
         last: none,
     };
     layer.check()?;
-    incoming.check(layer)?;
+    incoming.check(layer.shape, layer.initial.len())?;
     gradients.check(layer)?;
     errors.check(layer.shape)?;
     let decay = layer.decay().ok_or(Error::NotFiltered {

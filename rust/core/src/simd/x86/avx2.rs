@@ -158,6 +158,7 @@ impl Simd for Avx2 {
         };
         nonzero(a: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_NEQ_UQ>(a, _mm256_setzero_ps());
         gt(a: __m256, b: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_GT_OQ>(a, b);
+        ge(a: __m256, b: __m256) -> __m256 = _mm256_cmp_ps::<_CMP_GE_OQ>(a, b);
         select(mask: __m256, if_true: __m256, if_false: __m256) -> __m256 =
             _mm256_blendv_ps(if_false, if_true, mask);
         to_bits(mask: __m256) -> u64 = _mm256_movemask_ps(mask) as u64;

@@ -137,6 +137,7 @@ impl Simd for Avx512 {
         nonzero(a: __m512) -> __mmask16 =
             _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps());
         gt(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b);
+        ge(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, b);
         select(mask: __mmask16, if_true: __m512, if_false: __m512) -> __m512 =
             _mm512_mask_blend_ps(mask, if_false, if_true);
         splat_i32(x: i32) -> __m512i = _mm512_set1_epi32(x);

@@ -175,6 +175,7 @@ impl Simd for Sse2 {
             [_mm_cmpneq_ps(a[0], zero), _mm_cmpneq_ps(a[1], zero)]
         };
         gt(a: Pair, b: Pair) -> Pair = [_mm_cmpgt_ps(a[0], b[0]), _mm_cmpgt_ps(a[1], b[1])];
+        ge(a: Pair, b: Pair) -> Pair = [_mm_cmpge_ps(a[0], b[0]), _mm_cmpge_ps(a[1], b[1])];
         select(mask: Pair, if_true: Pair, if_false: Pair) -> Pair = [
             _mm_or_ps(_mm_and_ps(mask[0], if_true[0]), _mm_andnot_ps(mask[0], if_false[0])),
             _mm_or_ps(_mm_and_ps(mask[1], if_true[1]), _mm_andnot_ps(mask[1], if_false[1])),

@@ -1,0 +1,208 @@
+"""A layer that runs a program as a Triton kernel, and its gradient as another.
+
+Triton comes with torch for CUDA. Under ``TRITON_INTERPRET=1`` kernels run on the CPU, for tests.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from bitspike.derivable import gradients
+
+from .capture import Captured
+from .triton_source import FUNCTIONS, Asked, Wanted, backward_source, forward_source
+
+BLOCK = 64
+"""Neurons of an instance of a kernel, each with a thread of its own; a whole word of spikes."""
+ALL_SAVED = 64
+"""Up to how many steps forward saves the states before every one, for backward."""
+
+
+class Call(NamedTuple):
+    """A layer, but for its tensors."""
+
+    captured: Captured
+    sequence: bool
+    """Whether its sequences have an axis of time."""
+    packed: bool = False
+    """Whether spikes are returned as words, 64 neurons of a sample each."""
+    states: bool = False
+    """Whether the states of all steps are returned."""
+
+    def split(self, tensors: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """Sequences, initial states and constants, of all tensors."""
+        program = self.captured.forward
+        first, second = len(program.sequences), len(program.sequences + program.states)
+        return list(tensors[:first]), list(tensors[first:second]), list(tensors[second:])
+
+
+def takes(x: Tensor) -> bool:
+    """Whether a tensor is where the kernels run: on a GPU, with Triton installed."""
+    return x.is_cuda and _is_installed()
+
+
+@cache
+def _is_installed() -> bool:
+    return find_spec("triton") is not None
+
+
+def run_layer(
+    call: Call, specification: Callable[..., Sequence[Tensor]], tensors: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """Spikes, then the states of all steps if wanted, then the states after the last.
+
+    Args:
+        call: What runs.
+        specification: The same of these tensors in torch, for gradients of gradients.
+        tensors: Sequences, initial states and constants, float32 on one device, not empty.
+    """
+    results: tuple[Tensor, ...] = Layer.apply(call, specification, *tensors)
+    return results
+
+
+class Layer(torch.autograd.Function):
+    """A layer as autograd records it: what `run_layer` returns."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, specification: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Runs the kernel, which saves some states if there will be a gradient."""
+        ctx.call, ctx.specification = call, specification
+        ctx.set_materialize_grads(False)
+        run = _Run(call, tensors)
+        results, saved = run.forward(saved=any(ctx.needs_input_grad))
+        ctx.save_for_backward(*tensors, *saved)
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        """Gradients of the tensors, in one kernel."""
+        need = ctx.needs_input_grad[2:]
+        tensors, saved = ctx.saved_tensors[: len(need)], ctx.saved_tensors[len(need) :]
+        if torch.is_grad_enabled():
+            found = gradients(ctx.specification, tensors, need, grads)
+            return (None, None, *found)
+        return (None, None, *_Run(ctx.call, tensors).backward(saved, grads, need))
+
+
+class _Run:
+    """A call with its tensors, as the kernels take them."""
+
+    def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
+        self.call = call
+        sequences, self.initial, constants = call.split([x.detach() for x in tensors])
+        self.step = self.initial[0].shape
+        self.sequences = [x.contiguous() for x in sequences]
+        self.initial = [x.contiguous() for x in self.initial]
+        self.given = constants
+        self.constants = [_spread(x, self.step) for x in constants]
+        self.steps = len(sequences[0]) if call.sequence else 1
+        self.every = 1 if self.steps <= ALL_SAVED else math.isqrt(self.steps - 1) + 1
+        self.like = self.sequences[0]
+
+    def forward(self, saved: bool) -> tuple[list[Tensor], list[Tensor]]:
+        """What a call returns, and the states before every chunk of steps."""
+        call, program = self.call, self.call.captured.forward
+        wanted = Wanted(call.packed, call.states, saved)
+        samples, neurons = self._rows() if call.packed else (1, self.step.numel())
+        spikes = torch.empty_like(self.like)
+        if call.packed:
+            row = (samples,) if self.initial[0].dim() > 1 else ()
+            shape = (self.steps, *row, -(-neurons // 64))
+            spikes = self.like.new_empty(shape, dtype=torch.int64)
+        last = [torch.empty_like(x) for x in self.initial]
+        history = [torch.empty_like(self.like) for _ in last if call.states]
+        chunks = -(-self.steps // self.every)
+        checkpoints = [x.new_empty(chunks, *x.shape) for x in last if saved]
+        outputs = [spikes, *last, *history, *checkpoints]
+        kernel = _kernel(forward_source(program, wanted), "forward")
+        self._launch(kernel, [*self.sequences, *self.initial, *outputs], samples, neurons)
+        return [spikes, *history, *last], checkpoints
+
+    def backward(
+        self, saved: Sequence[Tensor], grads: Sequence[Tensor | None], need: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """Gradients of all tensors."""
+        captured = self.call.captured
+        assert captured.adjoint is not None
+        count = len(self.initial)
+        to_spikes, *others = grads
+        of_states = others[:count] if self.call.states else [None] * count
+        given = [None if x is None else x.contiguous() for x in (to_spikes, *of_states)]
+        later = [
+            torch.zeros_like(x) if grad is None else grad.contiguous()
+            for x, grad in zip(self.initial, others[-count:], strict=True)
+        ]
+        sequences, initial, constants = self.call.split(need)
+        asked = Asked(
+            self.every, tuple(x is not None for x in given), tuple(sequences), tuple(constants)
+        )
+        to_initial = [torch.empty_like(x) for x in later]
+        scratch = [x.new_empty(self.every, *x.shape) for x in later if self.every > 1]
+        to_sequences = [torch.empty_like(self.like) if x else None for x in sequences]
+        sums = [torch.empty_like(later[0]) if x else None for x in constants]
+        tensors = [*self.sequences, *saved, *later, *to_initial, *scratch, *given]
+        tensors += [*to_sequences, *sums]
+        source = backward_source(
+            captured.forward, captured.adjoint, asked._replace(every=min(self.every, 2))
+        )
+        present = [x for x in tensors if x is not None]
+        self._launch(_kernel(source, "backward"), present, 1, self.step.numel())
+        gathered = [
+            None if x is None else x.sum_to_size(y.shape)
+            for x, y in zip(sums, self.given, strict=True)
+        ]
+        wanted = [x if need else None for x, need in zip(to_initial, initial, strict=True)]
+        return [*to_sequences, *wanted, *gathered]
+
+    def _rows(self) -> tuple[int, int]:
+        """Samples, and neurons of each, as spikes are packed."""
+        samples = self.step[0] if len(self.step) > 1 else 1
+        return samples, self.step.numel() // samples
+
+    def _launch(self, kernel: Any, tensors: Sequence[Tensor], rows: int, neurons: int) -> None:
+        constants = [part for pair in self.constants for part in pair]
+        sizes = (self.steps, neurons, self.every)
+        device = torch.cuda.device(self.like.device) if self.like.is_cuda else nullcontext()
+        with device:
+            # Without fused multiplication and addition: the bits of each operation are torch's.
+            kernel[rows, -(-neurons // BLOCK)](
+                *(*constants, *tensors, *sizes), BLOCK=BLOCK, num_warps=2, enable_fp_fusion=False
+            )
+
+
+def _spread(x: Tensor, step: torch.Size) -> tuple[Tensor, int]:
+    """A constant in contiguous memory, and the period with which neurons find theirs."""
+    if x.numel() == 1:
+        return x.contiguous(), 1
+    while x.shape[0] == 1:
+        x = x[0]
+    if x.shape != step[len(step) - x.dim() :]:
+        x = x.expand(step)
+    return x.contiguous(), x.numel()
+
+
+@cache
+def _kernel(source: str, name: str) -> Any:
+    """The kernel of this name in a source, which Triton reads again when it compiles."""
+    import triton
+    import triton.language
+
+    file = f"<{name} of program {next(_numbers)}>"
+    text = FUNCTIONS + source
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    names = {"triton": triton, "tl": triton.language, "__name__": __name__}
+    exec(compile(text, file, "exec"), names)
+    return names[name]
+
+
+_numbers = itertools.count()

@@ -1,0 +1,315 @@
+"""Programs as Triton source: a sequence in one kernel, its gradient in another.
+
+An instance of a kernel has `BLOCK` neurons of one row, whose states stay in registers while it goes
+through time. Everything is contiguous: step ``t`` of a sequence begins ``t * size`` numbers behind
+the first. A constant repeats with a period of 1, N or B·N.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .program import Program
+
+_SIGNS = {"add": "+", "sub": "-", "mul": "*"}
+_COMPARED = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
+_FORMS = {
+    **{op: f"{{0}} {sign} {{1}}" for op, sign in _SIGNS.items()},
+    **{op: f"tl.where({{0}} {sign} {{1}}, 1.0, 0.0)" for op, sign in _COMPARED.items()},
+    "div": "tl.div_rn({0}, {1})",
+    "reciprocal": "tl.div_rn(one, {0})",
+    "sqrt": "tl.sqrt_rn({0})",
+    "neg": "-{0}",
+    "minimum": "tl.where(({0} <= {1}) | ({0} != {0}), {0}, {1})",
+    "maximum": "tl.where(({0} >= {1}) | ({0} != {0}), {0}, {1})",
+    "where": "tl.where({0} != 0, {1}, {2})",
+    "logical_and": "tl.where(({0} != 0) & ({1} != 0), 1.0, 0.0)",
+    "logical_or": "tl.where(({0} != 0) | ({1} != 0), 1.0, 0.0)",
+    "logical_not": "tl.where({0} != 0, 0.0, 1.0)",
+    "sign": "tl.where({0} > 0, 1.0, tl.where({0} < 0, -1.0, 0.0))",
+    "trunc": "tl.where({0} < 0, tl.ceil({0}), tl.floor({0}))",
+    "sigmoid": "tl.div_rn(one, one + tl.exp(-{0}))",
+    "tan": "tl.div_rn(tl.sin({0}), tl.cos({0}))",
+    **{op: f"tl.{op}({{0}})" for op in ("abs", "exp", "log", "sin", "cos", "erf", "floor", "ceil")},
+    **{op: f"{op}({{0}})" for op in ("expm1", "log1p", "tanh", "atan", "round")},
+}
+"""What Triton has for each operation; the last ones are functions of `FUNCTIONS`."""
+
+FUNCTIONS = """
+@triton.jit
+def expm1(x):
+    # (e - 1)·x / log(e) does not cancel (W. Kahan, in N. Higham, Accuracy and Stability, 1.14).
+    e = tl.exp(x)
+    near = (e - 1.0) * tl.div_rn(x, tl.log(e))
+    exact = (e == 1.0) | (x != x)
+    return tl.where(exact, x, tl.where((tl.abs(x) < 1.0) & (e > 0.0), near, e - 1.0))
+
+
+@triton.jit
+def log1p(x):
+    y = 1.0 + x
+    near = tl.log(y) * tl.div_rn(x, y - 1.0)
+    return tl.where(y == 1.0, x, tl.where(tl.abs(x) < 1.0, near, tl.log(y)))
+
+
+@triton.jit
+def tanh(x):
+    e = expm1(-2.0 * tl.abs(x))
+    y = tl.div_rn(-e, 2.0 + e)
+    return tl.where(x < 0.0, -y, tl.where(x != x, x, y))
+
+
+@triton.jit
+def atan(x):
+    # Reduced to |x| < tan(π/8), and the polynomial of S. Moshier's Cephes library (atanf).
+    a = tl.abs(x)
+    high, middle = a > 2.414213562373095, a > 0.4142135623730950
+    r = tl.where(high, tl.div_rn(a * 0.0 - 1.0, a), tl.div_rn(a - 1.0, a + 1.0))
+    r = tl.where(a == float("inf"), 0.0, tl.where(middle, r, a))
+    at = tl.where(high, 1.5707963267948966, tl.where(middle, 0.7853981633974483, 0.0))
+    z = r * r
+    p = (8.05374449538e-2 * z - 1.38776856032e-1) * z + 1.99777106478e-1
+    y = at + ((p * z - 3.33329491539e-1) * z * r + r)
+    return tl.where(x < 0.0, -y, y)
+
+
+@triton.jit
+def round(x):
+    # To the nearest, of two that are equally near to the even one.
+    low = tl.floor(x)
+    part = x - low
+    odd = low - 2.0 * tl.floor(low * 0.5) != 0.0
+    up = (part > 0.5) | ((part == 0.5) & odd)
+    return tl.where(up, low + 1.0, low)
+"""
+
+
+class Wanted(NamedTuple):
+    """What a kernel does beside the program: one kernel for each."""
+
+    packed: bool = False
+    """Whether spikes are bits."""
+    history: bool = False
+    """Whether the states of all steps are written."""
+    saved: bool = False
+    """Whether the states before every chunk of steps are written, or read."""
+
+
+class Asked(NamedTuple):
+    """What a kernel for gradients is given, and what it gives: one kernel for each."""
+
+    every: int
+    """1 where forward has saved the states before every step; otherwise it computes them again."""
+    grads: tuple[bool, ...]
+    """Whether there are gradients of the spikes, and of each state at all steps."""
+    outputs: tuple[bool, ...]
+    """Which gradients of sequences are wanted."""
+    sums: tuple[bool, ...]
+    """Which gradients of constants are wanted."""
+
+
+class _Text:
+    """Lines of a kernel, and the values of a program as its variables."""
+
+    def __init__(self, program: Program, prefix: str) -> None:
+        self.program, self.prefix = program, prefix
+        first = len(program.sequences) + len(program.states)
+        self.kept = first + len(program.constants)
+        fixed = set(range(first, program.inputs))
+        for value, instruction in enumerate(program.code, program.inputs):
+            if fixed.issuperset(instruction.operands):
+                fixed.add(value)
+        self.fixed = fixed
+
+    def name(self, value: int) -> str:
+        """The variable of a value."""
+        return f"{self.prefix}{value}"
+
+    def used(self, results: Sequence[int]) -> set[int]:
+        """The values that results are made of."""
+        found, todo = set(), list(results)
+        while todo:
+            value = todo.pop()
+            if value not in found:
+                found.add(value)
+                if value >= self.program.inputs:
+                    todo += self.program.code[value - self.program.inputs].operands
+        return found
+
+    def before(self, used: set[int]) -> Iterator[str]:
+        """What does not change from step to step."""
+        program = self.program
+        first = self.kept - len(program.constants)
+        for value in sorted(used & self.fixed):
+            if value < self.kept:
+                yield f"{self.name(value)} = constant{value - first}"
+            elif value < program.inputs:
+                number = program.immediates[value - self.kept]
+                literal = repr(number) if math.isfinite(number) else f'float("{number}")'
+                yield f"{self.name(value)} = tl.full([BLOCK], {literal}, tl.float32)"
+        yield from self._code(used & self.fixed)
+
+    def step(self, used: set[int]) -> Iterator[str]:
+        """What each step computes."""
+        yield from self._code(used - self.fixed)
+
+    def _code(self, values: set[int]) -> Iterator[str]:
+        program = self.program
+        for value in sorted(x for x in values if x >= program.inputs):
+            op, operands = program.code[value - program.inputs]
+            form = _FORMS[op].format(*(self.name(x) for x in operands))
+            yield f"{self.name(value)} = {form}"
+
+
+def _kernel(name: str, arguments: Sequence[str], body: Sequence[str]) -> str:
+    given = ", ".join([*arguments, "steps", "neurons", "every", "BLOCK: tl.constexpr"])
+    start = [
+        "row = tl.program_id(0).to(tl.int64)",
+        "column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)",
+        "inside = column < neurons",
+        "place = row * neurons + column",
+        "size = tl.num_programs(0).to(tl.int64) * neurons",
+        "one = tl.full([BLOCK], 1.0, tl.float32)",
+    ]
+    lines = "\n".join(f"    {line}" for line in (*start, *body))
+    return f"@triton.jit\ndef {name}({given}):\n{lines}\n"
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _load(variable: str, pointer: str, at: str) -> str:
+    return f"{variable} = tl.load({pointer} + {at}, mask=inside, other=0.0)"
+
+
+def _store(pointer: str, at: str, value: str) -> str:
+    return f"tl.store({pointer} + {at}, {value}, mask=inside)"
+
+
+def _constants(program: Program) -> tuple[list[str], list[str]]:
+    """Arguments for the constants of a program, and the lines that load them."""
+    count = range(len(program.constants))
+    loads = [_load(f"constant{i}", f"constant_at{i}", f"place % period{i}") for i in count]
+    return [f"{name}{i}" for i in count for name in ("constant_at", "period")], loads
+
+
+_PACK = (
+    # Neuron 64·w + k is bit k of word w of its row.
+    "bits = tl.reshape((v{0} != 0).to(tl.int64), [BLOCK // 64, 64])",
+    "words = tl.sum(bits << tl.arange(0, 64)[None, :].to(tl.int64), 1)",
+    "word = tl.program_id(1) * (BLOCK // 64) + tl.arange(0, BLOCK // 64)",
+    "width = (neurons + 63) // 64",
+    "word_at = (t * tl.num_programs(0).to(tl.int64) + row) * width + word",
+    "tl.store(spikes_at + word_at, words, mask=word < width)",
+)
+
+
+def forward_source(program: Program, wanted: Wanted) -> str:
+    """The kernel of a program over a sequence."""
+    text = _Text(program, "v")
+    spikes = program.spikes
+    assert spikes is not None
+    used = text.used((spikes, *program.next)) | set(range(program.inputs))
+    arguments, loads = _constants(program)
+    sequences, states = range(len(program.sequences)), range(len(program.states))
+    first = len(sequences)
+    body = [*loads, *text.before(used)]
+    body += [_load(text.name(first + k), f"first_at{k}", "place") for k in states]
+    loop = ["at = t * size + place"]
+    loop += [_load(text.name(i), f"sequence_at{i}", "at") for i in sequences]
+    if wanted.saved:
+        loop.append("if t % every == 0:")
+        saved = "(t // every) * size + place"
+        loop += _indented([_store(f"saved_at{k}", saved, text.name(first + k)) for k in states])
+    loop += text.step(used)
+    if wanted.packed:
+        loop += [line.format(spikes) for line in _PACK]
+    else:
+        loop.append(_store("spikes_at", "at", f"one * {text.name(spikes)}"))
+    loop += _next(text, first)
+    if wanted.history:
+        loop += [_store(f"state_at{k}", "at", text.name(first + k)) for k in states]
+    body += ["for t in range(steps):", *_indented(loop)]
+    body += [_store(f"last_at{k}", "place", text.name(first + k)) for k in states]
+    arguments += [f"sequence_at{i}" for i in sequences]
+    arguments += [f"first_at{k}" for k in states]
+    arguments += ["spikes_at", *(f"last_at{k}" for k in states)]
+    arguments += [f"state_at{k}" for k in states if wanted.history]
+    arguments += [f"saved_at{k}" for k in states if wanted.saved]
+    return _kernel("forward", arguments, body)
+
+
+def _next(text: _Text, first: int) -> list[str]:
+    """Every state gets its next value, all at once."""
+    after = text.program.next
+    lines = [f"next{k} = one * {text.name(x)}" for k, x in enumerate(after)]
+    return lines + [f"{text.name(first + k)} = next{k}" for k in range(len(after))]
+
+
+def backward_source(program: Program, adjoint: Program, asked: Asked) -> str:
+    """The kernel of a program's gradient over a sequence."""
+    forth, back = _Text(program, "v"), _Text(adjoint, "g")
+    inputs, states = len(program.sequences), range(len(program.states))
+    sums = [x for x, wanted in zip(adjoint.sums, asked.sums, strict=True) if wanted]
+    outputs = [
+        (i, x)
+        for i, (x, wanted) in enumerate(zip(adjoint.outputs, asked.outputs, strict=True))
+        if wanted
+    ]
+    used = back.used((*adjoint.next, *sums, *(x for _, x in outputs)))
+    after = forth.used(program.next)
+    chunked = asked.every > 1
+    arguments, body = _constants(program)
+    body += [*back.before(used), *(forth.before(after) if chunked else ())]
+    later = len(adjoint.sequences)
+    body += [_load(back.name(later + k), f"later_at{k}", "place") for k in states]
+    body += [f"sum{j} = one * 0.0" for j in range(len(sums))]
+    step = ["at = t * size + place"]
+    step += [_load(back.name(i), f"sequence_at{i}", "at") for i in range(inputs) if i in used]
+    before = "k * size + place" if chunked else "at"
+    source = "scratch_at" if chunked else "saved_at"
+    step += [_load(back.name(inputs + k), f"{source}{k}", before) for k in states]
+    for j, given in enumerate(asked.grads):
+        name = back.name(inputs + len(states) + j)
+        step.append(_load(name, f"grad_at{j}", "at") if given else f"{name} = one * 0.0")
+    step += back.step(used)
+    step += [_store(f"to_sequence_at{i}", "at", f"one * {back.name(x)}") for i, x in outputs]
+    step += [f"sum{j} += {back.name(x)}" for j, x in enumerate(sums)]
+    step += _next(back, later)
+    if not chunked:
+        body += ["for j in range(steps):", *_indented(["t = steps - 1 - j", *step])]
+    else:
+        body += _chunks(forth, after, step)
+    body += [_store(f"to_first_at{k}", "place", back.name(later + k)) for k in states]
+    body += [_store(f"sum_at{j}", "place", f"sum{j}") for j in range(len(sums))]
+    arguments += [f"sequence_at{i}" for i in range(inputs)]
+    arguments += [f"{name}{k}" for name in ("saved_at", "later_at", "to_first_at") for k in states]
+    arguments += [f"scratch_at{k}" for k in states if chunked]
+    arguments += [f"grad_at{j}" for j, given in enumerate(asked.grads) if given]
+    arguments += [f"to_sequence_at{i}" for i, _ in outputs]
+    arguments += [f"sum_at{j}" for j in range(len(sums))]
+    return _kernel("backward", arguments, body)
+
+
+def _chunks(forth: _Text, after: set[int], step: list[str]) -> list[str]:
+    """Chunks from the last to the first: their states are computed again, then gradients."""
+    program = forth.program
+    inputs, states = len(program.sequences), range(len(program.states))
+    chunk = ["number = (steps + every - 1) // every - 1 - c", "start = number * every"]
+    chunk += ["count = tl.minimum(every, steps - start)"]
+    chunk += [
+        _load(forth.name(inputs + k), f"saved_at{k}", "number * size + place") for k in states
+    ]
+    again = [_store(f"scratch_at{k}", "k * size + place", forth.name(inputs + k)) for k in states]
+    again.append("at = (start + k) * size + place")
+    again += [_load(forth.name(i), f"sequence_at{i}", "at") for i in range(inputs) if i in after]
+    again += [*forth.step(after), *_next(forth, inputs)]
+    chunk += ["for k in range(count):", *_indented(again)]
+    chunk.append("tl.debug_barrier()")
+    turned = ["k = count - 1 - j", "t = start + k", *step]
+    chunk += ["for j in range(count):", *_indented(turned)]
+    chunk.append("tl.debug_barrier()")
+    return ["for c in range((steps + every - 1) // every):", *_indented(chunk)]
