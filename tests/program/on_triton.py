@@ -11,8 +11,8 @@ import torch
 import bitspike as snn
 from bitspike import program
 from bitspike.neurons.base.run import run_reference
+from bitspike.ops.straight_line import TRANSCENDENTAL
 from bitspike.program import triton_layer
-from bitspike.program.program import TRANSCENDENTAL
 from helpers.cases import CASES
 from program.test_programs_of_neurons import IN_TORCH
 
@@ -176,6 +176,7 @@ if __name__ == "__main__":
         snn.SpikingNeuron._refusal = lambda *_: "the kernels of Triton are tested"
         triton_layer.takes = lambda x: True
     import time
+
     for test in (all_neurons, long_sequences, shapes, words, functions, gradients_of_gradients):
         t = time.time()
         test()

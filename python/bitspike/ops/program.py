@@ -1,14 +1,12 @@
 """Programs: the step of any neuron as arithmetic, allocation and the native calls.
 
-A :class:`Program` is one step of a neuron, elementwise over the neurons of a layer. Sequences are
-``[T, B, *features]`` or ``[T, *features]``, or one step of any shape; states are shaped like one step,
-and constants broadcast against it.
+Sequences are ``[T, B, *features]`` or ``[T, *features]``, or one step of any shape; states are shaped
+like one step, and constants broadcast against it.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,67 +17,7 @@ from . import _native, buffer
 from .call import Constant, OutputGradients
 from .route import routed
 from .sequence import Geometry, like_constant
-
-
-class Instruction(NamedTuple):
-    """One operation of a program."""
-
-    op: str
-    """Its name, as in torch."""
-    operands: tuple[int, ...]
-    """Numbers of earlier values."""
-
-
-class Program(NamedTuple):
-    """One step of a neuron as straight-line arithmetic.
-
-    Values are numbered: sequences, then states, then constants, then immediates, then one for each
-    instruction.
-    """
-
-    sequences: tuple[str, ...]
-    """Names of what changes from step to step, the current first."""
-    states: tuple[str, ...]
-    """Names of what is carried from step to step."""
-    constants: tuple[str, ...]
-    """Names of what stays."""
-    immediates: tuple[float, ...]
-    """Numbers of the program itself."""
-    code: tuple[Instruction, ...]
-    """What a step computes."""
-    spikes: int | None
-    """The value that is not 0 where a neuron fires."""
-    outputs: tuple[int, ...]
-    """Values that are written at every step."""
-    next: tuple[int, ...]
-    """For each state its value after the step."""
-    sums: tuple[int, ...] = ()
-    """Values that are summed over the steps."""
-
-    def text(self) -> str:
-        """The program as JSON, which :func:`parse` reads."""
-        return json.dumps(self, separators=(",", ":"))
-
-
-def parse(text: str) -> Program:
-    """The program of a text.
-
-    Raises:
-        ValueError: if the text is that of no program.
-    """
-    try:
-        sequences, states, constants, immediates, code, spikes, *results = json.loads(text)
-        return Program(
-            sequences=tuple(sequences),
-            states=tuple(states),
-            constants=tuple(constants),
-            immediates=tuple(immediates),
-            code=tuple(Instruction(op, tuple(operands)) for op, operands in code),
-            spikes=spikes,
-            **{name: tuple(x) for name, x in zip(Program._fields[6:], results, strict=True)},
-        )
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"not the text of a program: {text!r}") from error
+from .straight_line import Instruction, Program, parse
 
 
 class Compiled(NamedTuple):

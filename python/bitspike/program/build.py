@@ -6,7 +6,7 @@ from ctypes import c_float
 from math import copysign, isnan
 from typing import NamedTuple
 
-from .program import Instruction, Program
+from bitspike.ops.straight_line import Instruction, Program
 
 KINDS = ("sequences", "states", "constants")
 """The inputs of a program, in their order."""

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, fx, nn
 
+from bitspike.ops.straight_line import Program
+
 from .build import Builder, Results
 from .errors import ProgramError
 from .key import key
-from .program import Program
 from .tensors import tensors_of
 from .trace import SIZES, Trace, trace
 from .translate import Traced, Translator
@@ -35,6 +36,11 @@ class Captured(NamedTuple):
     def draws(self) -> int:
         """How many random numbers each neuron draws at each step, uniform from 0 to 1."""
         return len(self.forward.sequences) - 1
+
+    @property
+    def fires_bits(self) -> bool:
+        """Whether spikes are ones and zeros, but for a graded factor."""
+        return self.forward.is_truth(self.forward.spikes, ("graded_spikes_factor",))
 
     def constants(self, neuron: nn.Module) -> list[Tensor]:
         """The tensors of a neuron that its program names, as they are now."""
@@ -75,7 +81,7 @@ def capture(neuron: nn.Module, *, rank: int = 2, gradient: bool = True) -> Captu
         >>> captured.forward.states, captured.forward.constants
         (('mem',), ('beta',))
     """
-    found = _found(neuron, rank, gradient)
+    found = look_up(neuron, rank, gradient)
     if isinstance(found, str):
         raise ProgramError(found)
     return found
@@ -91,7 +97,7 @@ def refusal(neuron: nn.Module, *, rank: int = 2, gradient: bool = True) -> str |
         >>> snn.program.refusal(snn.SRM0([1.0, 0.5], [0.5]))
         'SRM0 has states of another shape than its input'
     """
-    found = _found(neuron, rank, gradient)
+    found = look_up(neuron, rank, gradient)
     return found if isinstance(found, str) else None
 
 
@@ -99,7 +105,8 @@ _KEPT = 256
 _known: OrderedDict[Any, Captured | str] = OrderedDict()
 
 
-def _found(neuron: nn.Module, rank: int, gradient: bool) -> Captured | str:
+def look_up(neuron: nn.Module, rank: int, gradient: bool) -> Captured | str:
+    """The programs of a neuron, or why it has none; the arguments are those of `capture`."""
     asked = key(neuron), rank, gradient
     if asked not in _known:
         try:

@@ -1,4 +1,4 @@
-"""A layer that runs a program as a Triton kernel, and its gradient as another.
+"""Programs as Triton kernels: one for a whole sequence, and one for its gradient.
 
 Triton comes with torch for CUDA. Under ``TRITON_INTERPRET=1`` kernels run on the CPU, for tests.
 """
@@ -8,42 +8,22 @@ from __future__ import annotations
 import itertools
 import linecache
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from bitspike.derivable import gradients
-
-from .capture import Captured
+from .layer import Call
 from .triton_source import FUNCTIONS, Asked, Wanted, backward_source, forward_source
 
 BLOCK = 64
 """Neurons of an instance of a kernel, each with a thread of its own; a whole word of spikes."""
 ALL_SAVED = 64
 """Up to how many steps forward saves the states before every one, for backward."""
-
-
-class Call(NamedTuple):
-    """A layer, but for its tensors."""
-
-    captured: Captured
-    sequence: bool
-    """Whether its sequences have an axis of time."""
-    packed: bool = False
-    """Whether spikes are returned as words, 64 neurons of a sample each."""
-    states: bool = False
-    """Whether the states of all steps are returned."""
-
-    def split(self, tensors: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
-        """Sequences, initial states and constants, of all tensors."""
-        program = self.captured.forward
-        first, second = len(program.sequences), len(program.sequences + program.states)
-        return list(tensors[:first]), list(tensors[first:second]), list(tensors[second:])
 
 
 def takes(x: Tensor) -> bool:
@@ -56,45 +36,7 @@ def _is_installed() -> bool:
     return find_spec("triton") is not None
 
 
-def run_layer(
-    call: Call, specification: Callable[..., Sequence[Tensor]], tensors: Sequence[Tensor]
-) -> tuple[Tensor, ...]:
-    """Spikes, then the states of all steps if wanted, then the states after the last.
-
-    Args:
-        call: What runs.
-        specification: The same of these tensors in torch, for gradients of gradients.
-        tensors: Sequences, initial states and constants, float32 on one device, not empty.
-    """
-    results: tuple[Tensor, ...] = Layer.apply(call, specification, *tensors)
-    return results
-
-
-class Layer(torch.autograd.Function):
-    """A layer as autograd records it: what `run_layer` returns."""
-
-    @staticmethod
-    def forward(ctx: Any, call: Call, specification: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Runs the kernel, which saves some states if there will be a gradient."""
-        ctx.call, ctx.specification = call, specification
-        ctx.set_materialize_grads(False)
-        run = _Run(call, tensors)
-        results, saved = run.forward(saved=any(ctx.needs_input_grad))
-        ctx.save_for_backward(*tensors, *saved)
-        return tuple(results)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        """Gradients of the tensors, in one kernel."""
-        need = ctx.needs_input_grad[2:]
-        tensors, saved = ctx.saved_tensors[: len(need)], ctx.saved_tensors[len(need) :]
-        if torch.is_grad_enabled():
-            found = gradients(ctx.specification, tensors, need, grads)
-            return (None, None, *found)
-        return (None, None, *_Run(ctx.call, tensors).backward(saved, grads, need))
-
-
-class _Run:
+class Run:
     """A call with its tensors, as the kernels take them."""
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .program import Program
+from bitspike.ops.straight_line import Program
 
 _SIGNS = {"add": "+", "sub": "-", "mul": "*"}
 _COMPARED = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}

@@ -8,10 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike import program
 from bitspike.ops import route
-from bitspike.program import triton_layer
+from bitspike.program import native_layer, triton_layer
+from bitspike.program.capture import Captured, look_up
+from bitspike.program.layer import Call, run_layer
 from bitspike.program.tensors import lent
+
+from .constants import spikes_are_bits
 
 Results = tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]
 """Spikes, the states of all steps if they are wanted, and those after the last."""
@@ -20,19 +23,19 @@ Results = tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]
 def run_program(
     neuron: Any, current: Tensor, initial: Sequence[Tensor], sequence: bool, states: bool
 ) -> Results | None:
-    """A whole sequence in one call, or None if its steps must run one by one.
+    """A call as a program, or None if its steps must run one by one in torch.
 
-    On a GPU it is one Triton kernel. The arguments are those of `run_reference`, and so are the
-    results.
+    On the CPU it runs in the native module, on a GPU as one Triton kernel for a whole sequence. The
+    arguments are those of `run_reference`, and so are the results; spikes are packed as those of
+    kernels are.
     """
-    if not sequence or not triton_layer.takes(current):
+    back_end = _back_end(current, sequence)
+    captured = None if back_end is None else _program_of(neuron, current, initial, sequence)
+    if back_end is None or captured is None:
         return None
-    captured = _program_of(neuron, current, initial)
-    if captured is None:
-        return None
-    sequences = [current.float(), *captured.drawn(current)]
-    constants = captured.constants(neuron)
-    call = triton_layer.Call(captured, sequence, states=states)
+    drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
+    packed = sequence and current.is_cpu and captured.fires_bits and spikes_are_bits(neuron)
+    call = Call(captured, sequence, packed, states)
 
     def specification(*tensors: Tensor) -> tuple[Tensor, ...]:
         if captured.draws:
@@ -42,13 +45,29 @@ def run_program(
             spikes, all_steps, last = neuron._run_reference(x, before, sequence, states)
         return (spikes, *all_steps, *last)
 
-    tensors = [*sequences, *initial, *(x.float() for x in constants)]
-    spikes, *others = triton_layer.run_layer(call, specification, tensors)
+    constants = captured.constants(neuron)
+    x = current.float()
+    if torch.is_grad_enabled():
+        # Torch saves neither the current of a step nor numbers that are not learned, so that others
+        # may write to them before backward.
+        x = x.clone() if x is current and not sequence else x
+        constants = [y if y.requires_grad else y.clone() for y in constants]
+    tensors = [x, *drawn, *initial, *(y.float() for y in constants)]
+    spikes, *others = run_layer(back_end, call, specification, tensors)
     count = len(initial)
     return spikes.to(current.dtype), tuple(others[:-count]), tuple(others[-count:])
 
 
-def _program_of(neuron: Any, current: Tensor, initial: Sequence[Tensor]) -> program.Captured | None:
+def _back_end(current: Tensor, sequence: bool) -> Any:
+    """What runs programs where this tensor is, or None."""
+    if native_layer.takes(current):
+        return native_layer.Run
+    return triton_layer.Run if sequence and triton_layer.takes(current) else None
+
+
+def _program_of(
+    neuron: Any, current: Tensor, initial: Sequence[Tensor], sequence: bool
+) -> Captured | None:
     """The program of a neuron, if it fits its tensors."""
     if route.is_observed() or not current.numel():
         return None
@@ -59,7 +78,6 @@ def _program_of(neuron: Any, current: Tensor, initial: Sequence[Tensor]) -> prog
     if any(x.device != current.device for x in (*initial, *held)):
         return None
     gradient = torch.is_grad_enabled() and any(x.requires_grad for x in floating)
-    rank = current.dim() - 1
-    if program.refusal(neuron, rank=rank, gradient=gradient) is not None:
-        return None
-    return program.capture(neuron, rank=rank, gradient=gradient)
+    rank = current.dim() - sequence
+    found = look_up(neuron, rank, gradient)
+    return None if isinstance(found, str) else found

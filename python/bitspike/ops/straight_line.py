@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
-from .printing import show
+from .equations import show
 
 OPS: dict[str, int] = {
     **dict.fromkeys(("add", "sub", "mul", "div", "minimum", "maximum"), 2),
@@ -24,6 +25,10 @@ TRANSCENDENTAL = frozenset(
     ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "tan", "atan", "erf")
 )
 """The operations whose last bit is not torch's; all others have torch's bits."""
+
+
+TRUTHS = frozenset(("gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "logical_not"))
+"""The operations whose results are 1.0 or 0.0."""
 
 
 class Instruction(NamedTuple):
@@ -55,7 +60,7 @@ class Program(NamedTuple):
     """Values that are written at every step, ``[T, B, N]`` each."""
     next: tuple[int, ...]
     """For each state its value after the step."""
-    sums: tuple[int, ...]
+    sums: tuple[int, ...] = ()
     """Values that are summed over the steps, ``[B, N]`` each."""
 
     @property
@@ -68,5 +73,45 @@ class Program(NamedTuple):
         spikes = () if self.spikes is None else (self.spikes,)
         return (*spikes, *self.outputs, *self.next, *self.sums)
 
+    def is_truth(self, value: int | None, units: tuple[str, ...] = ()) -> bool:
+        """Whether a value is 1 or 0, at every step, if the constants of these names are 1."""
+        if value is None:
+            return False
+        first = len(self.sequences + self.states)
+        if first <= value < first + len(self.constants):
+            return self.constants[value - first] in units
+        if value < self.inputs:
+            number = value - first - len(self.constants)
+            return number >= 0 and self.immediates[number] in (0, 1)
+        op, operands = self.code[value - self.inputs]
+        if op == "mul":
+            return all(self.is_truth(x, units) for x in operands)
+        return op in TRUTHS
+
     def __str__(self) -> str:
         return show(self)
+
+    def text(self) -> str:
+        """The program as JSON, which :func:`parse` reads."""
+        return json.dumps(self, separators=(",", ":"))
+
+
+def parse(text: str) -> Program:
+    """The program of a text.
+
+    Raises:
+        ValueError: if the text is that of no program.
+    """
+    try:
+        sequences, states, constants, immediates, code, spikes, *results = json.loads(text)
+        return Program(
+            sequences=tuple(sequences),
+            states=tuple(states),
+            constants=tuple(constants),
+            immediates=tuple(immediates),
+            code=tuple(Instruction(op, tuple(operands)) for op, operands in code),
+            spikes=spikes,
+            **{name: tuple(x) for name, x in zip(Program._fields[6:], results, strict=True)},
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"not the text of a program: {text!r}") from error

@@ -1,0 +1,58 @@
+"""Programs in the native module: whole sequences, and their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitspike.ops import program, sequence
+from bitspike.ops.call import OutputGradients
+from bitspike.spikes.tensor import of_words
+from bitspike.spikes.upstream import plain_gradient
+
+from .layer import Call
+
+
+class Run:
+    """A call with its tensors, as the native module takes them."""
+
+    def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
+        """Takes what `run_layer` is given."""
+        self.call = call
+        self.inputs = program.Inputs(*call.split(tensors))
+        self.native = program.Call(
+            program.compile(call.captured.forward), call.sequence, call.packed, call.states
+        )
+
+    def forward(self, saved: bool) -> tuple[list[Tensor], list[Tensor]]:
+        """What a call returns; backward runs it again, and wants nothing more of it."""
+        spikes, *others = program.forward(self.native, self.inputs)
+        if self.call.packed:
+            spikes = of_words(spikes, sequence.features(self.inputs.current.shape))
+        return [spikes, *others], []
+
+    def backward(
+        self, saved: Sequence[Tensor], grads: Sequence[Tensor | None], need: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """Gradients of all tensors."""
+        adjoint = self.call.captured.adjoint
+        assert adjoint is not None
+        sequences, initial, constants = self.call.split(need)
+        count = len(initial)
+        spikes, *others = map(plain_gradient, grads)
+        states: list[Any] = others[:count] if self.call.states else [None] * count
+        return program.backward(
+            self.native,
+            program.compile(adjoint),
+            self.inputs,
+            OutputGradients(spikes, states, others[-count:]),
+            program.Need(sequences, any(initial), constants),
+        )
+
+
+def takes(x: Tensor) -> bool:
+    """Whether a tensor is where the native module runs."""
+    return x.is_cpu and x.layout is torch.strided
