@@ -79,7 +79,8 @@ def trace(neuron: nn.Module, rank: int, gradient: bool, sizes: Sequence[int]) ->
     like = torch.empty(shape)
     examples = [like.clone() for _ in range(count)]
     try:
-        with _without_log():
+        # Hooks of torch's checkpoint would count what is saved here, which is not saved again.
+        with _without_log(), torch.autograd.graph.saved_tensors_hooks(_itself, _itself):
             graph = make_fx(run, tracing_mode="fake", decomposition_table=_decompositions())(
                 *examples, *constants.values(), *(like.clone() for _ in range(count))
             ).graph
@@ -100,6 +101,10 @@ def trace(neuron: nn.Module, rank: int, gradient: bool, sizes: Sequence[int]) ->
         results=returned[:count],
         gradients=returned[count:],
     )
+
+
+def _itself(x: Tensor) -> Tensor:
+    return x
 
 
 def _states(neuron: Any, shape: tuple[int, ...]) -> tuple[str, ...]:

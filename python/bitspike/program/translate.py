@@ -94,6 +94,8 @@ class Translator:
         Raises:
             ProgramError: if no program has it.
         """
+        if node.op != "call_function":
+            raise ProgramError("step reads a tensor that is no attribute of the neuron")
         name = node.target._schema.name.partition("::")[2]  # type: ignore[union-attr]
         in_place = name.endswith("_") and not name.endswith("__")
         name = name.rstrip("_") if in_place else name

@@ -199,7 +199,7 @@ def scaled(factor):
         {"detach_reset": False},
         {"beta": torch.rand(1, 5)},
     ],
-    ids=str,
+    ids=lambda options: next(iter(options)),
 )
 def test_captured_anew(options):
     assert program.capture(leaky(**options)) is not program.capture(leaky())
