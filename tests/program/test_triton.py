@@ -26,7 +26,7 @@ def kernels():
     """Kernels of a simple neuron, and of all operations: name, source, whether it is simple."""
     for neuron in (snn.Synaptic(0.9, 0.8, reset_mechanism="zero"), Functions()):
         simple = isinstance(neuron, snn.Synaptic)
-        forward, adjoint = program.capture(neuron)
+        forward, adjoint, _ = program.capture(neuron)
         states = len(forward.states)
         yield (
             "forward",

@@ -38,7 +38,9 @@ def run_program(
         if captured.draws:
             raise RuntimeError("a gradient of gradients would draw other random numbers")
         (x, *_), before, numbers = call.split(tensors)
-        with lent(neuron, dict(zip(captured.forward.constants, numbers, strict=True))):
+        pairs = zip(captured.forward.constants, numbers, strict=True)
+        own = {name: x for name, x in pairs if name not in dict(captured.computed)}
+        with lent(neuron, own):
             spikes, all_steps, last = neuron._run_reference(x, before, sequence, states)
         return (spikes, *all_steps, *last)
 
