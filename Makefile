@@ -10,6 +10,7 @@ SOURCES := Cargo.toml Cargo.lock $(shell find rust python -type f \
 	\( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name 'py.typed' \))
 # One process per core. Threads of PyTorch that wait must not keep the other processes waiting.
 PYTEST := OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist loadfile
+ON_GPU = $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'
 PYTHON_FILES := python tests examples rust benches/python $(wildcard docs/*.py)
 
 export PIP_QUIET := 1
@@ -43,6 +44,17 @@ bench-avx2: export MKL_ENABLE_INSTRUCTIONS = AVX2
 bench-avx2: export ONEDNN_MAX_CPU_ISA = AVX2
 bench-avx2: export XLA_FLAGS = --xla_cpu_max_isa=AVX2
 bench-avx2: bench ## The same, with all libraries held to AVX2
+
+.PHONY: gpu-test
+gpu-test: $(STAMPS)/test $(STAMPS)/wheel ## Compare the Triton kernels on a GPU with steps on the CPU
+	@$(ON_GPU) || { echo 'there is no CUDA device here: make test runs the kernels in an interpreter'; exit 1; }
+	PYTHONPATH=tests $(BIN)/python -m program.on_triton
+	$(BIN)/python -m pytest tests/neurons/test_cuda.py
+
+.PHONY: gpu-bench
+gpu-bench: $(STAMPS)/bench $(STAMPS)/release-wheel ## Time the Triton kernels on a GPU, against SpikingJelly and torch
+	@$(ON_GPU) || { echo 'there is no CUDA device here, and nothing to time'; exit 1; }
+	$(BIN)/python benches/python/gpu.py
 
 .PHONY: bench-pages
 bench-pages: $(STAMPS)/test $(STAMPS)/wheel ## Write README's table and the pictures of docs/speed.md from benches/record

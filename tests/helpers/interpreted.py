@@ -6,17 +6,7 @@ import torch
 from torch import Tensor
 
 from bitspike.program import Program
-
-LOGIC = ("gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "logical_not")
-
-
-def apply(op: str, *operands: Tensor) -> Tensor:
-    """An operation of a program."""
-    if op == "where":
-        condition, *others = operands
-        return torch.where(condition != 0, *others)
-    result = getattr(torch, op)(*operands)
-    return result.float() if op in LOGIC else result
+from bitspike.program.evaluate import apply
 
 
 def step(program: Program, sequences, states, constants) -> list[Tensor]:

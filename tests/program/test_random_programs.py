@@ -53,7 +53,7 @@ class Drawn(snn.SpikingNeuron):
         return self.fire(mem), (torch.tanh(values[-2] + first), mem)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(calls, min_size=1, max_size=9), shapes, st.integers(0, 2**32 - 1))
 def test_random_steps(calls, shape, seed):
     torch.manual_seed(seed)

@@ -225,6 +225,14 @@ def _xor(build: Builder, x: int, y: int) -> int:
     return build.op("ne", *(_compared(build, "ne", side, 0) for side in (x, y)))
 
 
+@_rule("addcdiv")
+def _addcdiv(build: Builder, x: int, y: int, z: int, value: float = 1) -> int:
+    if value != 1 and build.exact:
+        raise ProgramError("addcdiv of a multiple is no operation of programs")
+    quotient = build.op("div", y, z)
+    return build.op("add", x, build.op("mul", build.number(value), quotient))
+
+
 # Gradients, of which no bit is promised.
 
 

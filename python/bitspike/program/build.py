@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ctypes import c_float
 from math import copysign, isnan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from bitspike.ops.straight_line import Instruction, Program
+from bitspike.ops.straight_line import TRANSCENDENTAL, Instruction, Program
 
 KINDS = ("sequences", "states", "constants")
 """The inputs of a program, in their order."""
+
+Expression = str | float | tuple[Any, ...]
+"""The name of a neuron's tensor, a number, or an operation and its operands."""
 
 
 class Results(NamedTuple):
@@ -32,6 +35,8 @@ class Builder:
         self.exact = exact
         self._entries: list[tuple[object, ...]] = []
         self._numbers: dict[tuple[object, ...], int] = {}
+        self.computed: dict[str, Expression] = {}
+        """What constants are that torch computes of a neuron's own, by their names."""
 
     def _value(self, *entry: object) -> int:
         """The number of an input, an immediate or an operation; the same for the same."""
@@ -60,7 +65,31 @@ class Builder:
     def op(self, op: str, *operands: int) -> int:
         """An operation on values."""
         simpler = self._simpler(op, operands)
-        return self._value(op, *operands) if simpler is None else simpler
+        if simpler is not None:
+            return simpler
+        if op in TRANSCENDENTAL:
+            expression = self._expression(op, operands)
+            if expression is not None:
+                name = _written(expression)
+                self.computed[name] = expression
+                return self.input("constants", name)
+        return self._value(op, *operands)
+
+    def _expression(self, op: str, operands: tuple[int, ...]) -> Expression | None:
+        """An operation as one on constants and numbers alone, or None if it is on others too."""
+        parts: list[Expression] = []
+        for value in operands:
+            kind, *rest = self._entries[value]
+            number = self.immediate(value)
+            part: Expression | None = number
+            if kind == "constants":
+                part = self.computed.get(str(rest[0]), str(rest[0]))
+            elif number is None:
+                part = self._expression(str(kind), self._operands(value)) if rest else None
+            if part is None or kind in ("sequences", "states"):
+                return None
+            parts.append(part)
+        return (op, *parts)
 
     def _simpler(self, op: str, operands: tuple[int, ...]) -> int | None:
         """What has the same bits as an operation, but is there already."""
@@ -143,3 +172,11 @@ class Builder:
 def _number(x: float | None) -> float:
     assert x is not None
     return x
+
+
+def _written(expression: Expression) -> str:
+    """An expression of constants as the name of one."""
+    if isinstance(expression, tuple):
+        op, *operands = expression
+        return f"{op}({', '.join(_written(x) for x in operands)})"
+    return expression if isinstance(expression, str) else f"{expression:.9g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, fx, nn
 
 from bitspike.ops.straight_line import Program
 
-from .build import Builder, Results
+from .build import Builder, Expression, Results
 from .errors import ProgramError
+from .evaluate import evaluate
 from .key import key
 from .tensors import tensors_of
 from .trace import SIZES, Trace, trace
@@ -32,6 +34,12 @@ class Captured(NamedTuple):
     sequences, ``sums`` those of the constants.
     """
 
+    computed: tuple[tuple[str, Expression], ...]
+    """Constants that torch computes of the neuron's own, and how, for their last bit is torch's.
+
+    Gradients go past them, to those of the neuron.
+    """
+
     @property
     def draws(self) -> int:
         """How many random numbers each neuron draws at each step, uniform from 0 to 1."""
@@ -45,6 +53,9 @@ class Captured(NamedTuple):
     def constants(self, neuron: nn.Module) -> list[Tensor]:
         """The tensors of a neuron that its program names, as they are now."""
         held = tensors_of(neuron)
+        if self.computed:
+            with torch.no_grad():
+                held |= {name: evaluate(x, held) for name, x in self.computed}
         return [held[name] for name in self.forward.constants]
 
     def drawn(self, current: Tensor) -> list[Tensor]:
@@ -132,7 +143,9 @@ def _captured(traced: Trace) -> Captured:
     sequences = ("current", *(f"draw{i}" for i in range(forward.draws)))
     used = forward.constants(ends)
     if not traced.gradients:
-        return Captured(forward.program(sequences, states, used, ends), None)
+        return Captured(
+            forward.program(sequences, states, used, ends), None, forward.computed(used)
+        )
     adjoint = _Adjoint(traced)
     nothing = adjoint.build.number(0)
     to_current, *others = [nothing if x is None else adjoint.of(x) for x in traced.gradients]
@@ -140,12 +153,16 @@ def _captured(traced: Trace) -> Captured:
     to_constants = dict(zip(traced.constants, others[len(states) :], strict=True))
     outputs = (to_current, *(nothing for _ in range(forward.draws)))
     used |= adjoint.constants(Results(None, outputs, before, tuple(to_constants.values())))
-    starts = Results(None, outputs, before, tuple(to_constants[name] for name in used))
+    learned = {name for name, x in to_constants.items() if x != nothing}
+    used = {name: None for name in (*traced.constants, *used) if name in used or name in learned}
+    sums = tuple(to_constants.get(name, nothing) for name in used)
+    starts = Results(None, outputs, before, sums)
     given = (*sequences, *states, "grad_spikes", *(f"grad_{name}" for name in states))
     later = tuple(f"later_{name}" for name in states)
     return Captured(
         forward.program(sequences, states, used, ends),
         adjoint.program(given, later, used, starts),
+        tuple({**dict(forward.computed(used)), **dict(adjoint.computed(used))}.items()),
     )
 
 
@@ -168,8 +185,12 @@ class _Half:
     def constants(self, results: Results) -> dict[str, None]:
         """The names of those constants that results are made of, in their order."""
         used = self.build.used(results)
-        names = dict.fromkeys(self.traced.constants)
+        names = (*self.traced.constants, *self.build.computed)
         return {name: None for name in names if self.build.input("constants", name) in used}
+
+    def computed(self, used: Iterable[str]) -> tuple[tuple[str, Expression], ...]:
+        """How those of these constants are computed that are not the neuron's own."""
+        return tuple((x, self.build.computed[x]) for x in used if x in self.build.computed)
 
     def program(
         self, sequences: tuple[str, ...], states: tuple[str, ...], used: Any, results: Results

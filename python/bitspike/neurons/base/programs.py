@@ -34,14 +34,21 @@ def run_program(
     if back_end is None or captured is None:
         return None
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
-    packed = sequence and current.is_cpu and captured.fires_bits and spikes_are_bits(neuron)
+    packed = (
+        sequence
+        and back_end is native_layer.Run
+        and captured.fires_bits
+        and spikes_are_bits(neuron)
+    )
     call = Call(captured, sequence, packed, states)
 
     def specification(*tensors: Tensor) -> tuple[Tensor, ...]:
         if captured.draws:
             raise RuntimeError("a gradient of gradients would draw other random numbers")
         (x, *_), before, numbers = call.split(tensors)
-        with lent(neuron, dict(zip(captured.forward.constants, numbers, strict=True))):
+        pairs = zip(captured.forward.constants, numbers, strict=True)
+        own = {name: x for name, x in pairs if name not in dict(captured.computed)}
+        with lent(neuron, own):
             spikes, all_steps, last = neuron._run_reference(x, before, sequence, states)
         return (spikes, *all_steps, *last)
 

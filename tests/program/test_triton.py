@@ -1,0 +1,67 @@
+"""Triton kernels: right under Triton's interpreter, and compiled without a GPU."""
+
+from pathlib import Path
+
+import pytest
+
+import bitspike as snn
+from bitspike import program
+from bitspike.program import triton_layer
+from bitspike.program.triton_source import Asked, Wanted, backward_source, forward_source
+from helpers.program import assert_succeeds
+from program.on_triton import Functions
+
+triton = pytest.importorskip("triton")
+TESTS = Path(__file__).parents[1]
+
+
+def test_kernels_are_the_steps_in_torch():
+    source = f"import runpy, sys; sys.path.insert(0, {str(TESTS)!r})\n"
+    source += "runpy.run_module('program.on_triton', run_name='__main__')"
+    hidden = {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}
+    assert "are right, on cpu" in assert_succeeds(source, timeout=180, **hidden)
+
+
+def kernels():
+    """Kernels of a simple neuron, and of all operations: name, source, whether it is simple."""
+    for neuron in (snn.Synaptic(0.9, 0.8, reset_mechanism="zero"), Functions()):
+        simple = isinstance(neuron, snn.Synaptic)
+        forward, adjoint, _ = program.capture(neuron)
+        states = len(forward.states)
+        yield (
+            "forward",
+            forward_source(forward, Wanted(packed=True, history=True, saved=True)),
+            simple,
+        )
+        asked = Asked(
+            2, (True,) * (1 + states), (True,) * len(adjoint.outputs), (True,) * len(adjoint.sums)
+        )
+        yield "backward", backward_source(forward, adjoint, asked), simple
+    yield "forward", forward_source(forward, Wanted()), False
+    nothing = Asked(1, (True,) + (False,) * states, (False,), (False,) * len(adjoint.sums))
+    yield "backward", backward_source(forward, adjoint, nothing), False
+
+
+def test_kernels_compile():
+    """Without fused operations, which would round once what torch rounds twice."""
+    for name, source, simple in kernels():
+        kernel = triton_layer._kernel(source, name)
+        numbers = ("steps", "neurons", "every")
+        types = {
+            argument: "i32"
+            if argument in numbers or argument.startswith("period")
+            else "*i64"
+            if argument == "spikes_at" and "words" in source
+            else "*fp32"
+            for argument in kernel.arg_names
+        }
+        compiled = triton.compile(
+            triton.compiler.ASTSource(
+                kernel, {**types, "BLOCK": "constexpr"}, {"BLOCK": triton_layer.BLOCK}
+            ),
+            target=triton.backends.compiler.GPUTarget("cuda", 90, 32),
+            options={"num_warps": 2, "enable_fp_fusion": False},
+        )
+        text = compiled.asm["ptx"]
+        assert "st.global" in text
+        assert not simple or "fma.rn.f32" not in text
