@@ -142,6 +142,7 @@ def recurrent_backward(
     initial: Sequence[Tensor | None],
     learned: tuple[Sequence[Tensor], Tensor, Tensor | None] | None,
 ) -> None: ...
+
 @final
 class Program:
     def __new__(cls, arguments: _Program) -> Program: ...

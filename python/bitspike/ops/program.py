@@ -134,6 +134,8 @@ class Call(NamedTuple):
     """Whether spikes are returned as words instead of numbers."""
     states: bool = False
     """Whether the states of all steps are returned."""
+    adjoint: Compiled | None = None
+    """The adjoint of the program; None where there are no gradients."""
 
 
 class Inputs(NamedTuple):
@@ -211,7 +213,8 @@ class _Layer:
 
 
 def _flat_forward(call: Call, inputs: Inputs) -> tuple[Any, ...]:
-    return (call.compiled.text, *call[1:], *map(list, inputs))
+    adjoint = call.adjoint and call.adjoint.text
+    return (call.compiled.text, adjoint, *call[1:4], *map(list, inputs))
 
 
 @routed(1, _flat_forward)
@@ -256,28 +259,32 @@ def split(call: Call, results: Sequence[Tensor]) -> Results:
 
 
 def _flat_backward(
-    call: Call, adjoint: Compiled, inputs: Inputs, grads: OutputGradients, need: Need
+    call: Call, inputs: Inputs, grads: OutputGradients, need: Need
 ) -> tuple[Any, ...]:
-    texts = (call.compiled.text, adjoint.text)
+    texts = (call.compiled.text, _adjoint(call).text)
     wanted = (list(need.sequences), need.initial, list(need.constants))
     return (*texts, call.sequence, *wanted, *map(list, inputs), *grads)
 
 
-@routed(2, _flat_backward)
-def backward(
-    call: Call, adjoint: Compiled, inputs: Inputs, grads: OutputGradients, need: Need
-) -> list[Tensor | None]:
+def _adjoint(call: Call) -> Compiled:
+    if call.adjoint is None:
+        raise ValueError("a program without its adjoint has no gradients")
+    return call.adjoint
+
+
+@routed(1, _flat_backward)
+def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> list[Tensor | None]:
     """Sends gradients back through a program.
 
     Args:
-        call: As in :func:`forward`; whether spikes or states were wanted does not matter.
-        adjoint: The adjoint of the program. It runs from the last step to the first. Its sequences are
-            those of the program, for each state its value before the step, the gradient of the
-            spikes, and for each state the gradient of its value after the step; its states are the
-            gradients that come from later steps, its constants those of the program. Its outputs are
-            the gradients of the sequences, its sums those of the constants.
+        call: As in :func:`forward`; whether spikes or states were wanted does not matter. The
+            adjoint runs from the last step to the first. Its sequences are those of the program,
+            for each state its value before the step, the gradient of the spikes, and for each state
+            the gradient of its value after the step; its states are the gradients that come from
+            later steps, its constants those of the program. Its outputs are the gradients of the
+            sequences, its sums those of the constants.
         inputs: As in :func:`forward`.
-        grads: Of what :func:`forward` returned.
+        grads: Of what :func:`forward` returned; outputs have none.
         need: Which gradients are wanted.
 
     Returns:
@@ -286,8 +293,9 @@ def backward(
         :func:`gradients` tells them apart.
 
     Raises:
-        ValueError: if the adjoint has not these inputs and results.
+        ValueError: if there is no adjoint, or it has not these inputs and results.
     """
+    adjoint = _adjoint(call)
     layer = _Layer(call, inputs)
     pairs = zip(inputs.sequences, need.sequences, strict=True)
     sequences = [buffer.empty_like(x) if wanted else None for x, wanted in pairs]

@@ -6,7 +6,9 @@
 //! have no branches, so that the compiler makes vectors of them. Arguments are numbers of single
 //! precision.
 
-use core::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI, FRAC_2_SQRT_PI, FRAC_PI_2, FRAC_PI_4, LN_2, LOG2_E};
+use core::f64::consts::{
+    FRAC_1_SQRT_2, FRAC_2_PI, FRAC_2_SQRT_PI, FRAC_PI_2, FRAC_PI_4, LN_2, LOG2_E,
+};
 
 /// What makes integers of numbers below 2⁵¹ when it is added: the lowest bits of the sum are those of
 /// the nearest integer.
@@ -74,7 +76,8 @@ fn logarithm(x: f64, rest: f64) -> f64 {
     let m = f64::from_bits(x.to_bits().wrapping_sub(exponent));
     const SHIFT: f64 = 4_503_599_627_370_496.0;
     // 12 bits, the exponent as two's complement.
-    let n = f64::from_bits((above.wrapping_add(1 << 62) >> 52) | SHIFT.to_bits()) - (SHIFT + 1024.0);
+    let n =
+        f64::from_bits((above.wrapping_add(1 << 62) >> 52) | SHIFT.to_bits()) - (SHIFT + 1024.0);
     // ln m = 2·artanh s
     let s = (m - 1.0) / (m + 1.0);
     let series = [

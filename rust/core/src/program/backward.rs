@@ -152,8 +152,11 @@ impl Backward<'_> {
         let row = shape.samples * shape.neurons;
         let width = width(self.down.registers.max(self.up.registers), shape);
         let spans = spans_of(width, shape);
-        let columns =
-            |matrix| split_columns(matrix, row, &spans, |span: Span| span.columns(shape.neurons));
+        let columns = |matrix| {
+            split_columns(matrix, row, &spans, |span: Span| {
+                span.columns(shape.neurons)
+            })
+        };
         let mut sequences: Vec<_> = sequences.into_iter().map(columns).collect();
         let mut initial: Vec<_> = initial.into_iter().map(columns).collect();
         let mut sums = columns(Some(sums));
@@ -233,7 +236,10 @@ impl Job<'_, '_> {
         ]);
         let last = steps % 2;
         for (k, view) in incoming.last.iter().enumerate() {
-            fill(view.row(0, tile), &mut carried[(2 * k + last) * width..][..width]);
+            fill(
+                view.row(0, tile),
+                &mut carried[(2 * k + last) * width..][..width],
+            );
         }
         for (k, view) in inputs.initial.iter().enumerate() {
             fill(view.row(0, tile), &mut saved[k * width..][..width]);
@@ -273,7 +279,7 @@ impl Job<'_, '_> {
         machine.bind(|i| Source::View(inputs.sequences[i]));
         machine.carry_up(memory.history.chunks_mut(per_state), Some(pass.steps.start));
         for t in pass.steps.clone() {
-            machine.step(simd, t, &mut []);
+            machine.step(simd, t, t + 1, &mut []);
             progress(tile.width);
         }
         if pass.saves {
@@ -308,7 +314,7 @@ impl Job<'_, '_> {
         let results = self.sequences.iter_mut().flatten();
         let mut copied = machine.lend(registers.zip(results), self.span);
         for t in pass.steps.clone().rev() {
-            machine.step(simd, t, &mut []);
+            machine.step(simd, t, t.wrapping_sub(1), &mut []);
             for (register, columns) in &mut copied {
                 let row = tile.of(self.span, columns.row(t));
                 row.copy_from_slice(machine.values(*register));

@@ -47,12 +47,22 @@ impl Pass {
         }
         macro_rules! single {
             ($f:expr) => {
-                registers.apply_each(to, a, #[inline(always)] |x| $f(x))
+                registers.apply_each(
+                    to,
+                    a,
+                    #[inline(always)]
+                    |x| $f(x),
+                )
             };
         }
         macro_rules! double {
             ($f:ident) => {
-                registers.apply_each(to, a, #[inline(always)] |x| $f(f64::from(x)) as f32)
+                registers.apply_each(
+                    to,
+                    a,
+                    #[inline(always)]
+                    |x| $f(f64::from(x)) as f32,
+                )
             };
         }
         macro_rules! circular {
