@@ -1,8 +1,9 @@
 """Programs: the step of any neuron as arithmetic, allocation and the native calls.
 
 A :class:`Program` is one step of a neuron, elementwise over the neurons of a layer. Sequences are
-``[T, B, *features]`` or ``[T, *features]``, or one step of any shape; states are shaped like one step,
-and constants broadcast against it.
+``[T, B, *features]`` or ``[T, *features]``, or one step of any shape; states are shaped like one
+step, and constants broadcast against it. What runs is described by
+``rust/core/src/program/README.md``.
 """
 
 from __future__ import annotations
@@ -222,8 +223,8 @@ def forward(call: Call, inputs: Inputs) -> list[Tensor]:
     """Runs a program.
 
     Returns:
-        The spikes if it has any, then, if asked for, each state over all steps, then each state after
-        the last, then each output over all steps; :func:`split` tells them apart.
+        The spikes if it has any, then, if asked for, each state over all steps, then each state
+        after the last, then each output over all steps; :func:`split` tells them apart.
     """
     layer = _Layer(call, inputs)
     program, current = call.compiled.program, inputs.current
@@ -288,8 +289,8 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
         need: Which gradients are wanted.
 
     Returns:
-        Gradients of each sequence, of each initial state and of each constant, in the constant's own
-        shape; None for one that is not wanted, of which the operator makes an empty tensor.
+        Gradients of each sequence, of each initial state and of each constant, in the constant's
+        own shape; None for one that is not wanted, of which the operator makes an empty tensor.
         :func:`gradients` tells them apart.
 
     Raises:

@@ -129,8 +129,8 @@ def _backward_shapes(*arguments: Any) -> Shapes:
 
 
 operator(
-    f"program_forward(str program, str? adjoint, bool sequence, bool packed, bool states, {_TENSORS})"
-    " -> Tensor[]",
+    "program_forward(str program, str? adjoint, bool sequence, bool packed, bool states, "
+    f"{_TENSORS}) -> Tensor[]",
     _forward,
     _forward_fake,
     _forward_shapes,

@@ -239,7 +239,7 @@ impl Job<'_, '_> {
             let words = packed
                 .as_mut()
                 .map(|packed| tile.words_of(span, packed.row(t)));
-            machine.step(simd, t, t + 1, words.unwrap_or_default());
+            machine.step(simd, t, words.unwrap_or_default());
             for (register, columns) in &mut copied {
                 let row = tile.of(span, columns.row(t));
                 row.copy_from_slice(machine.values(*register));

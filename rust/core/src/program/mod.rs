@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod allocate;
 mod backward;
 mod build;
 mod compiled;

@@ -94,11 +94,14 @@ impl<'m> Machine<'m> {
     pub(super) fn bind(&mut self, source: impl Fn(usize) -> Source<'m>) {
         for &(i, register) in &self.plan.sequences {
             match source(i) {
-                Source::Rows(rows, from) => self.registers.read_rows(register, rows, from),
+                Source::Rows(rows, from) => {
+                    let width = padded(self.tile);
+                    self.registers.read(register, rows, width, from);
+                }
                 Source::View(view) if view.per_neuron && self.is_exact() => {
                     let start = view.offset(self.tile.sample, self.tile.first);
                     self.registers
-                        .read(register, &view.data[start..], view.time);
+                        .read(register, &view.data[start..], view.time, 0);
                 }
                 Source::View(view) if view.time == 0 => {
                     fill(view.row(0, self.tile), self.registers.row_mut(register));
@@ -116,9 +119,9 @@ impl<'m> Machine<'m> {
         from: Option<usize>,
     ) {
         for (&[before, after], memory) in self.plan.states.iter().zip(memory) {
-            let place = (from.unwrap_or(0), from.is_none());
+            let (first, alternate) = (from.unwrap_or(0), from.is_none());
             self.registers
-                .neighbours([before, after], memory, place.0, place.1);
+                .neighbours([before, after], memory, first, alternate);
         }
     }
 
@@ -149,12 +152,10 @@ impl<'m> Machine<'m> {
         Vec::new()
     }
 
-    /// Runs the step `t` of a sequence, which writes the `words` of the tile if it packs spikes. `then`
-    /// is the step that follows.
+    /// Runs the step `t` of a sequence, which writes the `words` of the tile if it packs spikes.
     #[inline(always)]
-    pub(super) fn step<S: Simd>(&mut self, simd: S, t: usize, then: usize, words: &mut [u64]) {
+    pub(super) fn step<S: Simd>(&mut self, simd: S, t: usize, words: &mut [u64]) {
         self.registers.at(t);
-        self.registers.prefetch(simd, then);
         for &(register, view) in &self.copied {
             fill(view.row(t, self.tile), self.registers.row_mut(register));
         }

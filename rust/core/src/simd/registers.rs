@@ -40,8 +40,6 @@ struct Port {
     ahead: usize,
     /// Which bits of a position count.
     mask: usize,
-    /// Whether the caches do not hold it already.
-    is_far: bool,
 }
 
 impl<'m> Registers<'m> {
@@ -65,25 +63,9 @@ impl<'m> Registers<'m> {
         }
     }
 
-    /// Makes a register the first numbers of `data`, and those `stride` later at each step after the
-    /// first. It cannot be filled.
-    pub(crate) fn read(&mut self, register: usize, data: &'m [f32], stride: usize) {
-        let is_far = stride != 0;
-        self.receive(register, data, [stride, 0], is_far);
-    }
-
-    /// As [`read`](Self::read), of rows that begin at the step `from`, and that caches hold.
-    pub(crate) fn read_rows(&mut self, register: usize, rows: &'m [f32], from: usize) {
-        self.receive(register, rows, [self.width, from], false);
-    }
-
-    fn receive(
-        &mut self,
-        register: usize,
-        data: &'m [f32],
-        [stride, from]: [usize; 2],
-        is_far: bool,
-    ) {
+    /// Makes a register the first numbers of `data` at the step `from`, and those `stride` later at each
+    /// step after that. It cannot be filled.
+    pub(crate) fn read(&mut self, register: usize, data: &'m [f32], stride: usize, from: usize) {
         let later = |room: usize| room.checked_div(stride).unwrap_or(usize::MAX - 1);
         let room = data.len().checked_sub(self.width);
         self.rows[register].is_writable = false;
@@ -95,7 +77,6 @@ impl<'m> Registers<'m> {
             from,
             ahead: 0,
             mask: usize::MAX,
-            is_far,
         });
     }
 
@@ -117,7 +98,6 @@ impl<'m> Registers<'m> {
                 from: 0,
                 ahead: 0,
                 mask: usize::MAX,
-                is_far: true,
             });
         }
     }
@@ -143,7 +123,6 @@ impl<'m> Registers<'m> {
                 from,
                 ahead,
                 mask: if alternate { 1 } else { usize::MAX },
-                is_far: false,
             });
         }
     }
@@ -160,19 +139,6 @@ impl<'m> Registers<'m> {
             // `wrapping_add`: rows of a stride of 0 may have any position.
             let start = port.first.wrapping_add(position.wrapping_mul(port.stride));
             self.rows[port.register].start = start;
-        }
-    }
-
-    /// Hints that the registers of that step are needed soon, if they come from other memory.
-    #[inline(always)]
-    pub(crate) fn prefetch<S: Simd>(&self, simd: S, step: usize) {
-        for port in self.ports.iter().filter(|port| port.is_far) {
-            let position = step.wrapping_sub(port.from);
-            if position < port.positions {
-                let start = port.first.wrapping_add(position.wrapping_mul(port.stride));
-                // SAFETY: as in `row`: these are `width` numbers that `'m` borrows.
-                simd.prefetch(unsafe { core::slice::from_raw_parts(start, self.width) });
-            }
         }
     }
 
@@ -284,11 +250,12 @@ impl<'m> Registers<'m> {
             |k| self.rows[from[k]].start.cast_const(),
         );
         for (word, i) in words.iter_mut().zip((0..self.width).step_by(WORD)) {
-            *word = 0;
+            let mut bits = 0;
             for v in (0..WORD).step_by(S::LANES) {
                 let mask = f(load(simd, from, i + v));
-                *word |= simd.to_bits(mask) << v;
+                bits |= simd.to_bits(mask) << v;
             }
+            *word = bits;
         }
     }
 }
