@@ -7,6 +7,7 @@ from kinds import KINDS, ON_CUDA
 from outcome import Use, outcome
 
 import bitspike as snn
+from bitspike.ops.program import Instruction, Program
 
 T, B, N, M = 3, 2, 70, 4
 
@@ -87,6 +88,38 @@ OUTER_BACK = {
 }
 ROWS = {"words": words(9, N), "neurons": N}
 MAPS = {"words": words(9, 80), "channels": 2, "size": [5, 8], "channels_last": True}
+PROGRAM = Program(
+    *(("current",), ("mem",), ("beta", "threshold"), ()),
+    code=(
+        *(Instruction("mul", (2, 1)), Instruction("add", (4, 0)), Instruction("gt", (5, 3))),
+        *(Instruction("mul", (6, 3)), Instruction("sub", (5, 7))),
+    ),
+    spikes=6,
+    outputs=(),
+    next=(8,),
+)
+"""Fires and subtracts in one step."""
+ADJOINT = Program(
+    *(("current", "mem", "grad_spikes", "grad_mem"), ("carried",), ("beta", "threshold"), ()),
+    code=(
+        *(Instruction("add", (3, 4)), Instruction("add", (2, 7)), Instruction("mul", (5, 8))),
+        *(Instruction("mul", (8, 1)), Instruction("neg", (8,))),
+    ),
+    spikes=None,
+    outputs=(8,),
+    next=(9,),
+    sums=(10, 11),
+)
+PROGRAMS = {
+    "program": PROGRAM.text(),
+    "adjoint": ADJOINT.text(),
+    "sequence": True,
+    "sequences": [values(T, B, N)],
+    "initial": [values(B, N) / 4],
+    "constants": [values(N).abs() / 2, torch.tensor([0.5])],
+}
+PROGRAMS_OF_STEP = {**PROGRAMS, "sequence": False, "sequences": [values(B, N)]}
+NEEDED_OF_PROGRAM = {"need_sequences": [True], "need_initial": True, "need_constants": [True] * 2}
 OPTIONS = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1}
 
 CALLS = {
@@ -120,6 +153,14 @@ CALLS = {
     "convolve_weight_gradient": [
         {**MAPS, "grad": values(9, M, 5, 8), "kernel": [3, 3], **OPTIONS},
         {**MAPS, "grad": values(9, 40, 5, 8), "kernel": [3, 3], **OPTIONS},
+    ],
+    "program_forward": [
+        {**PROGRAMS, "packed": True, "states": True},
+        {**PROGRAMS_OF_STEP, "packed": False, "states": False},
+    ],
+    "program_backward": [
+        {**PROGRAMS, **NEEDED_OF_PROGRAM, **GRADIENTS},
+        {**PROGRAMS_OF_STEP, **NEEDED_OF_PROGRAM, **GRADIENTS_OF_STEP},
     ],
     "swap_axes": [{"words": words(T, B, N), "outer": 7, "inner": 10}],
     "unpack": [{"words": words(T, B, N), "neurons": N, "dtype": torch.float32}],

@@ -1,7 +1,8 @@
 """Programs: the step of any neuron as arithmetic, allocation and the native calls.
 
-Sequences are ``[T, B, *features]`` or ``[T, *features]``, or one step of any shape; states are shaped
-like one step, and constants broadcast against it.
+Sequences are ``[T, B, *features]`` or ``[T, *features]``, or one step of any shape; states are
+shaped like one step, and constants broadcast against it. What runs is described by
+``rust/core/src/program/README.md``.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class Call(NamedTuple):
     """Whether spikes are returned as words instead of numbers."""
     states: bool = False
     """Whether the states of all steps are returned."""
+    adjoint: Compiled | None = None
+    """The adjoint of the program; None where there are no gradients."""
 
 
 class Inputs(NamedTuple):
@@ -149,7 +152,8 @@ class _Layer:
 
 
 def _flat_forward(call: Call, inputs: Inputs) -> tuple[Any, ...]:
-    return (call.compiled.text, *call[1:], *map(list, inputs))
+    adjoint = call.adjoint and call.adjoint.text
+    return (call.compiled.text, adjoint, *call[1:4], *map(list, inputs))
 
 
 @routed(1, _flat_forward)
@@ -157,8 +161,8 @@ def forward(call: Call, inputs: Inputs) -> list[Tensor]:
     """Runs a program.
 
     Returns:
-        The spikes if it has any, then, if asked for, each state over all steps, then each state after
-        the last, then each output over all steps; :func:`split` tells them apart.
+        The spikes if it has any, then, if asked for, each state over all steps, then each state
+        after the last, then each output over all steps; :func:`split` tells them apart.
     """
     layer = _Layer(call, inputs)
     program, current = call.compiled.program, inputs.current
@@ -194,38 +198,43 @@ def split(call: Call, results: Sequence[Tensor]) -> Results:
 
 
 def _flat_backward(
-    call: Call, adjoint: Compiled, inputs: Inputs, grads: OutputGradients, need: Need
+    call: Call, inputs: Inputs, grads: OutputGradients, need: Need
 ) -> tuple[Any, ...]:
-    texts = (call.compiled.text, adjoint.text)
+    texts = (call.compiled.text, _adjoint(call).text)
     wanted = (list(need.sequences), need.initial, list(need.constants))
     return (*texts, call.sequence, *wanted, *map(list, inputs), *grads)
 
 
-@routed(2, _flat_backward)
-def backward(
-    call: Call, adjoint: Compiled, inputs: Inputs, grads: OutputGradients, need: Need
-) -> list[Tensor | None]:
+def _adjoint(call: Call) -> Compiled:
+    if call.adjoint is None:
+        raise ValueError("a program without its adjoint has no gradients")
+    return call.adjoint
+
+
+@routed(1, _flat_backward)
+def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> list[Tensor | None]:
     """Sends gradients back through a program.
 
     Args:
-        call: As in :func:`forward`; whether spikes or states were wanted does not matter.
-        adjoint: The adjoint of the program. It runs from the last step to the first. Its sequences are
-            those of the program, for each state its value before the step, the gradient of the
-            spikes, and for each state the gradient of its value after the step; its states are the
-            gradients that come from later steps, its constants those of the program. Its outputs are
-            the gradients of the sequences, its sums those of the constants.
+        call: As in :func:`forward`; whether spikes or states were wanted does not matter. The
+            adjoint runs from the last step to the first. Its sequences are those of the program,
+            for each state its value before the step, the gradient of the spikes, and for each state
+            the gradient of its value after the step; its states are the gradients that come from
+            later steps, its constants those of the program. Its outputs are the gradients of the
+            sequences, its sums those of the constants.
         inputs: As in :func:`forward`.
-        grads: Of what :func:`forward` returned.
+        grads: Of what :func:`forward` returned; outputs have none.
         need: Which gradients are wanted.
 
     Returns:
-        Gradients of each sequence, of each initial state and of each constant, in the constant's own
-        shape; None for one that is not wanted, of which the operator makes an empty tensor.
+        Gradients of each sequence, of each initial state and of each constant, in the constant's
+        own shape; None for one that is not wanted, of which the operator makes an empty tensor.
         :func:`gradients` tells them apart.
 
     Raises:
-        ValueError: if the adjoint has not these inputs and results.
+        ValueError: if there is no adjoint, or it has not these inputs and results.
     """
+    adjoint = _adjoint(call)
     layer = _Layer(call, inputs)
     pairs = zip(inputs.sequences, need.sequences, strict=True)
     sequences = [buffer.empty_like(x) if wanted else None for x, wanted in pairs]

@@ -91,7 +91,9 @@ pub enum Error {
         expected: usize,
     },
     /// An operand of an instruction is no value in front of it.
-    #[error("instruction {instruction}, {op}, reads value {operand}, but {limit} lie in front of it")]
+    #[error(
+        "instruction {instruction}, {op}, reads value {operand}, but {limit} lie in front of it"
+    )]
     Operand {
         /// Its number.
         instruction: usize,

@@ -6,7 +6,8 @@ use crate::sequence::{slices, written};
 use crate::tensor::Tensor;
 use crate::view::{Axes, Constant, View};
 use bitspike::program::{
-    Compiled, Gradients, Inputs, Instruction, Op, Outputs, Program as Description, backward, forward,
+    Compiled, Gradients, Inputs, Instruction, Op, Outputs, Program as Description, backward,
+    forward,
 };
 use bitspike::sequence::OutputGradients;
 use bitspike::tiling::Shape;

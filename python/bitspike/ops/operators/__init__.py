@@ -6,6 +6,7 @@ fake tensors goes through the operators.
 
 from . import conv as conv
 from . import matmul as matmul
+from . import program as program
 from . import recurrent as recurrent
 from . import scan as scan
 from . import sequence as sequence

@@ -2,6 +2,8 @@
 //! and additions, so that every instruction set returns the same bits.
 
 #[cfg(feature = "std")]
+pub(crate) mod circular;
+#[cfg(feature = "std")]
 pub(crate) mod elementary;
 mod exp;
 

@@ -1,24 +1,8 @@
 //! How a plan is made of a program.
 
-use super::plan::{Action, Pass, Plan, Wanted};
+use super::allocate::{Place, Step, allocate};
+use super::plan::{Action, Plan, Wanted};
 use super::{Instruction, Op, Program};
-
-/// A pass over values instead of registers. Sums have the numbers behind all values.
-#[derive(Debug)]
-struct Step {
-    action: Action,
-    to: Place,
-    from: Vec<usize>,
-}
-
-/// What a step fills.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Value(usize),
-    Register(usize),
-    /// Words of spikes.
-    Words,
-}
 
 #[derive(Debug)]
 pub(super) struct Builder<'p> {
@@ -275,45 +259,10 @@ impl<'p> Builder<'p> {
         }
     }
 
-    /// Gives values that live within a step registers, which are used again.
-    pub(super) fn allocate(mut self) -> Plan {
-        let mut last = vec![0; self.home.len()];
-        for (i, step) in self.steps.iter().enumerate() {
-            for &value in &step.from {
-                last[value] = i;
-            }
-        }
-        let (mut free, mut place) = (Vec::new(), self.home.clone());
-        for (i, step) in std::mem::take(&mut self.steps).into_iter().enumerate() {
-            let mut from = [0; 3];
-            for (register, &value) in from.iter_mut().zip(&step.from) {
-                *register = place[value].expect("a value is computed before it is read");
-            }
-            for (k, &value) in step.from.iter().enumerate() {
-                let is_first = !step.from[..k].contains(&value);
-                if last[value] == i && self.home[value].is_none() && is_first {
-                    free.extend(place[value]);
-                }
-            }
-            let mut in_front = false;
-            let to = match step.to {
-                Place::Words => 0,
-                Place::Register(register) => register,
-                Place::Value(value) => {
-                    in_front = self.varies.get(value) == Some(&false);
-                    let plan = &mut self.plan;
-                    let fresh = || free.pop().unwrap_or_else(|| plan.register());
-                    *place[value].get_or_insert_with(fresh)
-                }
-            };
-            let action = step.action;
-            let pass = Pass { action, to, from };
-            if in_front {
-                self.plan.once.push(pass);
-            } else {
-                self.plan.each.push(pass);
-            }
-        }
-        self.plan
+    /// The plan.
+    pub(super) fn finish(self) -> Plan {
+        let varies = &self.varies;
+        let is_fixed = |value: usize| varies.get(value) == Some(&false);
+        allocate(self.plan, self.steps, &self.home, is_fixed)
     }
 }

@@ -136,8 +136,11 @@ fn run(isa: Isa, plan: &Plan, inputs: &Inputs<'_>, outputs: Outputs<'_>) {
     let row = shape.samples * shape.neurons;
     let width = width(plan.registers, shape);
     let spans = spans_of(width, shape);
-    let columns =
-        |matrix| split_columns(matrix, row, &spans, |span: Span| span.columns(shape.neurons));
+    let columns = |matrix| {
+        split_columns(matrix, row, &spans, |span: Span| {
+            span.columns(shape.neurons)
+        })
+    };
     let all = |matrices: Vec<Option<_>>| -> Vec<_> { matrices.into_iter().map(columns).collect() };
     let row_words = shape.samples * words(shape.neurons);
     let of_words = |span: Span| span.words(shape.neurons);
@@ -233,7 +236,9 @@ impl Job<'_, '_> {
             copied.extend(columns.as_mut().map(|columns| (after, columns)));
         }
         for t in 0..steps {
-            let words = packed.as_mut().map(|packed| tile.words_of(span, packed.row(t)));
+            let words = packed
+                .as_mut()
+                .map(|packed| tile.words_of(span, packed.row(t)));
             machine.step(simd, t, words.unwrap_or_default());
             for (register, columns) in &mut copied {
                 let row = tile.of(span, columns.row(t));

@@ -2,9 +2,8 @@
 
 use super::Op;
 use super::plan::{Action, Pass};
-use crate::math::elementary::{
-    NEAR, angle, atan, cos, erf, exp, expm1, far_angle, log, log1p, sigmoid, sin, tan, tanh,
-};
+use crate::math::circular::{NEAR, angle, cos, far_angle, sin, tan};
+use crate::math::elementary::{atan, erf, exp, expm1, log, log1p, sigmoid, tanh};
 use crate::simd::{Registers, Simd};
 
 /// Runs passes. Those that pack spikes write `words`.
@@ -47,12 +46,22 @@ impl Pass {
         }
         macro_rules! single {
             ($f:expr) => {
-                registers.apply_each(to, a, #[inline(always)] |x| $f(x))
+                registers.apply_each(
+                    to,
+                    a,
+                    #[inline(always)]
+                    |x| $f(x),
+                )
             };
         }
         macro_rules! double {
             ($f:ident) => {
-                registers.apply_each(to, a, #[inline(always)] |x| $f(f64::from(x)) as f32)
+                registers.apply_each(
+                    to,
+                    a,
+                    #[inline(always)]
+                    |x| $f(f64::from(x)) as f32,
+                )
             };
         }
         macro_rules! circular {

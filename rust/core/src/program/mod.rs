@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod allocate;
 mod backward;
 mod build;
 mod compiled;
@@ -60,7 +61,9 @@ impl Program {
     /// Checks every number of an operand or of a value.
     fn check(&self) -> Result<(), Error> {
         let sizes = [self.sequences, self.states, self.constants];
-        let sizes = sizes.into_iter().chain([self.immediates.len(), self.code.len()]);
+        let sizes = sizes
+            .into_iter()
+            .chain([self.immediates.len(), self.code.len()]);
         let values = sizes.into_iter().try_fold(0usize, usize::checked_add);
         let values = values.ok_or(Error::Overflow { what: "values" })?;
         for (i, Instruction { op, operands }) in self.code.iter().enumerate() {

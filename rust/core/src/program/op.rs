@@ -83,7 +83,11 @@ impl Op {
         found.ok_or_else(|| Error::UnknownName {
             kind: "operation",
             name: name.to_owned(),
-            known: Self::ALL.iter().map(|op| op.name()).collect::<Vec<_>>().join(", "),
+            known: Self::ALL
+                .iter()
+                .map(|op| op.name())
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     }
 }

@@ -77,7 +77,7 @@ impl Plan {
         builder.settle();
         builder.fuse();
         builder.write();
-        builder.allocate()
+        builder.finish()
     }
 
     /// A register of its own.

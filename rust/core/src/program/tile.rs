@@ -39,8 +39,6 @@ pub(super) struct Machine<'m> {
     registers: Registers<'m>,
     /// What is copied into registers at each step.
     copied: Vec<(usize, Strided<'m>)>,
-    /// What is read where it lies.
-    read: Vec<Strided<'m>>,
 }
 
 /// The width of the registers of a tile.
@@ -67,14 +65,16 @@ impl<'m> Machine<'m> {
             tile,
             registers: Registers::new(memory, plan.registers, padded(tile)),
             copied: Vec::new(),
-            read: Vec::new(),
         }
     }
 
     /// Loads what stays, and computes what follows from that alone.
     pub(super) fn begin<S: Simd>(&mut self, simd: S, constants: &[Strided<'_>]) {
         for &(i, register) in &self.plan.constants {
-            fill(constants[i].row(0, self.tile), self.registers.row_mut(register));
+            fill(
+                constants[i].row(0, self.tile),
+                self.registers.row_mut(register),
+            );
         }
         for &(number, register) in &self.plan.immediates {
             self.registers.row_mut(register).fill(number);
@@ -96,12 +96,12 @@ impl<'m> Machine<'m> {
             match source(i) {
                 Source::Rows(rows, from) => {
                     let width = padded(self.tile);
-                    self.registers.read(register, rows, [0, width], from);
+                    self.registers.read(register, rows, width, from);
                 }
                 Source::View(view) if view.per_neuron && self.is_exact() => {
                     let start = view.offset(self.tile.sample, self.tile.first);
-                    self.registers.read(register, view.data, [start, view.time], 0);
-                    self.read.push(view);
+                    self.registers
+                        .read(register, &view.data[start..], view.time, 0);
                 }
                 Source::View(view) if view.time == 0 => {
                     fill(view.row(0, self.tile), self.registers.row_mut(register));
@@ -113,10 +113,15 @@ impl<'m> Machine<'m> {
 
     /// Says where the states of the steps lie that are run upwards: a row before the first step of a
     /// sequence, and one after each; or just two that alternate.
-    pub(super) fn carry_up(&mut self, memory: impl Iterator<Item = &'m mut [f32]>, from: Option<usize>) {
+    pub(super) fn carry_up(
+        &mut self,
+        memory: impl Iterator<Item = &'m mut [f32]>,
+        from: Option<usize>,
+    ) {
         for (&[before, after], memory) in self.plan.states.iter().zip(memory) {
-            let place = (from.unwrap_or(0), from.is_none());
-            self.registers.neighbours([before, after], memory, place.0, place.1);
+            let (first, alternate) = (from.unwrap_or(0), from.is_none());
+            self.registers
+                .neighbours([before, after], memory, first, alternate);
         }
     }
 
@@ -141,12 +146,13 @@ impl<'m> Machine<'m> {
             return results.collect();
         }
         for (register, columns) in results {
-            self.registers.write(register, columns, self.tile.first - span.first);
+            self.registers
+                .write(register, columns, self.tile.first - span.first);
         }
         Vec::new()
     }
 
-    /// Runs the step `t` of a sequence; what spikes write `words` of the tile.
+    /// Runs the step `t` of a sequence, which writes the `words` of the tile if it packs spikes.
     #[inline(always)]
     pub(super) fn step<S: Simd>(&mut self, simd: S, t: usize, words: &mut [u64]) {
         self.registers.at(t);
@@ -156,14 +162,6 @@ impl<'m> Machine<'m> {
         run(simd, &self.plan.each, &mut self.registers, words);
         if let Some(last) = words.last_mut() {
             *last &= tail_mask(self.tile.width);
-        }
-    }
-
-    /// Hints that a step follows soon.
-    #[inline(always)]
-    pub(super) fn prefetch<S: Simd>(&self, simd: S, t: usize) {
-        for view in &self.read {
-            view.prefetch(simd, t, self.tile);
         }
     }
 

@@ -63,16 +63,9 @@ impl<'m> Registers<'m> {
         }
     }
 
-    /// Makes a register the numbers of `data` from `start` on, and `stride` later at each step after
-    /// `from`. It cannot be filled.
-    pub(crate) fn read(
-        &mut self,
-        register: usize,
-        data: &'m [f32],
-        [start, stride]: [usize; 2],
-        from: usize,
-    ) {
-        let data = &data[start..];
+    /// Makes a register the first numbers of `data` at the step `from`, and those `stride` later at each
+    /// step after that. It cannot be filled.
+    pub(crate) fn read(&mut self, register: usize, data: &'m [f32], stride: usize, from: usize) {
         let later = |room: usize| room.checked_div(stride).unwrap_or(usize::MAX - 1);
         let room = data.len().checked_sub(self.width);
         self.rows[register].is_writable = false;
@@ -257,11 +250,12 @@ impl<'m> Registers<'m> {
             |k| self.rows[from[k]].start.cast_const(),
         );
         for (word, i) in words.iter_mut().zip((0..self.width).step_by(WORD)) {
-            *word = 0;
+            let mut bits = 0;
             for v in (0..WORD).step_by(S::LANES) {
                 let mask = f(load(simd, from, i + v));
-                *word |= simd.to_bits(mask) << v;
+                bits |= simd.to_bits(mask) << v;
             }
+            *word = bits;
         }
     }
 }

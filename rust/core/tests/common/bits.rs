@@ -1,5 +1,7 @@
 //! Spikes to test with, and their packed form, made one bit at a time.
 
+#![allow(dead_code, reason = "no test needs every helper")]
+
 use bitspike::spikes::layout;
 
 /// Spikes that look random: a third of them, from a multiplicative hash.

@@ -20,7 +20,9 @@ fn of(isa: Isa, op: Op, x: &[f32]) -> Vec<f32> {
 /// Every 4099th float of either sign, and those around the limits of functions.
 fn numbers() -> Vec<f32> {
     let all = (0..u32::MAX / 4099).map(|i| f32::from_bits(i * 4099));
-    let limits = [0.0, 0.5, 1.0, 1.5, 2.5, 88.72, 103.97, 104.1, 131_072.0, 3.0e38, 1e-38, 1e-45];
+    let limits = [
+        0.0, 0.5, 1.0, 1.5, 2.5, 88.72, 103.97, 104.1, 131_072.0, 3.0e38, 1e-38, 1e-45,
+    ];
     let near = limits.into_iter().flat_map(|x: f32| {
         let bits = x.to_bits();
         (bits.saturating_sub(40)..bits + 40).flat_map(|bits| [bits, bits | 1 << 31])
@@ -47,7 +49,10 @@ fn functions_are_the_nearest_floats_or_next_to_them() {
             let expected = evaluate(op, &[x]);
             let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
             let near = distance(found, expected) <= 1 && found.is_nan() == expected.is_nan();
-            assert!(same || near && !exact, "{op:?} of {x:e} is {found:e}, not {expected:e}");
+            assert!(
+                same || near && !exact,
+                "{op:?} of {x:e} is {found:e}, not {expected:e}"
+            );
             let zero = found == 0.0 && x == 0.0;
             assert!(!zero || found.is_sign_negative() == expected.is_sign_negative());
         }

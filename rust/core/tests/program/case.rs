@@ -129,7 +129,10 @@ impl Case {
         let mut found = [
             vec![vec![f32::NAN; steps * row]; self.sequences.len()],
             vec![vec![f32::NAN; row]; self.initial.len()],
-            self.constants.iter().map(|x| vec![f32::NAN; x.data.len()]).collect(),
+            self.constants
+                .iter()
+                .map(|x| vec![f32::NAN; x.data.len()])
+                .collect(),
         ];
         let [sequences, initial, constants] = found.each_mut().map(|x| slices(x));
         let gradients = Gradients {
@@ -144,8 +147,15 @@ impl Case {
             states: incoming.states.iter().map(View::strided).collect(),
             last: incoming.last.iter().map(View::strided).collect(),
         };
-        backward(isa, &program, &adjoint, &self.inputs(), &incoming, gradients)
-            .expect("buffers fit");
+        backward(
+            isa,
+            &program,
+            &adjoint,
+            &self.inputs(),
+            &incoming,
+            gradients,
+        )
+        .expect("buffers fit");
         found
     }
 
@@ -155,7 +165,12 @@ impl Case {
             views.iter().map(|x| x.at(t, sample, neuron)).collect()
         };
         let steps = (0..self.shape.steps).map(|t| at(&self.sequences, t));
-        reference::run(&self.program, steps, &at(&self.initial, 0), &at(&self.constants, 0))
+        reference::run(
+            &self.program,
+            steps,
+            &at(&self.initial, 0),
+            &at(&self.constants, 0),
+        )
     }
 
     /// What the interpreter gives, neuron by neuron.
@@ -207,13 +222,21 @@ impl Case {
             vec![vec![0.0; row]; self.initial.len()],
             Vec::new(),
         ];
-        let mut sums: Vec<_> = self.constants.iter().map(|x| vec![0.0f64; x.data.len()]).collect();
+        let mut sums: Vec<_> = self
+            .constants
+            .iter()
+            .map(|x| vec![0.0f64; x.data.len()])
+            .collect();
         for i in 0..row {
             let (sample, neuron) = (i / neurons, i % neurons);
             let at = |views: &[View], t| -> Vec<f32> {
                 views.iter().map(|x| x.at(t, sample, neuron)).collect()
             };
-            let before = [vec![at(&self.initial, 0)], self.trace(sample, neuron).states].concat();
+            let before = [
+                vec![at(&self.initial, 0)],
+                self.trace(sample, neuron).states,
+            ]
+            .concat();
             let sequences = (0..steps).rev().map(|t| {
                 let spikes = incoming.spikes.at(t, sample, neuron);
                 let (own, states) = (at(&self.sequences, t), at(&incoming.states, t));
@@ -272,7 +295,11 @@ impl Results {
     pub(crate) fn assert_is(&self, expected: &Self, program: &Program, what: &str) {
         if program.spikes.is_some() {
             assert_eq!(self.packed, expected.packed, "{what}: packed spikes");
-            assert_bits(&self.dense, &expected.dense, &format!("{what}: dense spikes"));
+            assert_bits(
+                &self.dense,
+                &expected.dense,
+                &format!("{what}: dense spikes"),
+            );
         }
         let pairs = [
             ("states", &self.states, &expected.states),

@@ -2,7 +2,9 @@
 
 use crate::leaky::{adjoint, leaky};
 use bitspike::Error;
-use bitspike::program::{Compiled, Gradients, Inputs, Instruction, Op, Outputs, Program, backward, forward};
+use bitspike::program::{
+    Compiled, Gradients, Inputs, Instruction, Op, Outputs, Program, backward, forward,
+};
 use bitspike::sequence::OutputGradients;
 use bitspike::simd::Isa;
 use bitspike::tiling::{Shape, Strided};
@@ -25,12 +27,30 @@ fn bad_programs() {
         |x| x.code[1].operands[1] = 5,
         "instruction 1, mul, reads value 5, but 5 lie in front of it",
     );
-    assert_refused(|x| x.spikes = Some(10), "the value of the spikes is 10, outside 0..10");
-    assert_refused(|x| x.next = vec![99], "the next value of a state is 99, outside 0..10");
-    assert_refused(|x| x.outputs = vec![10], "the value of an output is 10, outside 0..10");
-    assert_refused(|x| x.sums = vec![10], "the value of a sum is 10, outside 0..10");
-    assert_refused(|x| x.next.clear(), "next holds 0 elements, but the sizes ask for 1");
-    assert_refused(|x| x.states = usize::MAX, "the sizes of values multiply to more than fits in memory");
+    assert_refused(
+        |x| x.spikes = Some(10),
+        "the value of the spikes is 10, outside 0..10",
+    );
+    assert_refused(
+        |x| x.next = vec![99],
+        "the next value of a state is 99, outside 0..10",
+    );
+    assert_refused(
+        |x| x.outputs = vec![10],
+        "the value of an output is 10, outside 0..10",
+    );
+    assert_refused(
+        |x| x.sums = vec![10],
+        "the value of a sum is 10, outside 0..10",
+    );
+    assert_refused(
+        |x| x.next.clear(),
+        "next holds 0 elements, but the sizes ask for 1",
+    );
+    assert_refused(
+        |x| x.states = usize::MAX,
+        "the sizes of values multiply to more than fits in memory",
+    );
     assert!(matches!(Op::parse("fma"), Err(Error::UnknownName { .. })));
     for &op in Op::ALL {
         assert_eq!(Op::parse(op.name()), Ok(op));
@@ -42,8 +62,17 @@ fn bad_programs() {
 fn assert_call(change: impl FnOnce(&mut Inputs<'_>, &mut Outputs<'_>), expected: &str) {
     let current = [0.5; 6];
     let mut inputs = Inputs {
-        shape: Shape { steps: 2, samples: 1, neurons: 3 },
-        sequences: vec![Strided { data: &current, time: 3, sample: 3, per_neuron: true }],
+        shape: Shape {
+            steps: 2,
+            samples: 1,
+            neurons: 3,
+        },
+        sequences: vec![Strided {
+            data: &current,
+            time: 3,
+            sample: 3,
+            per_neuron: true,
+        }],
         initial: vec![Strided::constant(&0.0)],
         constants: vec![Strided::constant(&1.0); 2],
     };
@@ -91,7 +120,11 @@ fn spikes_of_a_program_without_any() {
     };
     let compiled = Compiled::new(program).expect("a good program");
     let inputs = Inputs {
-        shape: Shape { steps: 0, samples: 0, neurons: 0 },
+        shape: Shape {
+            steps: 0,
+            samples: 0,
+            neurons: 0,
+        },
         sequences: vec![Strided::constant(&0.0)],
         initial: Vec::new(),
         constants: Vec::new(),
@@ -101,17 +134,27 @@ fn spikes_of_a_program_without_any() {
         ..Outputs::default()
     };
     let isa = Isa::active().expect("an instruction set");
-    assert_eq!(forward(isa, &compiled, &inputs, outputs), Err(Error::NoSpikes));
+    assert_eq!(
+        forward(isa, &compiled, &inputs, outputs),
+        Err(Error::NoSpikes)
+    );
 }
 
 #[test]
 fn programs_that_are_no_adjoint() {
     let mut short = adjoint();
-    short.code.push(Instruction { op: Op::Neg, operands: vec![0] });
+    short.code.push(Instruction {
+        op: Op::Neg,
+        operands: vec![0],
+    });
     short.sums.pop();
     let [program, adjoint] = [leaky(), short].map(|x| Compiled::new(x).expect("a good program"));
     let inputs = Inputs {
-        shape: Shape { steps: 1, samples: 1, neurons: 1 },
+        shape: Shape {
+            steps: 1,
+            samples: 1,
+            neurons: 1,
+        },
         sequences: vec![Strided::constant(&0.0)],
         initial: vec![Strided::constant(&0.0)],
         constants: vec![Strided::constant(&1.0); 2],

@@ -82,7 +82,9 @@ fn case(shape: Shape, seed: u64) -> Case {
     Case {
         program: leaky(),
         shape,
-        sequences: vec![View::new(Layout::Sequence, shape, || random.uniform(-0.5, 1.2))],
+        sequences: vec![View::new(Layout::Sequence, shape, || {
+            random.uniform(-0.5, 1.2)
+        })],
         initial: vec![View::new(Layout::Each, once, || random.uniform(-1.0, 2.0))],
         constants: vec![
             View::new(Layout::Neuron, once, || random.uniform(0.5, 1.0)),
@@ -119,9 +121,22 @@ fn a_trace_by_hand() {
 #[test]
 fn gradients_are_those_of_the_layer() {
     // The last one has chunks of steps.
-    for (seed, sizes) in [[0, 2, 3], [1, 1, 1], [25, 3, 70], [9, 2, 512], [1200, 1, 520]].into_iter().enumerate() {
+    for (seed, sizes) in [
+        [0, 2, 3],
+        [1, 1, 1],
+        [25, 3, 70],
+        [9, 2, 512],
+        [1200, 1, 520],
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let [steps, samples, neurons] = sizes;
-        let shape = Shape { steps, samples, neurons };
+        let shape = Shape {
+            steps,
+            samples,
+            neurons,
+        };
         let case = case(shape, seed as u64);
         let random = &mut Random(99);
         let layouts = [Layout::Sequence, Layout::Each];
@@ -133,11 +148,21 @@ fn gradients_are_those_of_the_layer() {
 }
 
 fn assert_layer(isa: Isa, case: &Case, incoming: &Incoming) {
-    let Shape { steps, samples, neurons } = case.shape;
-    let (row, one) = (samples * neurons, View::new(Layout::One, case.shape, || 1.0));
+    let Shape {
+        steps,
+        samples,
+        neurons,
+    } = case.shape;
+    let (row, one) = (
+        samples * neurons,
+        View::new(Layout::One, case.shape, || 1.0),
+    );
     let layer = Layer {
         neuron: NeuronKind::Leaky,
-        reset: Reset { mechanism: Mechanism::Subtract, immediate: false },
+        reset: Reset {
+            mechanism: Mechanism::Subtract,
+            immediate: false,
+        },
         shape: case.shape,
         current: case.sequences[0].strided(),
         parameters: vec![case.constants[0].strided()],
@@ -164,24 +189,40 @@ fn assert_layer(isa: Isa, case: &Case, incoming: &Incoming) {
     let surrogate = AnySurrogate::new("atan", &[2.0]).expect("a surrogate");
     backward(isa, &layer, surrogate, &of_outputs, gradients).expect("buffers fit");
     let found = case.backward(isa, &adjoint(), incoming);
-    let expected = [vec![current], vec![initial], vec![decay, threshold.to_vec()]];
+    let expected = [
+        vec![current],
+        vec![initial],
+        vec![decay, threshold.to_vec()],
+    ];
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
-        let largest = expected.iter().fold(1.0f32, |largest, x| largest.max(x.abs()));
+        let largest = expected
+            .iter()
+            .fold(1.0f32, |largest, x| largest.max(x.abs()));
         for (i, (a, b)) in found.iter().zip(expected).enumerate() {
-            assert!((a - b).abs() <= 2e-5 * largest, "{isa:?}: {a} at {i}, not {b}");
+            assert!(
+                (a - b).abs() <= 2e-5 * largest,
+                "{isa:?}: {a} at {i}, not {b}"
+            );
         }
     }
 }
 
 #[test]
 fn spikes_are_those_of_the_layer() {
-    let shape = Shape { steps: 30, samples: 3, neurons: 130 };
+    let shape = Shape {
+        steps: 30,
+        samples: 3,
+        neurons: 130,
+    };
     let (case, one) = (case(shape, 5), View::new(Layout::One, shape, || 1.0));
     for &isa in Isa::available() {
         let results = case.forward(isa);
         let layer = Layer {
             neuron: NeuronKind::Leaky,
-            reset: Reset { mechanism: Mechanism::Subtract, immediate: false },
+            reset: Reset {
+                mechanism: Mechanism::Subtract,
+                immediate: false,
+            },
             shape,
             current: case.sequences[0].strided(),
             parameters: vec![case.constants[0].strided()],

@@ -30,16 +30,23 @@ fn program(random: &mut Random, sizes: [usize; 3], exact: bool) -> Program {
     for _ in 0..random.word() % 24 {
         let op = Op::ALL[random.word() as usize % Op::ALL.len()];
         // Products, which may be fused, more often than others.
-        let op = if random.word().is_multiple_of(3) { Op::Mul } else { op };
+        let op = if random.word().is_multiple_of(3) {
+            Op::Mul
+        } else {
+            op
+        };
         if exact && (Op::Exp as u8..=Op::Erf as u8).contains(&(op as u8)) {
             continue;
         }
-        let operands = (0..op.arity()).map(|_| random.word() as usize % values).collect();
+        let operands = (0..op.arity())
+            .map(|_| random.word() as usize % values)
+            .collect();
         code.push(Instruction { op, operands });
         values += 1;
     }
     // Late values more often than others.
-    let mut value = || values - 1 - (random.word() as usize % values).min(random.word() as usize % values);
+    let mut value =
+        || values - 1 - (random.word() as usize % values).min(random.word() as usize % values);
     let outputs = (0..2).map(|_| value()).collect();
     Program {
         sequences,
@@ -57,7 +64,11 @@ fn program(random: &mut Random, sizes: [usize; 3], exact: bool) -> Program {
 /// A program of random sizes and random inputs.
 fn case(shape: Shape, seed: u64, exact: bool) -> Case {
     let random = &mut Random(seed);
-    let sizes = [1 + random.word() as usize % 2, random.word() as usize % 3, random.word() as usize % 3];
+    let sizes = [
+        1 + random.word() as usize % 2,
+        random.word() as usize % 3,
+        random.word() as usize % 3,
+    ];
     let program = program(random, sizes, exact);
     let once = Shape { steps: 1, ..shape };
     let mut views = |count: usize, layouts: &[Layout], shape| -> Vec<View> {
@@ -78,8 +89,17 @@ fn case(shape: Shape, seed: u64, exact: bool) -> Case {
 /// An adjoint of a case's program, as random as that, and gradients.
 fn adjoint(case: &Case, seed: u64) -> (Program, Incoming) {
     let random = &mut Random(seed);
-    let Program { sequences, states, constants, .. } = case.program;
-    let mut adjoint = program(random, [sequences + 2 * states + 1, states, constants], true);
+    let Program {
+        sequences,
+        states,
+        constants,
+        ..
+    } = case.program;
+    let mut adjoint = program(
+        random,
+        [sequences + 2 * states + 1, states, constants],
+        true,
+    );
     let inputs = sequences + 3 * states + 1 + constants + adjoint.immediates.len();
     let values = inputs + adjoint.code.len();
     let mut value = || random.word() as usize % values;
@@ -95,7 +115,10 @@ fn adjoint(case: &Case, seed: u64) -> (Program, Incoming) {
 
 #[track_caller]
 fn assert_found(found: &Found, expected: &Found, what: &str) {
-    for (name, (found, expected)) in ["sequence", "initial", "constant"].iter().zip(found.iter().zip(expected)) {
+    for (name, (found, expected)) in ["sequence", "initial", "constant"]
+        .iter()
+        .zip(found.iter().zip(expected))
+    {
         for (k, (found, expected)) in found.iter().zip(expected).enumerate() {
             assert_bits(found, expected, &format!("{what}: gradient of {name} {k}"));
         }
@@ -116,8 +139,21 @@ fn assert_runs(shape: Shape, seed: u64, threads: usize) {
 
 /// Widths with and without a rest, narrow ones whose samples are joined, wide ones of several tiles.
 fn shapes() -> impl Strategy<Value = Shape> {
-    let neurons = prop_oneof![Just(1usize), Just(63), Just(64), Just(65), Just(128), Just(257), 0usize..140, Just(1100)];
-    (0usize..6, 0usize..4, neurons).prop_map(|(steps, samples, neurons)| Shape { steps, samples, neurons })
+    let neurons = prop_oneof![
+        Just(1usize),
+        Just(63),
+        Just(64),
+        Just(65),
+        Just(128),
+        Just(257),
+        0usize..140,
+        Just(1100)
+    ];
+    (0usize..6, 0usize..4, neurons).prop_map(|(steps, samples, neurons)| Shape {
+        steps,
+        samples,
+        neurons,
+    })
 }
 
 proptest! {
@@ -142,7 +178,11 @@ proptest! {
 fn several_chunks_and_threads() {
     for seed in 0..6 {
         // Long enough for three chunks of the widest tiles, with work for several threads.
-        let shape = Shape { steps: 700, samples: 1, neurons: 600 };
+        let shape = Shape {
+            steps: 700,
+            samples: 1,
+            neurons: 600,
+        };
         assert_runs(shape, seed, 3);
     }
 }

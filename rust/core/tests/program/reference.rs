@@ -30,11 +30,15 @@ pub(crate) fn run(
         values.extend(&program.immediates);
         for instruction in &program.code {
             let operand = |k: usize| values[instruction.operands[k]];
-            let operands = (0..instruction.operands.len()).map(operand).collect::<Vec<_>>();
+            let operands = (0..instruction.operands.len())
+                .map(operand)
+                .collect::<Vec<_>>();
             values.push(evaluate(instruction.op, &operands));
         }
         trace.spikes.extend(program.spikes.map(|x| values[x]));
-        trace.outputs.push(program.outputs.iter().map(|&x| values[x]).collect());
+        trace
+            .outputs
+            .push(program.outputs.iter().map(|&x| values[x]).collect());
         states = program.next.iter().map(|&x| values[x]).collect();
         trace.states.push(states.clone());
         for (sum, &x) in trace.sums.iter_mut().zip(&program.sums) {
@@ -61,15 +65,33 @@ pub(crate) fn evaluate(op: Op, x: &[f32]) -> f32 {
         (Op::Sqrt, &[a]) => a.sqrt(),
         (Op::Reciprocal, &[a]) => 1.0 / a,
         (Op::Minimum | Op::Maximum, &[a, b]) if a.is_nan() || b.is_nan() => f32::NAN,
-        (Op::Minimum, &[a, b]) => if a < b { a } else { b },
-        (Op::Maximum, &[a, b]) => if a > b { a } else { b },
+        (Op::Minimum, &[a, b]) => {
+            if a < b {
+                a
+            } else {
+                b
+            }
+        }
+        (Op::Maximum, &[a, b]) => {
+            if a > b {
+                a
+            } else {
+                b
+            }
+        }
         (Op::Gt, &[a, b]) => truth(a > b),
         (Op::Ge, &[a, b]) => truth(a >= b),
         (Op::Lt, &[a, b]) => truth(a < b),
         (Op::Le, &[a, b]) => truth(a <= b),
         (Op::Eq, &[a, b]) => truth(a == b),
         (Op::Ne, &[a, b]) => truth(a != b),
-        (Op::Where, &[a, b, c]) => if a == 0.0 { c } else { b },
+        (Op::Where, &[a, b, c]) => {
+            if a == 0.0 {
+                c
+            } else {
+                b
+            }
+        }
         (Op::LogicalAnd, &[a, b]) => truth(a != 0.0 && b != 0.0),
         (Op::LogicalOr, &[a, b]) => truth(a != 0.0 || b != 0.0),
         (Op::LogicalNot, &[a]) => truth(a == 0.0),
