@@ -23,8 +23,13 @@ class Run:
         """Takes what `run_layer` is given."""
         self.call = call
         self.inputs = program.Inputs(*call.split(tensors))
+        forward, adjoint = call.captured.forward, call.captured.adjoint
         self.native = program.Call(
-            program.compile(call.captured.forward), call.sequence, call.packed, call.states
+            program.compile(forward),
+            call.sequence,
+            packed=call.packed,
+            states=call.states,
+            adjoint=None if adjoint is None else program.compile(adjoint),
         )
 
     def forward(self, saved: bool) -> tuple[list[Tensor], list[Tensor]]:
@@ -38,15 +43,12 @@ class Run:
         self, saved: Sequence[Tensor], grads: Sequence[Tensor | None], need: Sequence[bool]
     ) -> list[Tensor | None]:
         """Gradients of all tensors."""
-        adjoint = self.call.captured.adjoint
-        assert adjoint is not None
         sequences, initial, constants = self.call.split(need)
         count = len(initial)
         spikes, *others = map(plain_gradient, grads)
         states: list[Any] = others[:count] if self.call.states else [None] * count
         return program.backward(
             self.native,
-            program.compile(adjoint),
             self.inputs,
             OutputGradients(spikes, states, others[-count:]),
             program.Need(sequences, any(initial), constants),
