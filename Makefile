@@ -86,6 +86,10 @@ nir-mutations: $(STAMPS)/test $(STAMPS)/wheel ## Change some bytes of 100,000 NI
 docs: $(STAMPS)/docs $(STAMPS)/wheel ## Build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
 
+.PHONY: notebooks
+notebooks: $(STAMPS)/docs $(STAMPS)/wheel ## Write the pages of the course as notebooks: notebooks/*.ipynb
+	$(BIN)/python docs/notebooks.py
+
 .PHONY: format
 format: $(STAMPS)/lint ## Format Rust and Python
 	cargo fmt --all
@@ -113,7 +117,7 @@ sizes: ## Print the largest source files
 
 .PHONY: clean
 clean: ## Remove everything that was built, .venv included
-	rm -rf $(VENV) dist demo target docs/_build docs/reference
+	rm -rf $(VENV) dist demo notebooks target docs/_build docs/reference
 
 ##### The parts of `make test`
 

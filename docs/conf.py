@@ -14,9 +14,12 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "reference_pages",
+    "notebooks",
 ]
 html_theme = "furo"
 html_title = "bitspike"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 exclude_patterns = ["_build"]
 
 # A name in single backticks is one of Python; reference_pages finds it wherever it is.

@@ -195,14 +195,14 @@ def read_included(app: Any, path: Any, page: str, source: list[str]) -> None:
     source[0] = with_links(source[0], DOCS / path, page)
 
 
-def with_links(text: str, file: Path, page: str) -> str:
-    """Markdown of a file with links that hold on a page of the site."""
+def with_links(text: str, file: Path, page: str | None) -> str:
+    """Markdown of a file with links that hold on a page of the site, or on none: elsewhere."""
 
     def link(match: re.Match[str]) -> str:
         target = (file.parent / match[1]).resolve()
         if not target.exists():
             return match[0]
-        if target.is_relative_to(DOCS):
+        if page is not None and target.is_relative_to(DOCS):
             return f"]({os.path.relpath(target, (DOCS / page).parent)}{match[2] or ''})"
         return f"]({REPOSITORY}/{target.relative_to(DOCS.parent).as_posix()}{match[2] or ''})"
 

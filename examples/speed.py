@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from drawing import COLOURS, GREY, LINE, ORANGE, figure, save, tidy
+from drawing import BLUE, COLOURS, GREEN, GREY, LINE, ORANGE, VIOLET, figure, save, tidy
 
 RECORDS = Path(__file__).parents[1] / "benches" / "record"
 FIRST = "Linear + LIF, input without gradient"
@@ -26,6 +26,14 @@ LIBRARIES = (
     *("bitspike", "products, bf16", "products", "jax", "SpikingJelly"),
     *("snnTorch compiled", "snnTorch batched", "snnTorch"),
 )
+
+
+PEERS = {
+    "snnTorch": BLUE,
+    "SpikingJelly": GREEN,
+    "jax": VIOLET,
+    "dense products": GREY,
+}
 
 
 class Entry(NamedTuple):
@@ -106,15 +114,15 @@ def draw_bars(ax: Axes, took: dict[str, float]) -> None:
 
 
 def draw_density(isa: str) -> Figure:
-    """Gain over dense products against density, of Linear with a neuron and of convolutions."""
-    page = figure(10, 3.8)
-    linear, forward, both = page.subplots(1, 3, sharey=True)
-    centre = "T=100 B=32 512→512"
-    sweeps = [e for e in read("sweeps", isa) if e.subject == centre]
-    for colour, (task, label) in zip(COLOURS, TASKS.items(), strict=False):
-        found = ratios((e for e in sweeps if e.task == task), "dense products", lambda e: e.density)
-        draw_line(linear, found, colour, label)
-    tidy(linear, "512→512 and LIF", "times as fast as dense", "density of the input")
+    """Gain over peers against density, of Linear with a neuron and of convolutions."""
+    page = figure(12.5, 3.8)
+    *linear, forward, both = page.subplots(1, 4, sharey=True)
+    sweeps = [e for e in read("sweeps", isa) if e.subject == "T=100 B=32 512→512"]
+    for ax, (task, label) in zip(linear, TASKS.items(), strict=True):
+        draw_peers(ax, [e for e in sweeps if e.task == task], lambda e: e.density)
+        first = ax is linear[0]
+        ylabel = "times as long as bitspike" if first else ""
+        tidy(ax, f"512→512 and LIF, {label}", ylabel, "density of the input")
     convolutions = read("conv", isa)
     subjects = list(dict.fromkeys(entry.subject for entry in convolutions))
     titles = {"forward": "convolution, forward"}
@@ -128,59 +136,69 @@ def draw_density(isa: str) -> Figure:
                 subject.split(",")[0],
             )
         tidy(ax, titles.get(task, "with gradient of filters"), xlabel="density of the input")
-    for ax in (linear, forward, both):
+    for ax in (*linear, forward, both):
         scale(ax, lambda value, _: f"{100 * value:g} %")
     return page
 
 
 def draw_sizes(isa: str) -> Figure:
-    """Gain over dense products against the number of steps, of samples, and of neurons."""
+    """Gain over peers against the number of steps, of samples, and of neurons."""
     entries = [e for e in read("sweeps", isa) if abs(e.density - 0.03) < 1e-9]
-    page = figure(10, 3.8)
+    page = figure(10.5, 6.8)
     varied = {"steps T": 1, "samples B": 2, "inputs and neurons": 4}
     centre = {1: 100, 2: 32, 4: 512}
-    for i, (ax, (label, group)) in enumerate(
-        zip(page.subplots(1, 3, sharey=True), varied.items(), strict=True)
-    ):
-        fixed = {other: value for other, value in centre.items() if other != group}
-        for colour, (task, name) in zip(COLOURS, TASKS.items(), strict=False):
-            chosen = (
+    names = {1: "T", 2: "B", 4: "n"}
+    rows = page.subplots(len(TASKS), len(varied), sharey=True, sharex="col")
+    for i, (axes, (task, name)) in enumerate(zip(rows, TASKS.items(), strict=True)):
+        for ax, (label, group) in zip(axes, varied.items(), strict=True):
+            fixed = {other: value for other, value in centre.items() if other != group}
+            chosen = [
                 e
                 for e in entries
                 if e.task == task and all(size(e, g) == value for g, value in fixed.items())
-            )
-            at = ratios(chosen, "dense products", lambda e, group=group: size(e, group))
-            draw_line(ax, at, colour, name)
-        kept = {1: "T", 2: "B", 4: "n"}
-        title = ", ".join(f"{kept[g]}={value}" for g, value in fixed.items())
-        tidy(ax, title, "times as fast as dense" if i == 0 else "", label)
-        scale(ax, lambda value, _: f"{value:g}")
+            ]
+            draw_peers(ax, chosen, lambda e, group=group: size(e, group))
+            kept = ", ".join(f"{names[g]}={value}" for g, value in fixed.items())
+            ylabel = "times as long as bitspike" if ax is axes[0] else ""
+            tidy(ax, f"{name}, {kept}", ylabel, label if i == len(rows) - 1 else "")
+            scale(ax, lambda value, _: f"{value:g}")
     return page
 
 
+def draw_peers(ax: Axes, entries: list[Entry], x: Callable[[Entry], float]) -> None:
+    """A line for each peer that the record has."""
+    there = {e.library for e in entries}
+    for library, colour in PEERS.items():
+        if library in there:
+            draw_line(ax, ratios(entries, library, x), colour, library)
+
+
 def draw_threads(isa: str) -> Figure:
-    """What more threads gain, for bitspike and for dense products."""
+    """What more threads gain, for each library that the record has."""
     entries = read("scaling", isa)
-    page = figure(10, 3.8)
-    for ax, library in zip(
-        page.subplots(1, 2, sharey=True), ("bitspike", "dense products"), strict=True
-    ):
-        jobs = dict.fromkeys((e.subject, e.task) for e in entries if e.library == library)
+    there = {e.library for e in entries}
+    libraries = [library for library in ("bitspike", *PEERS) if library in there]
+    jobs = list(dict.fromkeys((e.subject, e.task) for e in entries))
+    page = figure(5 * len(libraries), 5.2)
+    axes = page.subplots(1, len(libraries), sharey=True, squeeze=False)[0]
+    for ax, library in zip(axes, libraries, strict=True):
         for i, (subject, task) in enumerate(jobs):
             took = {
                 e.threads: e.median
                 for e in entries
                 if (e.subject, e.task, e.library) == (subject, task, library)
             }
+            if not took:
+                continue
             gains = [Point(threads, took[min(took)] / took[threads]) for threads in sorted(took)]
             short = TASKS.get(task, task.split(",")[0])
-            style = COLOURS[i % len(COLOURS)]
-            draw_line(ax, gains, style, f"{subject}: {short}", "-" if i < len(COLOURS) else "--")
+            colour = COLOURS[i % len(COLOURS)]
+            draw_line(ax, gains, colour, f"{subject}: {short}", "-" if i < len(COLOURS) else "--")
         most = max(e.threads for e in entries)
         ax.plot([1, most], [1, most], color=GREY, linestyle=":", linewidth=1)
         tidy(ax, library, "times as fast as one thread" if library == "bitspike" else "", "threads")
         ax.set_xticks(sorted({e.threads for e in entries}))
-        ax.legend(frameon=False, fontsize=7)
+        ax.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18))
         ax.grid(alpha=0.25)
     return page
 
@@ -216,7 +234,8 @@ def scale(ax: Axes, horizontal: Callable[[float, int], str]) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_yticks([0.5, 1, 2, 5, 10, 20])
+    ax.set_yticks([0.5, 1, 2, 5, 10, 20, 50])
+    ax.set_ylim(0.5, 50)
     ax.legend(frameon=False, fontsize=8)
     ax.grid(alpha=0.25)
 

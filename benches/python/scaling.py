@@ -10,8 +10,8 @@ import conv_layers
 import nets
 import products
 from conv_layers import Maps
-from peers import bitspike, dense_products
-from problem import Cell, Task, lif_problem, linear_problem
+from peers import bitspike, dense_products, snntorch_loop, spikingjelly
+from problem import Cell, Problem, Task, lif_problem, linear_problem
 from record import Options, Part, Row
 from timing import interleaved
 
@@ -20,8 +20,9 @@ TINY_CELL, TINY_MAPS = Cell(10, 4, 60, 40), conv_layers.TINY
 DENSITY = 0.03
 NOTES = """
 * Milliseconds are medians of alternating rounds, ± half the distance between the quartiles; the
-  other columns say how many times as long torch's dense products of the same step took, on as many
-  threads. What more threads gain is a quotient of two rows.
+  other columns say how many times as long a peer took, on as many threads; dense products are
+  torch's of the same step alone. jax chooses its threads by itself, and is not among them.
+  What more threads gain is a quotient of two rows.
 * Layers and networks are those of the other tables, at 3 % input (the network at its own); what
   they compute is compared there, and does not depend on the number of threads.
 """
@@ -42,12 +43,20 @@ def work(tiny: bool) -> Iterator[tuple[str, str, Callable[[], Steps]]]:
 
 
 def _lif(cell: Cell) -> Steps:
-    return {"bitspike": bitspike(lif_problem(cell))}
+    return _libraries(lif_problem(cell))
 
 
 def _linear(cell: Cell, task: Task) -> Steps:
     problem = linear_problem(cell, task, DENSITY)
-    return {"bitspike": bitspike(problem), "dense products": dense_products(problem)}
+    return {**_libraries(problem), "dense products": dense_products(problem)}
+
+
+def _libraries(problem: Problem) -> Steps:
+    return {
+        "bitspike": bitspike(problem),
+        "snnTorch": snntorch_loop(problem),
+        "SpikingJelly": spikingjelly(problem),
+    }
 
 
 def _conv(maps: Maps) -> Steps:
@@ -57,9 +66,16 @@ def _conv(maps: Maps) -> Steps:
 
 def _network(network: nets.Network) -> Steps:
     begun = nets.start(network)
-    contender = contenders.bitspike(begun)
+    libraries = {
+        "bitspike": contenders.bitspike(begun),
+        "snnTorch": contenders.snntorch_loop(begun),
+        "SpikingJelly": contenders.spikingjelly(begun),
+    }
     return {
-        "bitspike": partial(contenders.training(contender, begun.labels), contender.x),
+        **{
+            name: partial(contenders.training(library, begun.labels), library.x)
+            for name, library in libraries.items()
+        },
         "dense products": products.dense_products(begun, True, torch.contiguous_format),
     }
 
@@ -76,4 +92,5 @@ def measure(options: Options) -> Iterator[Row]:
         torch.set_num_threads(usual)
 
 
-PART = Part("Numbers of threads", ("bitspike", "dense products"), NOTES, measure)
+LIBRARIES = ("bitspike", "snnTorch", "SpikingJelly", "dense products")
+PART = Part("Numbers of threads", LIBRARIES, NOTES, measure)

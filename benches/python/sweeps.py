@@ -1,12 +1,11 @@
 """How a layer's gain depends on density and sizes: one of them is varied at a time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-import gate
-from peers import bitspike, dense_products, snntorch_loop
+import layers
 from problem import Cell, Task, linear_problem
 from record import Options, Part, Row
-from timing import interleaved
 
 CENTRE, TINY, DENSITY = Cell(100, 32, 512, 512), Cell(10, 4, 60, 40), 0.03
 DENSITIES = (0.01, 0.02, 0.05, 0.10, 0.20, 0.40, 0.70, 1.00)
@@ -43,15 +42,8 @@ def measure(options: Options) -> Iterator[Row]:
 
 
 def row(cell: Cell, task: Task, density: float, rounds: int) -> Row:
-    """Compares the results of a layer, then times them."""
-    problem = linear_problem(cell, task, density)
-    steps = {"bitspike": bitspike(problem), "snnTorch": snntorch_loop(problem)}
-    ours, theirs = (step() for step in steps.values())
-    gate.compare(ours, theirs, exact=True)
-    steps["dense products"] = dense_products(problem)
-    fired = gate.dense(ours.spikes).mean().item()
-    times = interleaved(steps, rounds)
-    return Row(str(cell), task.value, times, density_in=density, density_out=fired)
+    """A layer in all libraries, under the density that was asked for."""
+    return replace(layers.row(linear_problem(cell, task, density), rounds), density_in=density)
 
 
-PART = Part("Density and sizes", ("bitspike", "snnTorch", "dense products"), NOTES, measure)
+PART = Part("Density and sizes", layers.PART.libraries, NOTES, measure)

@@ -33,6 +33,7 @@ OTHERS = {
     "KWTA": lambda: snn.Leaky(beta=0.9, inhibition=snn.KWTA(2), **KEPT),
     "switches": lambda: snn.Leaky(beta=0.9, order="fire_first", fire_at="ge", **KEPT),
     "delay": lambda: snn.SynapticDelay(max_delay=3, delay=1.5),
+    "residual": lambda: snn.Residual(nn.Sequential(nn.Identity(), snn.Leaky(beta=0.9, **KEPT))),
 }
 
 
@@ -258,12 +259,24 @@ class Deciding(OfBatch):
         return spk if spk.sum() > 2 else x
 
 
+class InOneCall(OfBatch):
+    """A step with neurons inside of what is one call."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = snn.vectorize(OfBatch())
+
+    def forward(self, x):
+        return self.run(x)
+
+
 REFUSED = {
     "batch": (OfBatch, r"refuses OfBatch; sizes of the batch .* dynamic_batch=False"),
     "rest": (FromRest, r"in forward: lif starts at rest in every call"),
     "loop": (Loop, r"in forward: lif\.reset_mem starts at rest in every call"),
     "attribute": (Remembering, r"last is kept between calls"),
     "numbers": (Deciding, r"in forward: the numbers of a tensor decide"),
+    "one call": (InOneCall, "run is one call, in which the states of its neurons are not seen"),
     "sequence": (lambda: snn.Leaky(beta=0.9, multi_step=True), "Leaky takes whole sequences"),
     "scan": (lambda: snn.StateLeaky(beta=0.9, channels=4), "StateLeaky takes whole sequences"),
     "history": (lambda: snn.SynapticDelay(2, step_mode=False), "takes whole sequences"),

@@ -85,6 +85,15 @@ def test_pages_link_to_files_that_exist():
             assert (page.parent / target).exists(), f"{page}: {target}"
 
 
+def test_the_gallery_shows_every_picture_and_leads_to_its_page():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    shown = re.findall(r"\[!\[[^]]+\]\((images/\w+\.png)\)\]\(([\w/]+\.md)", index)
+    there = {f"images/{path.name}" for path in (ROOT / "docs" / "images").glob("*.png")}
+    assert sorted(image for image, _ in shown) == sorted(there - {"images/overview.png"})
+    for image, page in shown:
+        assert f"{image})" in (ROOT / "docs" / page).read_text(encoding="utf-8"), (image, page)
+
+
 def test_readmes_of_folders_name_what_exists():
     for page in FOLDERS:
         named = re.findall(r"`([\w/]+(?:\.py|\.rs|/))`", page.read_text(encoding="utf-8"))

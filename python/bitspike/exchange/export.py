@@ -258,10 +258,17 @@ def _expect_step(node: Node) -> None:
         reason = "changes its buffers (batch normalisation: call eval() first)"
     elif getattr(module, "multi_step", False) or not getattr(module, "step_mode", True):
         reason = "takes whole sequences, and not single steps"
+    elif node.stateful is None and module is not None and _holds_states(module):
+        reason = "is one call, in which the states of its neurons are not seen"
     elif node.stateful is not None and _starts_at_rest(node):
         reason = "starts at rest in every call; pass its states, or let it keep them (init_hidden)"
     if reason:
         raise GraphError(f"{node.name} {reason}", node.line)
+
+
+def _holds_states(module: nn.Module) -> bool:
+    """Whether parts of a module keep states between calls."""
+    return any(isinstance(part, HiddenState) for part in module.modules())
 
 
 def _starts_at_rest(node: Node) -> bool:

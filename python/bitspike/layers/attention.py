@@ -71,6 +71,9 @@ class SpikingSelfAttention(nn.Module):
         torch.Size([5, 2, 16, 64])
     """
 
+    is_program = True
+    """A graph has its calls, and not its own: the states of its neurons are seen."""
+
     def __init__(
         self,
         dim: int,
@@ -147,6 +150,9 @@ class SpikingSelfAttention(nn.Module):
 
 class Projection(nn.Module):
     """``LIF(BN(W x))`` of tokens: a part of `SpikingSelfAttention`."""
+
+    is_program = True
+    """A graph has its calls, and not its own: the states of its neurons are seen."""
 
     def __init__(self, dim: int, neuron: nn.Module) -> None:
         super().__init__()

@@ -66,6 +66,9 @@ class Residual(nn.Module):
         torch.Size([5, 2, 10])
     """
 
+    is_program = True
+    """A graph has its calls, and not its own: the states of its neurons are seen."""
+
     def __init__(
         self,
         branch: nn.Module,

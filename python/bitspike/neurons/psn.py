@@ -92,7 +92,7 @@ class PSN(NeverReset):
     def forward(self, input_: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """A whole sequence."""
         current = current_of(input_, True, self.threshold.device)
-        expect_steps(self, current, self.T)
+        expect_steps(self, current, self.T, "it takes a whole sequence, and has no single steps")
         expect_one_device(current, "input_", (*self.named_parameters(), *self.named_buffers()))
         dtype = current.dtype
         if dtype in (torch.bfloat16, torch.float16):

@@ -8,8 +8,14 @@ import torch
 from torch import Tensor
 
 
-def expect_steps(neuron: Any, current: Tensor, steps: int) -> None:
+def expect_steps(neuron: Any, current: Tensor, steps: int, advice: str = "") -> None:
     """Refuses sequences of another length.
+
+    Args:
+        neuron: Whose sequences they are.
+        current: The sequence, ``[T, *]``.
+        steps: How long it must be.
+        advice: What else to say of it.
 
     Raises:
         ValueError: for those.
@@ -17,7 +23,7 @@ def expect_steps(neuron: Any, current: Tensor, steps: int) -> None:
     if len(current) != steps:
         raise ValueError(
             f"input_ must have {steps} steps, because T is {steps} for this "
-            f"{type(neuron).__name__}, not {len(current)}"
+            f"{type(neuron).__name__}, not {len(current)}{advice and f': {advice}'}"
         )
 
 
