@@ -19,7 +19,9 @@ from timing import Sample, interleaved
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "rust/core/examples/digits"
-PROGRAM = "cargo run --quiet --profile runtime --locked --package bitspike --example classify_digits".split()
+PROGRAM = (
+    "cargo run --quiet --profile runtime --locked --package bitspike --example classify_digits"
+).split()
 STEPS = 25
 # Flips of one step go on through those after it; more than this share is no rounding.
 MOST_FLIPS = 0.2

@@ -86,7 +86,8 @@ class Layer(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
         """Gradients of the tensors."""
         need = ctx.needs_input_grad[3:]
-        tensors, saved = ctx.saved_tensors[: len(need)], ctx.saved_tensors[len(need) :]
+        values = ctx.saved_tensors  # once: a checkpoint computes them again each time
+        tensors, saved = values[: len(need)], values[len(need) :]
         if gradient_needs_torch(grads):
             return (None, None, None, *gradients(ctx.specification, tensors, need, grads))
         found = ctx.back_end(ctx.call, tensors).backward(saved, grads, need)
