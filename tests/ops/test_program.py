@@ -166,10 +166,11 @@ def test_a_single_step(shape):
 
 
 ELEMENTWISE = [
-    *("add sub mul div neg abs sqrt reciprocal minimum maximum gt ge lt le eq ne where".split()),
+    *("add sub mul div neg abs reciprocal minimum maximum gt ge lt le eq ne where".split()),
     *("logical_and logical_or logical_not floor ceil round trunc sign".split()),
 ]
-FUNCTIONS = "exp expm1 log log1p tanh sigmoid sin cos tan atan erf".split()
+# Torch's own are off by a bit here and there; its square root too, where MKL computes it.
+FUNCTIONS = "sqrt exp expm1 log log1p tanh sigmoid sin cos tan atan erf".split()
 
 
 @pytest.mark.isa

@@ -197,6 +197,21 @@ def split(call: Call, results: Sequence[Tensor]) -> Results:
     return Results(spikes, states, rest[:count], rest[count:])
 
 
+def output_gradients(call: Call, grads: Sequence[Tensor | None]) -> OutputGradients:
+    """Gradients of the results of :func:`forward`, as :func:`backward` takes them.
+
+    Raises:
+        RuntimeError: if the program has outputs, of which an adjoint takes no gradients.
+    """
+    program, rest = call.compiled.program, list(grads)
+    if program.outputs:
+        raise RuntimeError("a program with outputs has no gradients")
+    spikes = None if program.spikes is None else rest.pop(0)
+    count = len(program.states)
+    states = rest[:count] if call.states else None
+    return OutputGradients(spikes, states or [None] * count, rest[len(rest) - count :])
+
+
 def _flat_backward(
     call: Call, inputs: Inputs, grads: OutputGradients, need: Need
 ) -> tuple[Any, ...]:

@@ -22,9 +22,9 @@ _WRITTEN = frozenset(("fill", "zero", "copy"))
 _RANDOM = frozenset(("rand", "rand_like"))
 _FILLED = {
     **{"zeros_like": 0.0, "ones_like": 1.0, "zeros": 0.0, "ones": 1.0},
-    **{"new_zeros": 0.0, "new_ones": 1.0},
+    **{"new_zeros": 0.0, "new_ones": 1.0, "empty_like": math.nan},
 }
-"""What makes a tensor of one number."""
+"""What makes a tensor of one number; what is empty is written to before it is read."""
 _FULL = {"full_like": 1, "full": 1, "new_full": 2, "scalar_tensor": 0}
 """Likewise, and at which position the number stands."""
 _BOOLEAN = frozenset(

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from .layer import Call
-from .triton_source import FUNCTIONS, Asked, Wanted, backward_source, forward_source
+from .triton_functions import FUNCTIONS
+from .triton_source import Asked, Wanted, backward_source, forward_source
 
 BLOCK = 64
 """Neurons of an instance of a kernel, each with a thread of its own; a whole word of spikes."""

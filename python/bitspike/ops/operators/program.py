@@ -20,9 +20,11 @@ def _compiled(text: str) -> program.Compiled:
     return program.compile(program.parse(text))
 
 
-def _call(text: str, adjoint: str | None, *arguments: bool) -> program.Call:
-    packed = program.Call(_compiled(text), *arguments)
-    return packed if adjoint is None else packed._replace(adjoint=_compiled(adjoint))
+def _call(
+    text: str, adjoint: str | None, sequence: bool, packed: bool = False, states: bool = False
+) -> program.Call:
+    of_adjoint = None if adjoint is None else _compiled(adjoint)
+    return program.Call(_compiled(text), sequence, packed, states, of_adjoint)
 
 
 def _forward(*arguments: Any) -> list[Tensor]:
@@ -43,18 +45,11 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
-    text, adjoint, sequence, packed, states = ctx.call
-    call = _call(text, adjoint, sequence, packed, states)
-    if call.compiled.program.outputs:
-        raise RuntimeError("a program with outputs has no gradients")
+    call = _call(*ctx.call)
     tensors = list(ctx.saved_tensors)
-    lists = [[tensors.pop(0) for _ in range(count)] for count in ctx.counts]
-    inputs = program.Inputs(*lists)
-    spikes, to_states, last, _ = program.split(call, grads)
-    none: list[Tensor | None] = [None] * len(inputs.initial)
-    of_outputs = OutputGradients(spikes, to_states or none, last)
+    inputs = program.Inputs(*([tensors.pop(0) for _ in range(count)] for count in ctx.counts))
     need = program.Need([True] * ctx.counts[0], True, [True] * ctx.counts[2])
-    found = program.backward(call, inputs, of_outputs, need)
+    found = program.backward(call, inputs, program.output_gradients(call, grads), need)
     return (*[None] * 5, *program.gradients(call, found))
 
 
