@@ -196,3 +196,28 @@ CASES = (
     ),
 )
 """One for each neuron of the native module."""
+
+IN_TORCH = (
+    Case(snn.CLIF, lambda n: dict(beta=uniform(0.3, 0.9, n)), learned=("beta",)),
+    Case(
+        snn.TCLIF,
+        lambda n: dict(gamma=uniform(0.2, 0.6, n), alpha=0.9, beta=0.8),
+        learned=("gamma", "alpha", "beta"),
+    ),
+    Case(
+        snn.CobaLIF,
+        lambda n: dict(tau=uniform(8, 20, n)),
+        current=(0.5, 1.0),
+        states=((0.5, 0.1), (0.5, 0.1), (-60.0, 5.0)),
+    ),
+    Case(snn.ModulatedLeaky, lambda n: dict(beta=uniform(0.3, 0.9, n)), current=(0.3, 0.8)),
+    Case(snn.EscapeLeaky, lambda n: dict(beta=uniform(0.3, 0.9, n)), learned=("beta",)),
+    Case(snn.IF, current=(0.1, 0.4)),
+    Case(
+        snn.RLeaky,
+        lambda n: dict(beta=0.8, V=uniform(0.1, 1, n), all_to_all=False),
+        learned=("beta",),
+    ),
+    Case(snn.RSynaptic, lambda n: dict(alpha=0.5, beta=0.8, V=0.3, all_to_all=False)),
+)
+"""Those without a kernel, or with one that is not the neuron's alone."""

@@ -13,8 +13,7 @@ from bitspike import program
 from bitspike.neurons.base.run import run_reference
 from bitspike.ops.straight_line import TRANSCENDENTAL
 from bitspike.program import layer, native_layer, triton_layer
-from helpers.cases import CASES
-from program.test_programs_of_neurons import IN_TORCH
+from helpers.cases import CASES, IN_TORCH
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 NEAR = 1e-5
