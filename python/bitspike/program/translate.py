@@ -145,7 +145,8 @@ class Translator:
             filled = self.build.number(float(number))  # type: ignore[arg-type]
             # Where a function is flat, its gradient is 0, like the one that it is given.
             is_gradient = any(x.is_gradient for x in operands)
-            is_summed = number == 0 and any(x.is_summed for x in operands)
+            is_zero = self.build.immediate(filled) == 0
+            is_summed = is_zero and any(x.is_summed for x in operands)
             return Traced(filled, shape, is_gradient, is_constant=True, is_summed=is_summed)
         if name == "fill":
             operands, name = operands[1:], "copy"
