@@ -75,7 +75,13 @@ def noisy(neuron, current, mem):
     return mem * neuron.beta + current * (first < 0.5) + second
 
 
-@pytest.mark.parametrize("update", [in_place, powers, masks, bounds, noisy])
+def flat(neuron, current, mem):
+    """Functions whose gradients are 0 and made of no other."""
+    both = neuron.beta + neuron.threshold
+    return mem + torch.floor(current * neuron.beta) + torch.sign(both) * current + both.round()
+
+
+@pytest.mark.parametrize("update", [in_place, powers, masks, bounds, noisy, flat])
 def test_steps(update):
     x = torch.randn(9, 3, 37)
     x[2, 0, :3] = torch.tensor([float("nan"), float("inf"), -float("inf")])

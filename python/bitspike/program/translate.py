@@ -145,7 +145,11 @@ class Translator:
         if name in _FILLED or name in _FULL:
             number = _FILLED[name] if name in _FILLED else node.args[_FULL[name]]
             filled = self.build.number(float(number))  # type: ignore[arg-type]
-            return Traced(filled, shape, is_constant=True)
+            # Where a function is flat, its gradient is 0, like the one that it is given.
+            is_gradient = any(x.is_gradient for x in operands)
+            is_zero = self.build.immediate(filled) == 0
+            is_summed = is_zero and any(x.is_summed for x in operands)
+            return Traced(filled, shape, is_gradient, is_constant=True, is_summed=is_summed)
         if name == "fill":
             operands, name = operands[1:], "copy"
             if not operands:
@@ -159,7 +163,7 @@ class Translator:
             is_gradient=any(x.is_gradient for x in operands),
             is_constant=all(x.is_constant for x in operands),
         )
-        if name == "sum" and flags.is_gradient:
+        if name == "sum":
             return self._summed(node, operands[0], shape)
         if name in _COPIES or name == "copy":
             value = self._converted(operands[-1], result.dtype)
@@ -229,7 +233,8 @@ class Translator:
         others = [x for x in known if x is not None and not x.is_summed]
         fits = all(x is None or not x.is_summed or x.shape == shape for x in known)
         if name in ("add", "sub"):
-            linear = all(summed)
+            zero = [self._is_zero(x) for x in node.args[:2]]
+            linear = all(a or b for a, b in zip(summed, zero, strict=False))
         elif name in ("where", "masked_fill"):
             zero = [self._is_zero(x) for x in node.args]
             linear = all(
