@@ -245,6 +245,8 @@ def test_bad_calls():
     with pytest.raises(ValueError, match="without its adjoint"):
         inputs = Inputs([x], [mem], [0.9, 1.0])
         program.backward(run._replace(adjoint=None), inputs, grads, WANTED)
+    with pytest.raises(ValueError, match="need tells of 1 constants, but there are 2"):
+        program.backward(run, inputs, grads, Need([True], True, [True]))
     with pytest.raises(ValueError, match="an adjoint of this program has 4 sequences, not 1"):
         program.backward(run._replace(adjoint=run.compiled), inputs, grads, WANTED)
 

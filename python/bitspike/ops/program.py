@@ -250,6 +250,9 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
         ValueError: if there is no adjoint, or it has not these inputs and results.
     """
     adjoint = _adjoint(call)
+    for name, wanted in (("sequences", need.sequences), ("constants", need.constants)):
+        if len(wanted) != (count := len(getattr(inputs, name))):
+            raise ValueError(f"need tells of {len(wanted)} {name}, but there are {count}")
     layer = _Layer(call, inputs)
     pairs = zip(inputs.sequences, need.sequences, strict=True)
     sequences = [buffer.empty_like(x) if wanted else None for x, wanted in pairs]

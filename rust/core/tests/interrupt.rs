@@ -3,6 +3,7 @@
 use bitspike::matmul::{FilteredErrors, Matrix, input_gradient, product, weight_gradient};
 use bitspike::neuron::Reset;
 use bitspike::parallel::{Interrupted, interruptible};
+use bitspike::program::{self, Compiled, Instruction, Op, Program};
 use bitspike::recurrent::{self, Connection};
 use bitspike::registry::{AnySurrogate, NeuronKind};
 use bitspike::sequence::{Gradients, Layer, OutputGradients, Outputs, backward, forward};
@@ -108,6 +109,60 @@ fn through_time(neuron: NeuronKind, steps: usize) -> Vec<u32> {
     bits(&initial.concat())
 }
 
+/// A leaky integrator as a program, both ways.
+fn program(steps: usize) -> Vec<u32> {
+    let step = |op, operands: &[usize]| Instruction {
+        op,
+        operands: operands.to_vec(),
+    };
+    let integrator = Program {
+        sequences: 1,
+        states: 1,
+        constants: 1,
+        code: vec![step(Op::Mul, &[1, 2]), step(Op::Add, &[3, 0])],
+        next: vec![4],
+        ..Program::default()
+    };
+    let adjoint = Program {
+        sequences: 4,
+        states: 1,
+        constants: 1,
+        code: vec![step(Op::Add, &[3, 4]), step(Op::Mul, &[6, 5])],
+        outputs: vec![6],
+        next: vec![7],
+        sums: vec![6],
+        ..Program::default()
+    };
+    let [integrator, adjoint] = [integrator, adjoint].map(|x| Compiled::new(x).expect("is good"));
+    let inputs = program::Inputs {
+        shape: layer(NeuronKind::Leaky, steps).shape,
+        sequences: vec![Strided::constant(&0.75)],
+        initial: vec![Strided::constant(&0.5)],
+        constants: vec![Strided::constant(&0.5)],
+    };
+    let mut last = vec![0.0; 600];
+    let outputs = program::Outputs {
+        states: vec![None],
+        last: vec![Some(&mut last)],
+        ..program::Outputs::default()
+    };
+    program::forward(isa(), &integrator, &inputs, outputs).expect("lengths fit");
+    let incoming = OutputGradients {
+        spikes: Strided::constant(&1.0),
+        states: vec![Strided::constant(&1.0)],
+        last: vec![Strided::constant(&1.0)],
+    };
+    let mut initial = vec![0.0; 600];
+    let gradients = program::Gradients {
+        sequences: vec![None],
+        initial: vec![Some(&mut initial)],
+        constants: vec![None],
+    };
+    program::backward(isa(), &integrator, &adjoint, &inputs, &incoming, gradients)
+        .expect("lengths fit");
+    bits(&[last, initial].concat())
+}
+
 fn fed_back(steps: usize) -> Vec<u32> {
     let layer = recurrent::Layer {
         neurons: layer(NeuronKind::Leaky, steps),
@@ -211,6 +266,11 @@ fn backward_ends() {
 #[test]
 fn recurrent_layers_end() {
     assert_can_be_ended(|| fed_back(100), || drop(fed_back(MANY)));
+}
+
+#[test]
+fn programs_end() {
+    assert_can_be_ended(|| program(100), || drop(program(MANY)));
 }
 
 #[test]

@@ -4,8 +4,19 @@ use super::allocate::{Place, Step, allocate};
 use super::plan::{Action, Plan, Wanted};
 use super::{Instruction, Op, Program};
 
+/// The plan that computes the wanted results of a program.
+pub(super) fn plan(program: &Program, wanted: &Wanted) -> Plan {
+    let mut builder = Builder::new(program, wanted);
+    builder.settle();
+    builder.fuse();
+    builder.write();
+    let varies = &builder.varies;
+    let is_fixed = |value: usize| varies.get(value) == Some(&false);
+    allocate(builder.plan, builder.steps, &builder.home, is_fixed)
+}
+
 #[derive(Debug)]
-pub(super) struct Builder<'p> {
+struct Builder<'p> {
     program: &'p Program,
     wanted: &'p Wanted,
     /// How many values lie in front of those of instructions.
@@ -26,7 +37,7 @@ pub(super) struct Builder<'p> {
 
 impl<'p> Builder<'p> {
     /// Finds what the results need.
-    pub(super) fn new(program: &'p Program, wanted: &'p Wanted) -> Self {
+    fn new(program: &'p Program, wanted: &'p Wanted) -> Self {
         let inputs = program.inputs();
         let values = inputs + program.code.len();
         let mut uses = vec![0; values];
@@ -73,7 +84,7 @@ impl<'p> Builder<'p> {
     }
 
     /// Gives what outlives a step its register.
-    pub(super) fn settle(&mut self) {
+    fn settle(&mut self) {
         let program = self.program;
         for i in 0..program.sequences {
             self.enter(i, |plan, register| plan.sequences.push((i, register)));
@@ -154,7 +165,7 @@ impl<'p> Builder<'p> {
     }
 
     /// Finds what becomes part of another step.
-    pub(super) fn fuse(&mut self) {
+    fn fuse(&mut self) {
         let is_product = |op| op == Op::Mul;
         for (i, Instruction { op, operands }) in self.program.code.iter().enumerate() {
             let value = self.inputs + i;
@@ -179,7 +190,7 @@ impl<'p> Builder<'p> {
     }
 
     /// Writes down the steps.
-    pub(super) fn write(&mut self) {
+    fn write(&mut self) {
         for i in 0..self.program.code.len() {
             let value = self.inputs + i;
             if self.uses[value] != 0 {
@@ -257,12 +268,5 @@ impl<'p> Builder<'p> {
             };
             self.step(action, Place::Words, &from);
         }
-    }
-
-    /// The plan.
-    pub(super) fn finish(self) -> Plan {
-        let varies = &self.varies;
-        let is_fixed = |value: usize| varies.get(value) == Some(&false);
-        allocate(self.plan, self.steps, &self.home, is_fixed)
     }
 }

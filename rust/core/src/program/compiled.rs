@@ -1,6 +1,7 @@
 //! A program that has been checked, with its plans.
 
 use super::Program;
+use super::build::plan;
 use super::plan::{Plan, Wanted};
 use crate::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +41,7 @@ impl Compiled {
         if let Some((_, plan)) = plans.iter().find(|(key, _)| *key == wanted) {
             return Arc::clone(plan);
         }
-        let plan = Arc::new(Plan::new(&self.program, &wanted));
+        let plan = Arc::new(plan(&self.program, &wanted));
         plans.push((wanted, Arc::clone(&plan)));
         plan
     }

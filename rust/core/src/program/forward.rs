@@ -1,28 +1,16 @@
 //! A whole sequence, forward.
 
 use super::compiled::Compiled;
+use super::inputs::Inputs;
 use super::joined::{joined, repeated};
 use super::plan::{Plan, Wanted};
-use super::tile::{Machine, Source, fill, padded, width};
+use super::tile::{Machine, Source, fill, padded, steps_of, width};
 use crate::Error;
-use crate::parallel::{self, Scratch, progress};
+use crate::parallel::{self, Scratch};
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
 use crate::spikes::cut_rows;
 use crate::spikes::layout::{WORD_BITS, words};
-use crate::tiling::{Shape, Span, Strided, Tile, spans_of, split_columns};
-
-/// What a program runs on.
-#[derive(Clone, Debug)]
-pub struct Inputs<'a> {
-    /// `[T, B, N]`
-    pub shape: Shape,
-    /// What changes from step to step, `[T, B, N]` each.
-    pub sequences: Vec<Strided<'a>>,
-    /// Per state, its value before the first step, `[B, N]`.
-    pub initial: Vec<Strided<'a>>,
-    /// What stays, `[B, N]` each; time strides are 0.
-    pub constants: Vec<Strided<'a>>,
-}
+use crate::tiling::{Shape, Span, Tile, spans_of, split_columns};
 
 /// Where the results of [`forward`] go; what is `None` is not computed.
 #[derive(Debug, Default)]
@@ -37,25 +25,6 @@ pub struct Outputs<'a> {
     pub last: Vec<Option<&'a mut [f32]>>,
     /// Per output, `[T, B, N]`.
     pub outputs: Vec<Option<&'a mut [f32]>>,
-}
-
-impl Inputs<'_> {
-    /// Checks every view against the program and the shape.
-    pub(super) fn check(&self, compiled: &Compiled) -> Result<(), Error> {
-        let (program, shape) = (compiled.program(), self.shape);
-        Error::check_length("sequences", self.sequences.len(), &[program.sequences])?;
-        Error::check_length("initial states", self.initial.len(), &[program.states])?;
-        Error::check_length("constants", self.constants.len(), &[program.constants])?;
-        Error::checked_product("a sequence", &shape.all())?;
-        for view in &self.sequences {
-            view.check("a sequence", shape)?;
-        }
-        for view in &self.initial {
-            view.check("an initial state", shape.once())?;
-        }
-        let mut constants = self.constants.iter();
-        constants.try_for_each(|view| view.check("a constant", shape.once()))
-    }
 }
 
 impl Outputs<'_> {
@@ -160,18 +129,13 @@ fn run(isa: Isa, plan: &Plan, inputs: &Inputs<'_>, outputs: Outputs<'_>) {
         outputs: next(&mut others),
     });
     let jobs: Vec<_> = jobs.collect();
-    parallel::for_each(jobs, work(shape, &[plan]), |job| dispatch(isa, job));
+    let work = shape.work().saturating_mul(steps_of(&[plan]));
+    parallel::for_each(jobs, work, |job| dispatch(isa, job));
 }
 
 /// The columns of the next span, of each result.
 pub(super) fn next<T>(columns: &mut [impl Iterator<Item = Option<T>>]) -> Vec<Option<T>> {
     columns.iter_mut().map(|x| x.next().flatten()).collect()
-}
-
-/// Elementary steps of plans: some passes make one.
-pub(super) fn work(shape: Shape, plans: &[&Plan]) -> usize {
-    let passes: usize = plans.iter().map(|plan| plan.each.len()).sum();
-    shape.work().saturating_mul(passes.div_ceil(4))
 }
 
 /// A span of neurons through all steps.
@@ -244,7 +208,6 @@ impl Job<'_, '_> {
                 let row = tile.of(span, columns.row(t));
                 row.copy_from_slice(machine.values(*register));
             }
-            progress(tile.width);
         }
         for (rows, last) in carried.chunks_mut(2 * width).zip(last) {
             if let Some(last) = last {

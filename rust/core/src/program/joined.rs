@@ -1,6 +1,6 @@
 //! Samples joined into one long row of neurons, so that narrow layers fill their tiles.
 
-use super::Inputs;
+use super::inputs::Inputs;
 use crate::tiling::{Shape, Strided};
 
 /// Rows of a multiple of so many neurons fill their tiles.

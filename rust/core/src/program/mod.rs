@@ -5,6 +5,7 @@ mod backward;
 mod build;
 mod compiled;
 mod forward;
+mod inputs;
 mod joined;
 mod machine;
 mod op;
@@ -13,7 +14,8 @@ mod tile;
 
 pub use backward::{Gradients, backward};
 pub use compiled::Compiled;
-pub use forward::{Inputs, Outputs, forward};
+pub use forward::{Outputs, forward};
+pub use inputs::Inputs;
 pub use op::Op;
 
 use crate::Error;

@@ -5,8 +5,7 @@
 //!   and so does a comparison that is only packed.
 //! * A register is free again behind the last pass that reads it, which may fill it itself.
 
-use super::build::Builder;
-use super::{Op, Program};
+use super::Op;
 
 /// Which results a call asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,14 +71,6 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(program: &Program, wanted: &Wanted) -> Self {
-        let mut builder = Builder::new(program, wanted);
-        builder.settle();
-        builder.fuse();
-        builder.write();
-        builder.finish()
-    }
-
     /// A register of its own.
     pub(super) fn register(&mut self) -> usize {
         self.registers += 1;

@@ -2,7 +2,7 @@
 
 use super::machine::run;
 use super::plan::Plan;
-use crate::parallel;
+use crate::parallel::{self, progress};
 use crate::simd::{BLOCK, Columns, Registers, Simd};
 use crate::spikes::layout::tail_mask;
 use crate::tiling::{Row, Shape, Span, Strided, Tile};
@@ -24,6 +24,12 @@ pub(super) fn width(registers: usize, shape: Shape) -> usize {
     width
 }
 
+/// Elementary steps of plans for a neuron: some passes make one.
+pub(super) fn steps_of(plans: &[&Plan]) -> usize {
+    let passes: usize = plans.iter().map(|plan| plan.each.len()).sum();
+    passes.div_ceil(4)
+}
+
 /// What a sequence of a program is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'a> {
@@ -37,6 +43,8 @@ pub(super) struct Machine<'m> {
     plan: &'m Plan,
     tile: Tile,
     registers: Registers<'m>,
+    /// Elementary steps of a step.
+    work: usize,
     /// What is copied into registers at each step.
     copied: Vec<(usize, Strided<'m>)>,
 }
@@ -64,6 +72,7 @@ impl<'m> Machine<'m> {
             plan,
             tile,
             registers: Registers::new(memory, plan.registers, padded(tile)),
+            work: tile.width * steps_of(&[plan]),
             copied: Vec::new(),
         }
     }
@@ -155,6 +164,7 @@ impl<'m> Machine<'m> {
     /// Runs the step `t` of a sequence, which writes the `words` of the tile if it packs spikes.
     #[inline(always)]
     pub(super) fn step<S: Simd>(&mut self, simd: S, t: usize, words: &mut [u64]) {
+        progress(self.work);
         self.registers.at(t);
         for &(register, view) in &self.copied {
             fill(view.row(t, self.tile), self.registers.row_mut(register));

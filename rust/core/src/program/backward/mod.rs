@@ -8,14 +8,15 @@ mod tile;
 use crate::Error;
 use crate::parallel;
 use crate::program::compiled::Compiled;
-use crate::program::forward::{Inputs, next, work};
+use crate::program::forward::next;
+use crate::program::inputs::Inputs;
 use crate::program::joined::{joined, repeated};
-use crate::program::plan::{Plan, Wanted};
-use crate::program::tile::width;
+use crate::program::plan::Wanted;
+use crate::program::tile::{steps_of, width};
 use crate::sequence::OutputGradients;
 use crate::simd::{Isa, dispatch};
 use crate::tiling::{Span, spans_of, split_columns, sum_repeats};
-use tile::Job;
+use tile::{Backward, Job};
 
 /// Where the gradients go; what is `None` is not computed.
 #[derive(Debug, Default)]
@@ -134,17 +135,6 @@ pub fn backward(
     Ok(())
 }
 
-/// What all spans read.
-#[derive(Clone, Copy)]
-struct Backward<'a> {
-    /// The program, for its states alone.
-    up: &'a Plan,
-    /// Its adjoint.
-    down: &'a Plan,
-    inputs: &'a Inputs<'a>,
-    incoming: &'a OutputGradients<'a>,
-}
-
 impl Backward<'_> {
     fn run(
         self,
@@ -174,7 +164,7 @@ impl Backward<'_> {
             sums: sums.next().flatten(),
         });
         let jobs: Vec<_> = jobs.collect();
-        let work = work(shape, &[self.up, self.down]);
+        let work = shape.work().saturating_mul(steps_of(&[self.up, self.down]));
         parallel::for_each(jobs, work, |job| dispatch(isa, job));
     }
 }

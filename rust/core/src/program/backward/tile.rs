@@ -1,11 +1,24 @@
 //! A span of neurons, backward through time, tile by tile.
 
-use super::Backward;
-use crate::parallel::{Scratch, progress};
+use crate::parallel::Scratch;
+use crate::program::inputs::Inputs;
+use crate::program::plan::Plan;
 use crate::program::tile::{Machine, Source, fill, padded};
+use crate::sequence::OutputGradients;
 use crate::sequence::checkpoint::{Chunks, Pass};
 use crate::simd::{Columns, Kernel, Simd};
 use crate::tiling::{Span, Tile};
+
+/// What all spans read.
+#[derive(Clone, Copy)]
+pub(super) struct Backward<'a> {
+    /// The program, for its states alone.
+    pub(super) up: &'a Plan,
+    /// Its adjoint.
+    pub(super) down: &'a Plan,
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) incoming: &'a OutputGradients<'a>,
+}
 
 /// A span of neurons through all steps, backward.
 pub(super) struct Job<'a, 'b> {
@@ -113,7 +126,6 @@ impl Job<'_, '_> {
         machine.carry_up(memory.history.chunks_mut(per_state), Some(pass.steps.start));
         for t in pass.steps.clone() {
             machine.step(simd, t, &mut []);
-            progress(tile.width);
         }
         if pass.saves {
             let saved = memory.saved[(pass.chunk + 1) * states * width..].chunks_mut(width);
@@ -152,7 +164,6 @@ impl Job<'_, '_> {
                 let row = tile.of(self.span, columns.row(t));
                 row.copy_from_slice(machine.values(*register));
             }
-            progress(tile.width);
         }
     }
 
