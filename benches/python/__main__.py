@@ -30,6 +30,7 @@ import plasticity
 import record
 import scaling
 import spike_times
+import step_programs
 import streaming
 import sweeps
 
@@ -52,9 +53,10 @@ PARTS = {
     "integer": integer.PART,
     "attention": attention.PART,
     "bits": bits.PART,
+    "programs": step_programs.PART,
 }
 # Measured when no part is named: what the others cost changes seldom.
-SELDOM = ("neurons", "coding", "integer", "attention", "bits")
+SELDOM = ("neurons", "coding", "integer", "attention", "bits", "programs")
 USUAL = tuple(name for name in PARTS if name not in SELDOM)
 RECORD = Path(__file__).parents[1] / "record"
 

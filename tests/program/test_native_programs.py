@@ -1,4 +1,4 @@
-"""Programs in the native module: the bits of the steps that they were made of, and autograd's gradients."""
+"""Programs in the native module: the bits of their steps, and autograd's gradients."""
 
 import copy
 
@@ -42,7 +42,7 @@ def everything(run, neuron, x, initial, weights):
 
 
 def assert_native(neuron, x, initial):
-    """Compares a program in the native module with the steps in torch; returns the share of spikes."""
+    """Compares a native program with the steps in torch; returns the share of spikes."""
     code = program.capture(neuron, rank=x.dim() - 1).forward.code
     exact = TRANSCENDENTAL.isdisjoint(instruction.op for instruction in code)
     count = len(initial)

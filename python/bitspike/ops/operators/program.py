@@ -10,6 +10,7 @@ from torch import Tensor
 from bitspike.ops import program
 from bitspike.ops.call import OutputGradients
 from bitspike.ops.sequence import Geometry
+from bitspike.ops.straight_line import parse
 
 from ._operator import Shapes, operator
 
@@ -17,7 +18,7 @@ _TENSORS = "Tensor[] sequences, Tensor[] initial, Tensor[] constants"
 
 
 def _compiled(text: str) -> program.Compiled:
-    return program.compile(program.parse(text))
+    return program.compile(parse(text))
 
 
 def _call(
@@ -63,7 +64,7 @@ def _forward_fake(
     initial: list[Tensor],
     constants: list[Tensor],
 ) -> list[Tensor]:
-    described, current = program.parse(text), sequences[0]
+    described, current = parse(text), sequences[0]
     geometry = Geometry(current.shape, sequence, constants)
     spikes = []
     if described.spikes is not None:
