@@ -10,7 +10,8 @@ import bitspike as snn
 from bitspike import SpikeTensor, surrogate
 from bitspike.ops import program
 from bitspike.ops.call import OutputGradients
-from bitspike.ops.program import Call, Inputs, Instruction, Need, Program
+from bitspike.ops.program import Call, Inputs, Need
+from bitspike.ops.straight_line import Instruction, Program, parse
 
 # opcheck looks at gradients of tensors that are no leaves.
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
@@ -199,13 +200,13 @@ def test_operations_are_those_of_torch(op):
 
 
 def test_text_says_what_a_program_is():
-    assert program.parse(LEAKY.text()) == LEAKY
+    assert parse(LEAKY.text()) == LEAKY
     for number in (0.0, -0.0, math.inf, 0.1):
         constant = LEAKY._replace(immediates=(number,))
-        parsed = program.parse(constant.text()).immediates[0]
+        parsed = parse(constant.text()).immediates[0]
         assert math.copysign(1, parsed) == math.copysign(1, number) and parsed == number
     with pytest.raises(ValueError, match="not the text of a program"):
-        program.parse("[1, 2]")
+        parse("[1, 2]")
 
 
 def test_programs_that_differ_in_a_sign_are_not_mixed_up():

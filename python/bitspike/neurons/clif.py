@@ -30,7 +30,7 @@ class CLIF(Packing, LIF):
     resets at the end of the step that fires; here the same subtraction comes at the beginning of
     the next one, so that spikes are the same and the membrane is that which was compared with the
     threshold. Spikes reach ``m`` with the surrogate's gradient, the reset is a constant to
-    gradients unless ``detach_reset=False``, which is the paper's. Runs in torch.
+    gradients unless ``detach_reset=False``, which is the paper's. Runs as a program.
 
     Args:
         beta: Decay ``β`` per step, clamped to ``[0, 1]``: a number, or a tensor that broadcasts

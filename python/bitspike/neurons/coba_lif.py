@@ -39,7 +39,7 @@ class CobaLIF(Packing, Biophysical):
         G &= 1 + g_e + g_i, \qquad U_∞ = (u_\text{rest} + g_e E_e + g_i E_i)/G, \qquad
         U[t] = U_∞ + (U[t-1] - U_∞)e^{-G\,dt/τ}
 
-    Runs in torch.
+    Runs as a program.
 
     Args:
         tau: ``τ = C/g_L`` in ms.

@@ -31,7 +31,7 @@ class TCLIF(Packing):
     ``c`` are the paper's ``-β₁ = σ(c₁)`` and ``β₂ = σ(c₂)``, ``Γ`` its ``γ``. With ``α = f = 0``
     and ``c = 1`` it is a leaky neuron whose reset decays with it. Resets come first in the step
     after the spike: ``"subtract"`` takes ``θ`` from the soma and ``Γ`` from the dendrite,
-    ``"zero"`` erases the soma alone, ``"none"`` does nothing. Runs in torch.
+    ``"zero"`` erases the soma alone, ``"none"`` does nothing. Runs as a program.
 
     Args:
         feedback: ``f`` to begin with, from 0 to 1: a number, or a tensor that broadcasts against

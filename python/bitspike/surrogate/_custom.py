@@ -28,7 +28,7 @@ class StochasticSpikeOperator(Surrogate):
 
 @dataclass(frozen=True)
 class CustomSurrogate(Surrogate):
-    """A gradient of the user's own. Runs in torch.
+    """A gradient of the user's own. Runs in programs, and in torch where it has none.
 
     Args:
         custom_surrogate_function: ``(input_, grad_input, spikes) -> gradient``, all of one shape.

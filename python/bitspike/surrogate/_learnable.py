@@ -26,8 +26,8 @@ class Learnable(nn.Module):
     so that both are derivatives of one smooth function. Che et al. (NeurIPS 2022) and Lian et al.
     (IJCAI 2023) learn surrogates too; this choice of ``∂S/∂α`` is made here.
 
-    A neuron that gets one as its ``spike_grad`` has it as a submodule. It runs in torch; `frozen`
-    gives a plain surrogate, which runs natively. Nothing keeps a width positive: use
+    A neuron that gets one as its ``spike_grad`` has it as a submodule. It runs in programs;
+    `frozen` gives a plain surrogate, which runs in kernels. Nothing keeps a width positive: use
     ``torch.nn.utils.parametrize``, or clamp it after each step of the optimiser.
 
     Args:

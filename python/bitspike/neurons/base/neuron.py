@@ -59,7 +59,7 @@ class SpikingNeuron(HiddenState):
     """
 
     NAME: ClassVar[str] = ""
-    """Its name in the native module, or empty if it runs in torch only."""
+    """Its name in the native module, or empty if it has no kernel."""
     PARAMETERS: ClassVar[tuple[str, ...]] = ()
     """The names of the parameters of its equation."""
     RESETS: ClassVar[tuple[str, ...]] = ("subtract", "zero", "none")
@@ -264,7 +264,10 @@ class SpikingNeuron(HiddenState):
         return run(self, current, initial, sequence, states)
 
     def native_refusal(self, current: Tensor) -> str | None:
-        """Why a call with this input runs in torch instead of natively, or None if it does not.
+        """Why no kernel runs a call with this input, or None if one does.
+
+        Without a kernel it runs as a program, unless `program.refusal` has a reason, too; then in
+        torch.
 
         Example:
             >>> snn.Leaky(beta=0.9).native_refusal(torch.zeros(3, dtype=torch.float64))

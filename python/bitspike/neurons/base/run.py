@@ -69,7 +69,7 @@ def _before_update(neuron: Any, spikes: Tensor, initial: list[Tensor], sequence:
 
 
 def refusal(neuron: Any, current: Tensor, numbers: list[Tensor]) -> str | None:
-    """Why a call runs in torch instead of natively, or None if it does not."""
+    """Why no kernel runs a call, or None if one does."""
     if not neuron.NAME:
         return f"{type(neuron).__name__} has no native form"
     reason = firing_refusal(neuron)
