@@ -8,6 +8,7 @@ import torch
 
 import bitspike as snn
 from bitspike import neurons, surrogate
+from bitspike.neurons.base import run
 from bitspike.ops import _native
 from helpers.program import assert_succeeds, run_program
 
@@ -122,6 +123,10 @@ REFUSALS = {
 }
 
 
+AS_PROGRAMS = ("function", "custom", "noise", "quantised")
+"""Those that run without a kernel, but natively."""
+
+
 @pytest.mark.filterwarnings("ignore::bitspike.ReferencePathWarning")
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refusals_say_why(case, monkeypatch):
@@ -130,6 +135,9 @@ def test_refusals_say_why(case, monkeypatch):
     assert reason in neuron.native_refusal(x)
     neuron(x)
     monkeypatch.setenv("BITSPIKE_STRICT", "1")
+    if case in AS_PROGRAMS:
+        neuron(x)
+        monkeypatch.setattr(run, "run_program", lambda *_: None)
     with pytest.raises(RuntimeError, match="BITSPIKE_STRICT=1") as caught:
         neuron(x)
     assert reason in str(caught.value)

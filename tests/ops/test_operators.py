@@ -294,5 +294,6 @@ def test_constants_of_one_element_have_the_dtype_of_all_others(dtype):
 def test_every_operator_is_checked():
     names = {name for name in dir(torch.ops.bitspike) if not name.startswith("_")}
     checked = {name.removeprefix("test_operator_") for name in globals()}
+    checked |= {"program_forward", "program_backward"}  # by test_program.py
     for name in names - {"name"}:
         assert name in checked or name.removeprefix("sequence_") in checked

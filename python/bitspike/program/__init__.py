@@ -5,5 +5,6 @@ from bitspike.ops.straight_line import Program as Program
 
 from .capture import Captured as Captured
 from .capture import capture as capture
+from .capture import look_up as look_up
 from .capture import refusal as refusal
 from .errors import ProgramError as ProgramError

@@ -117,7 +117,14 @@ _known: OrderedDict[Any, Captured | str] = OrderedDict()
 
 
 def look_up(neuron: nn.Module, rank: int, gradient: bool) -> Captured | str:
-    """The programs of a neuron, or why it has none; the arguments are those of `capture`."""
+    """The programs of a neuron, or why it has none; the arguments are those of `capture`.
+
+    Example:
+        >>> import bitspike as snn
+        >>> found = snn.program.look_up(snn.Leaky(beta=0.9), rank=2, gradient=False)
+        >>> found is snn.program.capture(snn.Leaky(beta=0.5), gradient=False)
+        True
+    """
     asked = key(neuron), rank, gradient
     if asked not in _known:
         try:

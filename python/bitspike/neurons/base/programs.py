@@ -33,6 +33,9 @@ def run_program(
     captured = None if back_end is None else _program_of(neuron, current, initial, sequence)
     if back_end is None or captured is None:
         return None
+    constants = captured.constants(neuron)
+    if not all(_fits(y, current) for y in (*initial, *constants)):
+        return None
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
     packed = (
         sequence
@@ -52,14 +55,13 @@ def run_program(
             spikes, all_steps, last = neuron._run_reference(x, before, sequence, states)
         return (spikes, *all_steps, *last)
 
-    constants = captured.constants(neuron)
     x = current.float()
     if torch.is_grad_enabled():
         # Torch saves neither the current of a step nor numbers that are not learned, so that others
         # may write to them before backward.
         x = x.clone() if x is current and not sequence else x
         constants = [y if y.requires_grad else y.clone() for y in constants]
-    tensors = [x, *drawn, *initial, *(y.float() for y in constants)]
+    tensors = [x, *drawn, *(y.float() for y in (*initial, *constants))]
     spikes, *others = run_layer(back_end, call, specification, tensors)
     count = len(initial)
     return spikes.to(current.dtype), tuple(others[:-count]), tuple(others[-count:])
@@ -78,13 +80,16 @@ def _program_of(
     """The program of a neuron, if it fits its tensors."""
     if route.is_observed() or not current.numel():
         return None
-    held = (*neuron.parameters(), *neuron.buffers())
-    floating = [x for x in (current, *initial, *held) if x.is_floating_point()]
-    if not all(x.dtype in route.NATIVE_DTYPES for x in floating):
+    tensors = (current, *initial, *neuron.parameters(), *neuron.buffers())
+    if not all(_fits(x, current) for x in tensors):
         return None
-    if any(x.device != current.device for x in (*initial, *held)):
-        return None
-    gradient = torch.is_grad_enabled() and any(x.requires_grad for x in floating)
+    gradient = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     rank = current.dim() - sequence
     found = look_up(neuron, rank, gradient)
     return None if isinstance(found, str) else found
+
+
+def _fits(x: Tensor, current: Tensor) -> bool:
+    """Whether a program may take a tensor beside this current."""
+    is_float = x.dtype in route.NATIVE_DTYPES or not x.is_floating_point()
+    return is_float and x.device == current.device and x.layout is torch.strided
