@@ -127,13 +127,20 @@ def test_neurons_take_and_return_their_states(case):
             torch.testing.assert_close(expected * 1, found, rtol=1e-5, atol=1e-6)
 
 
+SIGMOIDS = ("ModulatedLeaky", "CLIF")
+"""Those that run as programs, whose sigmoid is not torch's in its last bit."""
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_layers_take_and_return_their_states(name):
     layer = OTHERS[name]().requires_grad_(False)
     program = snn.export_step(layer, torch.zeros(3, 6))
     expect_aten(program)
     for expected, found in ran(layer, program, steps(2, 6)):
-        assert same_bits(expected * 1, found)
+        if name in SIGMOIDS:
+            torch.testing.assert_close(expected * 1, found, rtol=1e-5, atol=1e-6)
+        else:
+            assert same_bits(expected * 1, found)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])

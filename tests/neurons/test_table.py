@@ -7,9 +7,12 @@ import pytest
 
 import bitspike as snn
 from bitspike.neurons.base import FIRING
+from helpers.cases import IN_TORCH
 
 PAGE = (Path(__file__).parents[2] / "docs" / "neurons.md").read_text(encoding="utf-8")
 BASES = {"SpikingNeuron", "LIF", "Neuron"}
+PROGRAMS = {case.kind for case in IN_TORCH}
+"""Those whose programs are tested."""
 
 
 def neurons():
@@ -48,11 +51,12 @@ def test_every_neuron_has_one_row():
 def test_row(name):
     kind, row = neurons()[name], rows()[name]
     assert row["equation"] and row["also in"]
-    assert row["runs"].split(";")[0] in ("native", "torch")
+    assert row["runs"].split(";")[0] in ("native", "program", "torch")
     if "states" not in row:
         return
     assert tuple(re.findall(r"`(\w+)`", row["states"])) == tuple(kind.STATES)
-    assert row["runs"] == ("native" if kind.NAME else "torch")
+    without_kernel = "program" if kind in PROGRAMS else "torch"
+    assert row["runs"] == ("native" if kind.NAME else without_kernel)
     if name == "LI":
         return  # It never fires.
     assert row["resets"] == ", ".join(kind.RESETS) + ("; at once" if kind.IMMEDIATE else "")
