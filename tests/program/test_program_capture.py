@@ -250,8 +250,8 @@ def test_programs_read_like_equations():
     captured = program.capture(neuron)
     assert str(captured.forward) == (
         "step(current | mem | threshold, graded_spikes_factor, beta):\n"
-        "  mem' = minimum(1, maximum(0, beta)) * ((1 - (mem - threshold > 0)) * mem) + current\n"
-        "  spikes = (mem' - threshold > 0) * graded_spikes_factor"
+        "  mem' = minimum(1, maximum(0, beta)) * ((1 - (mem > threshold)) * mem) + current\n"
+        "  spikes = (mem' > threshold) * graded_spikes_factor"
     )
     assert str(captured.adjoint).splitlines()[0] == (
         "step(current, mem, grad_spikes, grad_mem | later_mem | "
@@ -268,3 +268,16 @@ def test_parametrised_decay():
     nn.utils.parametrize.register_parametrization(neuron, "beta", Squashed())
     captured = assert_equal(neuron, torch.randn(5, 2, 6), torch.randn(2, 6))
     assert "parametrizations.beta.original" in captured.forward.constants
+
+
+def test_differences_are_compared_without_subtracting():
+    """Also where they are no numbers, or next to nothing."""
+    inf, least = float("inf"), 1.4e-45
+    numbers = torch.tensor([0.0, -0.0, least, -least, 1.0, 3e38, -3e38, inf, -inf, float("nan")])
+    grid = torch.cartesian_prod(numbers, numbers)
+    for update in (
+        lambda self, x, mem: (x - mem > 0) * 1.0,
+        lambda self, x, mem: (x - mem < 0) * 1.0,
+    ):
+        found = assert_equal(Own(update), grid[:, :1].T[None], grid[:, 1:].T)
+        assert found.forward.code[0].op in ("gt", "lt")
