@@ -105,16 +105,14 @@ class Builder:
         elif op in ("add", "sub"):
             return self._without_zero(op, operands)
         elif op == "neg":
-            inner, *rest = self._entries[operands[0]]
-            if inner == "neg":
-                return int(str(rest[0]))
+            if self._entries[operands[0]][0] == "neg":
+                return self._operands(operands[0])[0]
             if numbers[0] is not None:
                 return self.number(-numbers[0])
         elif op in ("gt", "lt") and numbers[1] == 0:
             # Floats differ by 0 only if they are equal; of two infinities neither is above.
-            inner, *rest = self._entries[operands[0]]
-            if inner == "sub":
-                return self.op(op, *(int(str(x)) for x in rest))
+            if self._entries[operands[0]][0] == "sub":
+                return self.op(op, *self._operands(operands[0]))
         elif op == "where":
             if operands[1] == operands[2]:
                 return operands[1]

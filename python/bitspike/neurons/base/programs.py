@@ -34,7 +34,7 @@ def run_program(
     if back_end is None or captured is None:
         return None
     constants = captured.constants(neuron)
-    if not all(_fits(y, current) for y in (*initial, *constants)):
+    if not all(_fits(y, current) for y in constants):
         return None
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
     packed = (
@@ -49,8 +49,9 @@ def run_program(
         if captured.draws:
             raise RuntimeError("a gradient of gradients would draw other random numbers")
         (x, *_), before, numbers = call.split(tensors)
-        pairs = zip(captured.forward.constants, numbers, strict=True)
-        own = {name: x for name, x in pairs if name not in dict(captured.computed)}
+        own = dict(zip(captured.forward.constants, numbers, strict=True))
+        for name, _ in captured.computed:
+            own.pop(name, None)
         with lent(neuron, own):
             spikes, all_steps, last = neuron._run_reference(x, before, sequence, states)
         return (spikes, *all_steps, *last)
