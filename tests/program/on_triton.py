@@ -107,7 +107,7 @@ def words():
         call = layer.Call(captured, sequence=True, packed=True)
         x, rest = torch.randn(4, *shape, device=DEVICE), torch.zeros(shape, device=DEVICE)
         found, _ = layer.run_layer(
-            triton_layer.Run, call, None, [x, rest, *captured.constants(neuron)]
+            triton_layer.Run, call, None, [x, rest, *captured.constants(neuron, x.device)]
         )
         spikes, *_ = reference(neuron, x, [rest])
         dense = spikes.cpu().reshape(4, *shape[:1] * (len(shape) > 1), -1)

@@ -34,7 +34,7 @@ def assert_equal(neuron, x, before, **asked):
     torch.manual_seed(3)
     sequences = [x, *captured.drawn(x)]
     fired, after = interpreted.forward(
-        captured.forward, sequences, [before], captured.constants(neuron)
+        captured.forward, sequences, [before], captured.constants(neuron, x.device)
     )
     assert same_bits(fired, spikes) and same_bits(after[0], states[0])
     return captured
@@ -239,7 +239,7 @@ def test_without_gradient():
         spikes, *_ = run_reference(neuron, x, [rest, rest], True, True)
         torch.manual_seed(3)
         fired, _ = interpreted.forward(
-            captured.forward, [x, *captured.drawn(x)], [rest, rest], captured.constants(neuron)
+            captured.forward, [x, *captured.drawn(x)], [rest, rest], captured.constants(neuron, x.device)
         )
     assert captured.adjoint is None and same_bits(fired, spikes)
     assert captured.forward != program.capture(neuron).forward

@@ -28,7 +28,7 @@ def gradients_of(results, inputs, weights):
 def assert_program(neuron, x, initial):
     """Compares programs with the steps of a sequence; returns the share of spikes."""
     captured = program.capture(neuron)
-    own = captured.constants(neuron)
+    own = captured.constants(neuron, x.device)
     torch.manual_seed(7)
     inputs = [y.clone().requires_grad_() for y in (x, *initial)]
     spikes, states, _ = run_reference(neuron, inputs[0], inputs[1:], True, True)
@@ -119,7 +119,7 @@ def test_steps_of_any_shape(shape):
     captured = program.capture(neuron, rank=len(shape))
     spikes, states, _ = run_reference(neuron, x, [torch.zeros(shape)], True, True)
     fired, after = interpreted.forward(
-        captured.forward, [x], [torch.zeros(shape)], captured.constants(neuron)
+        captured.forward, [x], [torch.zeros(shape)], captured.constants(neuron, x.device)
     )
     assert same_bits(fired, spikes) and same_bits(after[0], states[0])
 

@@ -63,7 +63,7 @@ def test_random_steps(calls, shape, seed):
     before = [torch.randn(shape, requires_grad=True) for _ in neuron.STATES]
     spikes, states, _ = run_reference(neuron, x, before, True, True)
     plain = [y.detach() for y in before]
-    own = captured.constants(neuron)
+    own = captured.constants(neuron, x.device)
     constants = [y.detach() for y in own]
     fired, after = interpreted.forward(captured.forward, [x.detach()], plain, constants)
     assert same_bits(fired, spikes)

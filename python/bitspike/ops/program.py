@@ -29,6 +29,7 @@ class Compiled(NamedTuple):
     native: _native.Program
 
 
+@functools.lru_cache(maxsize=1024)
 def compile(program: Program) -> Compiled:
     """Checks a program and prepares it, for sequences of every size.
 
@@ -36,12 +37,7 @@ def compile(program: Program) -> Compiled:
         ValueError: if an operation is unknown, has too few or too many operands, or one that is no
             earlier value, if a result is no value, or if not every state has a next value.
     """
-    return _compiled(program.text())
-
-
-@functools.lru_cache(maxsize=1024)
-def _compiled(text: str) -> Compiled:
-    # Of texts, because programs that differ in the sign of a 0 are equal.
+    text = program.text()
     program = parse(text)
     if not program.sequences:
         raise ValueError("a program has one sequence at least, the current")

@@ -88,6 +88,18 @@ class Program(NamedTuple):
             return all(self.is_truth(x, units) for x in operands)
         return op in TRUTHS
 
+    # As tuples, programs that differ in the sign of a 0 would be equal.
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Program) and self.text() == other.text()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.spikes, self.outputs, self.next, self.sums))
+
     def __str__(self) -> str:
         return show(self)
 

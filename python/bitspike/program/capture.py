@@ -15,7 +15,7 @@ from .build import Builder, Expression, Results
 from .errors import ProgramError
 from .evaluate import evaluate
 from .key import key
-from .tensors import tensors_of
+from .tensors import tensor_of
 from .trace import SIZES, Trace, trace
 from .translate import Traced, Translator
 
@@ -50,13 +50,16 @@ class Captured(NamedTuple):
         """Whether spikes are ones and zeros, but for a graded factor."""
         return self.forward.is_truth(self.forward.spikes, ("graded_spikes_factor",))
 
-    def constants(self, neuron: nn.Module) -> list[Tensor]:
-        """The tensors of a neuron that its program names, as they are now."""
-        held = tensors_of(neuron)
+    def constants(self, neuron: nn.Module, device: torch.device) -> list[Tensor]:
+        """The tensors of a neuron on a device that its program names, as they are now."""
+        computed: dict[str, Tensor] = {}
         if self.computed:
             with torch.no_grad():
-                held |= {name: evaluate(x, held) for name, x in self.computed}
-        return [held[name] for name in self.forward.constants]
+                computed = {name: evaluate(x, neuron, device) for name, x in self.computed}
+        return [
+            computed[name] if name in computed else tensor_of(neuron, name)
+            for name in self.forward.constants
+        ]
 
     def drawn(self, current: Tensor) -> list[Tensor]:
         """The random sequences for a current ``[T, *step]``: what a loop over its steps draws."""

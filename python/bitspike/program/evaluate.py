@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bitspike.ops.straight_line import TRUTHS
+
+from .tensors import tensor_of
 
 
 def apply(op: str, *operands: Tensor) -> Tensor:
@@ -20,17 +21,17 @@ def apply(op: str, *operands: Tensor) -> Tensor:
     return result.float() if op in TRUTHS else result
 
 
-def evaluate(expression: Any, tensors: Mapping[str, Tensor]) -> Tensor:
+def evaluate(expression: Any, neuron: nn.Module, device: torch.device) -> Tensor:
     """The value of an expression of the tensors of a neuron.
 
     Args:
         expression: The name of a tensor, a number, or an operation and its operands.
-        tensors: By their names.
+        neuron: Whose.
+        device: Where it computes.
     """
     if isinstance(expression, str):
-        return tensors[expression].float()
+        return tensor_of(neuron, expression).float()
     if isinstance(expression, float):
-        device = next(iter(tensors.values())).device
-        return torch.tensor(expression, dtype=torch.float32, device=device)
+        return torch.full((), expression, dtype=torch.float32, device=device)
     op, *operands = expression
-    return apply(op, *(evaluate(x, tensors) for x in operands))
+    return apply(op, *(evaluate(x, neuron, device) for x in operands))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .tensors import attributes
 
-_PLAIN = (bool, int, str, bytes, type(None), type, frozenset)
+_PLAIN = frozenset((bool, int, str, bytes, type(None), frozenset))
 
 
 def key(neuron: nn.Module) -> Hashable:
@@ -26,23 +26,35 @@ def key(neuron: nn.Module) -> Hashable:
 
 def _frozen(x: Any, above: tuple[int, ...]) -> Hashable:
     """The contents of an object as something that can be compared later."""
-    if isinstance(x, _PLAIN):
-        return type(x), x
-    if isinstance(x, float):
+    kind = type(x)
+    if kind in _PLAIN:
+        return kind, x
+    if kind is float:
         return x.hex()
+    if isinstance(x, Tensor):
+        return "tensor", tuple(size == 1 for size in x.shape), x.is_floating_point() or x.dtype
+    if isinstance(x, type):
+        return x
     if id(x) in above:
         return "above", above.index(id(x))
     above = (*above, id(x))
-    if isinstance(x, Tensor):
-        return "tensor", tuple(size == 1 for size in x.shape), x.is_floating_point() or x.dtype
+    if kind is dict:
+        return tuple(x), tuple([_frozen(y, above) for y in x.values()])
+    if isinstance(x, nn.Module):
+        parts = (x._parameters, x._buffers, attributes(x), x._modules)
+        return kind, tuple([_frozen(part, above) for part in parts])
+    return _frozen_object(x, above)
+
+
+def _frozen_object(x: Any, above: tuple[int, ...]) -> Hashable:
     if isinstance(x, Mapping):
         return type(x), tuple((_frozen(k, above), _frozen(v, above)) for k, v in x.items())
     if isinstance(x, tuple | list | set):
         return type(x), tuple(_frozen(y, above) for y in x)
-    if isinstance(x, nn.Module):
-        tensors = {**x._parameters, **x._buffers}
-        parts = tensors, attributes(x), x._modules
-        return type(x), tuple(_frozen(part, above) for part in parts)
+    if isinstance(x, float):
+        return type(x), x.hex()
+    if isinstance(x, int | str | bytes | frozenset):
+        return type(x), x
     if isinstance(x, MethodType):
         return x.__func__, _frozen(x.__self__, above)
     if isinstance(x, FunctionType):

@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 from .errors import ProgramError
 
-_OF_MODULES = frozenset(vars(nn.Module())) - {"training"}
-"""Attributes that every module has."""
+_OF_MODULES = frozenset(vars(nn.Module())) - {"training"} | {"_before"}
+"""Attributes that every module has, or every neuron, and that are no part of what it computes."""
 _changing = RLock()
 
 
 def attributes(module: nn.Module) -> dict[str, Any]:
     """What a module was given as plain attributes, without the states that it keeps."""
-    hidden = {"_before", *getattr(module, "STATES", ())}
+    states = getattr(module, "STATES", ())
     return {
         name: value
         for name, value in vars(module).items()
-        if name not in hidden and name not in _OF_MODULES
+        if name not in _OF_MODULES and name not in states
     }
 
 
@@ -35,6 +35,22 @@ def tensors_of(neuron: nn.Module) -> dict[str, Tensor]:
         for name, x in holder.items()
         if isinstance(x, Tensor) and not x.is_complex()
     }
+
+
+def tensor_of(neuron: nn.Module, path: str) -> Tensor:
+    """The tensor at a path that `tensors_of` has."""
+    owner, _, name = path.rpartition(".")
+    module = neuron.get_submodule(owner) if owner else neuron
+    found: Tensor = _holder(module, name)[name]
+    return found
+
+
+def learned_and_fixed(neuron: nn.Module) -> list[Tensor]:
+    """Parameters and buffers of a neuron and of its parts."""
+    if neuron._modules:
+        return [*neuron.parameters(), *neuron.buffers()]
+    both = (*neuron._parameters.values(), *neuron._buffers.values())
+    return [x for x in both if x is not None]
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bitspike.ops.straight_line import Program
+
 from .layer import Call
 from .triton_functions import FUNCTIONS
 from .triton_source import Asked, Wanted, backward_source, forward_source
@@ -67,7 +69,7 @@ class Run:
         chunks = -(-self.steps // self.every)
         checkpoints = [x.new_empty(chunks, *x.shape) for x in last if saved]
         outputs = [spikes, *last, *history, *checkpoints]
-        kernel = _kernel(forward_source(program, wanted), "forward")
+        kernel = _forward_kernel(program, wanted)
         self._launch(kernel, [*self.sequences, *self.initial, *outputs], samples, neurons)
         return [spikes, *history, *last], checkpoints
 
@@ -87,7 +89,7 @@ class Run:
         ]
         sequences, initial, constants = self.call.split(need)
         asked = Asked(
-            self.every, tuple(x is not None for x in given), tuple(sequences), tuple(constants)
+            min(self.every, 2), tuple(x is not None for x in given), tuple(sequences), tuple(constants)
         )
         to_initial = [torch.empty_like(x) for x in later]
         scratch = [x.new_empty(self.every, *x.shape) for x in later if self.every > 1]
@@ -95,11 +97,9 @@ class Run:
         sums = [torch.empty_like(later[0]) if x else None for x in constants]
         tensors = [*self.sequences, *saved, *later, *to_initial, *scratch, *given]
         tensors += [*to_sequences, *sums]
-        source = backward_source(
-            captured.forward, captured.adjoint, asked._replace(every=min(self.every, 2))
-        )
+        kernel = _backward_kernel(captured.forward, captured.adjoint, asked)
         present = [x for x in tensors if x is not None]
-        self._launch(_kernel(source, "backward"), present, 1, self.step.numel())
+        self._launch(kernel, present, 1, self.step.numel())
         gathered = [
             None if x is None else x.sum_to_size(y.shape)
             for x, y in zip(sums, self.given, strict=True)
@@ -135,6 +135,15 @@ def _spread(x: Tensor, step: torch.Size) -> tuple[Tensor, int]:
 
 
 @cache
+def _forward_kernel(program: Program, wanted: Wanted) -> Any:
+    return _kernel(forward_source(program, wanted), "forward")
+
+
+@cache
+def _backward_kernel(program: Program, adjoint: Program, asked: Asked) -> Any:
+    return _kernel(backward_source(program, adjoint, asked), "backward")
+
+
 def _kernel(source: str, name: str) -> Any:
     """The kernel of this name in a source, which Triton reads again when it compiles."""
     import triton

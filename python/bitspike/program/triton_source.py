@@ -94,7 +94,10 @@ class _Text:
 
 
 def _kernel(name: str, arguments: Sequence[str], body: Sequence[str]) -> str:
-    given = ", ".join([*arguments, "steps", "neurons", "every", "BLOCK: tl.constexpr"])
+    sizes = ("steps", "neurons", "every")
+    given = ", ".join([*arguments, *sizes, "BLOCK: tl.constexpr"])
+    # One compiled kernel for all sizes: Triton would have others where 16 divides one, or it is 1.
+    plain = [*sizes, *(x for x in arguments if x.startswith("period"))]
     start = [
         "row = tl.program_id(0).to(tl.int64)",
         "column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)",
@@ -104,7 +107,7 @@ def _kernel(name: str, arguments: Sequence[str], body: Sequence[str]) -> str:
         "one = tl.full([BLOCK], 1.0, tl.float32)",
     ]
     lines = "\n".join(f"    {line}" for line in (*start, *body))
-    return f"@triton.jit\ndef {name}({given}):\n{lines}\n"
+    return f"@triton.jit(do_not_specialize={plain})\ndef {name}({given}):\n{lines}\n"
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from bitspike.ops import route
 from bitspike.program import native_layer, triton_layer
 from bitspike.program.capture import Captured, look_up
 from bitspike.program.layer import Call, run_layer
-from bitspike.program.tensors import lent
+from bitspike.program.tensors import learned_and_fixed, lent
 
 from .constants import spikes_are_bits
 
@@ -33,7 +33,7 @@ def run_program(
     captured = None if back_end is None else _program_of(neuron, current, initial, sequence)
     if back_end is None or captured is None:
         return None
-    constants = captured.constants(neuron)
+    constants = captured.constants(neuron, current.device)
     if not all(_fits(y, current) for y in constants):
         return None
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
@@ -61,7 +61,11 @@ def run_program(
         # Torch saves neither the current of a step nor numbers that are not learned, so that others
         # may write to them before backward.
         x = x.clone() if x is current and not sequence else x
-        constants = [y if y.requires_grad else y.clone() for y in constants]
+        computed = dict(captured.computed)
+        constants = [
+            y if y.requires_grad or name in computed else y.clone()
+            for name, y in zip(captured.forward.constants, constants, strict=True)
+        ]
     tensors = [x, *drawn, *(y.float() for y in (*initial, *constants))]
     spikes, *others = run_layer(back_end, call, specification, tensors)
     count = len(initial)
@@ -81,7 +85,7 @@ def _program_of(
     """The program of a neuron, if it fits its tensors."""
     if route.is_observed() or not current.numel():
         return None
-    tensors = (current, *initial, *neuron.parameters(), *neuron.buffers())
+    tensors = (current, *initial, *learned_and_fixed(neuron))
     if not all(_fits(x, current) for x in tensors):
         return None
     gradient = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)

@@ -44,9 +44,9 @@ def run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, sta
     if reason is None:
         result: Run = neuron._run_native(current, numbers, initial, sequence, states)
     else:
-        _expect_one_device(neuron, current, initial)
         found = run_program(neuron, current, initial, sequence, states)
         if found is None:
+            _expect_one_device(neuron, current, initial)
             leave_kernels(type(neuron).__name__, reason, current, numbers)
             found = neuron._run_reference(current, initial, sequence, states)
         result = Run(*found)
