@@ -89,7 +89,10 @@ class Run:
         ]
         sequences, initial, constants = self.call.split(need)
         asked = Asked(
-            min(self.every, 2), tuple(x is not None for x in given), tuple(sequences), tuple(constants)
+            min(self.every, 2),
+            tuple(x is not None for x in given),
+            tuple(sequences),
+            tuple(constants),
         )
         to_initial = [torch.empty_like(x) for x in later]
         scratch = [x.new_empty(self.every, *x.shape) for x in later if self.every > 1]

@@ -7,13 +7,18 @@ the first. A constant repeats with a period of 1, N or B·N.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bitspike.ops.straight_line import Program
 
 from .triton_functions import FORMS
+
+
+AHEAD = 4
+"""How many steps before they are used numbers are loaded."""
 
 
 class Wanted(NamedTuple):
@@ -104,22 +109,62 @@ def _kernel(name: str, arguments: Sequence[str], body: Sequence[str]) -> str:
         "inside = column < neurons",
         "place = row * neurons + column",
         "size = tl.num_programs(0).to(tl.int64) * neurons",
+        "zero = tl.full([BLOCK], 0, tl.int32)",
         "one = tl.full([BLOCK], 1.0, tl.float32)",
     ]
     lines = "\n".join(f"    {line}" for line in (*start, *body))
     return f"@triton.jit(do_not_specialize={plain})\ndef {name}({given}):\n{lines}\n"
 
 
+def _lines(parts: Iterable[list[str]]) -> list[str]:
+    return [line for part in parts for line in part]
+
+
 def _indented(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-def _load(variable: str, pointer: str, at: str) -> str:
-    return f"{variable} = tl.load({pointer} + {at}, mask=inside, other=0.0)"
+def _load(variable: str, pointer: str, at: str, present: str = "inside") -> str:
+    return f"{variable} = tl.load({pointer} + {at}, mask={present}, other=0.0)"
 
 
 def _store(pointer: str, at: str, value: str) -> str:
     return f"tl.store({pointer} + {at}, {value}, mask=inside)"
+
+
+class _Ahead(NamedTuple):
+    """Numbers that are loaded some steps before the one that uses them.
+
+    A step waits for the one before it; its loads would wait too, and the memory for them.
+    """
+
+    variable: str
+    pointer: str
+    sign: str = "+"
+    """The direction in which steps follow each other."""
+    present: str = "< steps"
+    """Which steps there are."""
+
+    def first(self, start: str) -> list[str]:
+        """The loads for the first steps, of which ``start`` is the first."""
+        return [self._load(k, start, k) for k in range(AHEAD)]
+
+    def step(self, now: str = "t") -> list[str]:
+        """The number of a step, and the load for a later one."""
+        names = [self.variable, *(f"{self.variable}_{k}" for k in range(AHEAD))]
+        return [
+            *(f"{a} = {b}" for a, b in itertools.pairwise(names)),
+            self._load(AHEAD - 1, now, AHEAD),
+        ]
+
+    def _load(self, waits: int, now: str, distance: int) -> str:
+        at = f"({now} {self.sign} {distance})"
+        # The interpreter makes no mask of a comparison of single numbers.
+        present = f"inside & (zero + {at} {self.present})"
+        return _load(f"{self.variable}_{waits}", self.pointer, f"{at} * size + place", present)
+
+
+_BACKWARDS = ("-", ">= 0")
 
 
 def _constants(program: Program) -> tuple[list[str], list[str]]:
@@ -151,8 +196,9 @@ def forward_source(program: Program, wanted: Wanted) -> str:
     first = len(sequences)
     body = [*loads, *text.before(used)]
     body += [_load(text.name(first + k), f"first_at{k}", "place") for k in states]
-    loop = ["at = t * size + place"]
-    loop += [_load(text.name(i), f"sequence_at{i}", "at") for i in sequences]
+    given = [_Ahead(text.name(i), f"sequence_at{i}") for i in sequences]
+    body += _lines(x.first("0") for x in given)
+    loop = ["at = t * size + place", *_lines(x.step() for x in given)]
     if wanted.saved:
         loop.append("if t % every == 0:")
         saved = "(t // every) * size + place"
@@ -200,22 +246,29 @@ def backward_source(program: Program, adjoint: Program, asked: Asked) -> str:
     later = len(adjoint.sequences)
     body += [_load(back.name(later + k), f"later_at{k}", "place") for k in states]
     body += [f"sum{j} = one * 0.0" for j in range(len(sums))]
-    step = ["at = t * size + place"]
-    step += [_load(back.name(i), f"sequence_at{i}", "at") for i in range(inputs) if i in used]
-    before = "k * size + place" if chunked else "at"
+    given = {i: f"sequence_at{i}" for i in range(inputs)}
+    of_grads = inputs + len(states)
+    given |= {of_grads + j: f"grad_at{j}" for j, is_given in enumerate(asked.grads) if is_given}
+    body += [
+        f"{back.name(of_grads + j)} = one * 0.0"
+        for j, is_given in enumerate(asked.grads)
+        if not is_given
+    ]
+    turned = [_Ahead(back.name(x), given[x], *_BACKWARDS) for x in sorted(used & set(given))]
     source = "scratch_at" if chunked else "saved_at"
-    step += [_load(back.name(inputs + k), f"{source}{k}", before) for k in states]
-    for j, given in enumerate(asked.grads):
-        name = back.name(inputs + len(states) + j)
-        step.append(_load(name, f"grad_at{j}", "at") if given else f"{name} = one * 0.0")
+    before = [_Ahead(back.name(inputs + k), f"{source}{k}", *_BACKWARDS) for k in states]
+    body += _lines(x.first("steps - 1") for x in turned)
+    step = ["at = t * size + place", *_lines(x.step() for x in turned)]
+    step += _lines(x.step("k" if chunked else "t") for x in before)
     step += back.step(used)
     step += [_store(f"to_sequence_at{i}", "at", f"one * {back.name(x)}") for i, x in outputs]
     step += [f"sum{j} += {back.name(x)}" for j, x in enumerate(sums)]
     step += _next(back, later)
     if not chunked:
+        body += _lines(x.first("steps - 1") for x in before)
         body += ["for j in range(steps):", *_indented(["t = steps - 1 - j", *step])]
     else:
-        body += _chunks(forth, after, step)
+        body += _chunks(forth, after, _lines(x.first("count - 1") for x in before), step)
     body += [_store(f"to_first_at{k}", "place", back.name(later + k)) for k in states]
     body += [_store(f"sum_at{j}", "place", f"sum{j}") for j in range(len(sums))]
     arguments += [f"sequence_at{i}" for i in range(inputs)]
@@ -227,7 +280,7 @@ def backward_source(program: Program, adjoint: Program, asked: Asked) -> str:
     return _kernel("backward", arguments, body)
 
 
-def _chunks(forth: _Text, after: set[int], step: list[str]) -> list[str]:
+def _chunks(forth: _Text, after: set[int], before: list[str], step: list[str]) -> list[str]:
     """Chunks from the last to the first: their states are computed again, then gradients."""
     program = forth.program
     inputs, states = len(program.sequences), range(len(program.states))
@@ -237,11 +290,16 @@ def _chunks(forth: _Text, after: set[int], step: list[str]) -> list[str]:
         _load(forth.name(inputs + k), f"saved_at{k}", "number * size + place") for k in states
     ]
     again = [_store(f"scratch_at{k}", "k * size + place", forth.name(inputs + k)) for k in states]
-    again.append("at = (start + k) * size + place")
-    again += [_load(forth.name(i), f"sequence_at{i}", "at") for i in range(inputs) if i in after]
-    again += [*forth.step(after), *_next(forth, inputs)]
+    given = [
+        _Ahead(forth.name(i), f"sequence_at{i}", "+", "< start + count")
+        for i in range(inputs)
+        if i in after
+    ]
+    chunk += _lines(x.first("start") for x in given)
+    again += [*_lines(x.step("start + k") for x in given), *forth.step(after)]
+    again += _next(forth, inputs)
     chunk += ["for k in range(count):", *_indented(again)]
-    chunk.append("tl.debug_barrier()")
+    chunk += ["tl.debug_barrier()", *before]
     turned = ["k = count - 1 - j", "t = start + k", *step]
     chunk += ["for j in range(count):", *_indented(turned)]
     chunk.append("tl.debug_barrier()")
