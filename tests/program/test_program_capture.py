@@ -239,7 +239,10 @@ def test_without_gradient():
         spikes, *_ = run_reference(neuron, x, [rest, rest], True, True)
         torch.manual_seed(3)
         fired, _ = interpreted.forward(
-            captured.forward, [x, *captured.drawn(x)], [rest, rest], captured.constants(neuron, x.device)
+            captured.forward,
+            [x, *captured.drawn(x)],
+            [rest, rest],
+            captured.constants(neuron, x.device),
         )
     assert captured.adjoint is None and same_bits(fired, spikes)
     assert captured.forward != program.capture(neuron).forward

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bitspike.neurons.base.constants import spikes_are_bits
+from bitspike.neurons.base.constants import expect_broadcast, spikes_are_bits
 from bitspike.neurons.base.inputs import current_of
 from bitspike.neurons.base.never_reset import NeverReset, fire, integrate_and_fire
-from bitspike.neurons.base.run import expect_broadcast
 from bitspike.scan import linear_scan
 
 
@@ -138,8 +137,8 @@ class StateLeaky(NeverReset):
         if current.dim() != 3 or not (shared or current.shape[2] == self.channels):
             channels = "C" if shared else self.channels
             raise ValueError(f"input_ must be [T, B, {channels}], not {tuple(current.shape)}")
-        numbers = [self.beta, self.threshold, self.graded_spikes_factor]
-        expect_broadcast(("beta",), numbers, current.shape[1:])
+        names = ("beta", "threshold", "graded_spikes_factor")
+        expect_broadcast(names, [getattr(self, name) for name in names], current.shape[1:])
         taps = self.kernel_truncation_steps
         if taps is not None and taps < current.shape[0]:
             membrane = _convolve(current, self.decay, taps)

@@ -6,8 +6,10 @@ import inspect
 from collections.abc import Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
+from operator import is_
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
@@ -21,7 +23,77 @@ def key(neuron: nn.Module) -> Hashable:
 
     Two neurons with the same key have the same program. The numbers of tensors are no part of it.
     """
-    return _frozen(neuron, ())
+    known = _known.get(neuron)
+    if known is None or not known.holds():
+        known = _Known(neuron)
+        _known[neuron] = known
+    return known.key
+
+
+class _Known:
+    """The key of a neuron, and what it was made of: comparing that takes less than making it."""
+
+    def __init__(self, neuron: nn.Module) -> None:
+        self.key = _frozen(neuron, ())
+        self.held: dict[int, _Held] = {}
+        self.shapes: list[tuple[Tensor, Any]] = []
+        self.is_whole = self._watch(neuron)
+        if not self.is_whole:
+            self.held.clear()
+            self.shapes.clear()
+
+    def holds(self) -> bool:
+        """Whether every attribute is the object that it was, and every tensor has its shape."""
+        return (
+            self.is_whole
+            and all(map(_Held.is_unchanged, self.held.values()))
+            and all(x.shape == shape for x, shape in self.shapes)
+        )
+
+    def _watch(self, x: Any) -> bool:
+        """Notes what an object refers to; False where it may change and no dictionary tells."""
+        if isinstance(x, Tensor):
+            self.shapes.append((x, x.shape))
+            return True
+        if type(x) in _PLAIN or isinstance(x, float | type):
+            return True
+        if id(x) in self.held:
+            # A module that refers to itself would be kept alive by what is known of it.
+            return not isinstance(x, nn.Module)
+        if type(x) is tuple:
+            return all(map(self._watch, x))
+        if isinstance(x, FunctionType | MethodType | partial | set):
+            return False
+        if isinstance(x, nn.Module):
+            own = attributes(x)
+            self.held[id(x)] = _Held(x.__dict__, tuple(own), tuple(own.values()), len(x.__dict__))
+            return all(map(self._watch, (*own.values(), x._parameters, x._buffers, x._modules)))
+        inside = x if type(x) in (dict, list) else getattr(x, "__dict__", None)
+        if inside is None:
+            return False
+        names = tuple(inside) if isinstance(inside, dict) else ()
+        values = tuple(inside.values() if names else inside)
+        self.held[id(x)] = _Held(inside, names, values, len(inside))
+        return all(map(self._watch, values))
+
+
+class _Held(NamedTuple):
+    """A dictionary or a list, and what was in it."""
+
+    holder: Any
+    names: tuple[Any, ...]
+    """Of a dictionary."""
+    values: tuple[Any, ...]
+    size: int
+
+    def is_unchanged(self) -> bool:
+        """Whether the same objects are in it."""
+        holder = self.holder
+        now = map(holder.get, self.names) if self.names else holder
+        return len(holder) == self.size and all(map(is_, now, self.values))
+
+
+_known: WeakKeyDictionary[nn.Module, _Known] = WeakKeyDictionary()
 
 
 def _frozen(x: Any, above: tuple[int, ...]) -> Hashable:

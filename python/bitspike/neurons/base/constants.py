@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bitspike import surrogate
 from bitspike.arguments import as_tensor
 from bitspike.spikes.tensor import SpikeTensor
+from bitspike.state import broadcasts
 
 from .overridden import overridden_by
 
@@ -51,6 +52,20 @@ def number(value: float | Tensor, name: str) -> Tensor:
     if tensor.dim() == 0 and tensor.is_floating_point() and not learned:
         return tensor.to(torch.get_default_dtype())
     return tensor
+
+
+def expect_broadcast(names: Sequence[str], values: Sequence[Tensor], shape: torch.Size) -> None:
+    """Checks numbers of an equation against one step's membrane.
+
+    Raises:
+        ValueError: if one does not broadcast against it.
+    """
+    for name, value in zip(names, values, strict=True):
+        if value.numel() != 1 and not broadcasts(value.shape, shape):
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)}, which does not broadcast against the "
+                f"membrane of one step, {tuple(shape)}"
+            )
 
 
 def logit(value: float | Tensor, name: str, *, closed: bool = False) -> Tensor:

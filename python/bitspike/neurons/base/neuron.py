@@ -13,13 +13,13 @@ from bitspike import checkpoint
 from bitspike.arguments import expect_choice
 from bitspike.state import HiddenState
 
-from .constants import held, note_unit_spikes, register, set_firing
+from .constants import expect_broadcast, held, note_unit_spikes, register, set_firing
 from .firing import Firing
 from .inhibition import KWTA
 from .inputs import current_of, states_before
 from .overridden import overridden_by_class
 from .reset import Reset, expect_offered, take_over_mechanism
-from .run import Run, expect_broadcast, refusal, run, run_native, run_reference
+from .run import Run, refusal, run, run_native, run_reference
 from .single_step import single_step
 
 _COMMON = ("run", "state_shapes", "_refusal", "_numbers", "_run_native")
@@ -286,7 +286,8 @@ class SpikingNeuron(HiddenState):
             ValueError: if one does not broadcast against it.
         """
         numbers = self._parts()
-        expect_broadcast(self.PARAMETERS, numbers, shape)
+        names = (*self.PARAMETERS, "threshold", "graded_spikes_factor")
+        expect_broadcast(names, numbers, shape)
         return numbers
 
     @property

@@ -14,7 +14,7 @@ from bitspike.program.capture import Captured, look_up
 from bitspike.program.layer import Call, run_layer
 from bitspike.program.tensors import learned_and_fixed, lent
 
-from .constants import spikes_are_bits
+from .constants import expect_broadcast, spikes_are_bits
 
 Results = tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]
 """Spikes, the states of all steps if they are wanted, and those after the last."""
@@ -34,6 +34,7 @@ def run_program(
     if back_end is None or captured is None:
         return None
     constants = captured.constants(neuron, current.device)
+    expect_broadcast(captured.forward.constants, constants, initial[0].shape)
     if not all(_fits(y, current) for y in constants):
         return None
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]

@@ -15,7 +15,6 @@ from bitspike.reference_path import leave_kernels
 from bitspike.spikes.dense import DenseSpikes, as_dense_spikes
 from bitspike.spikes.pack import pack_if_binary
 from bitspike.spikes.tensor import SpikeTensor
-from bitspike.state import broadcasts
 
 from .constants import firing_refusal, spikes_are_bits
 from .layer import run_layer
@@ -34,6 +33,21 @@ class Run(NamedTuple):
 
 def run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, states: bool) -> Run:
     """The functional form; see :meth:`SpikingNeuron.run`."""
+    # A program checks its own constants; those of kernels take small launches on a GPU.
+    found = None if current.is_cpu else run_program(neuron, current, initial, sequence, states)
+    if found is None:
+        result = _run_checked(neuron, current, initial, sequence, states)
+    else:
+        result = Run(*found)
+    if neuron.order == "fire_first":
+        return result._replace(spikes=_before_update(neuron, result.spikes, initial, sequence))
+    return result
+
+
+def _run_checked(
+    neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, states: bool
+) -> Run:
+    """A call with coefficients that fit it: as a kernel, on the CPU as a program, or in torch."""
     step = current.shape[1:] if sequence else current.shape
     try:
         numbers = neuron._numbers(neuron.state_shapes(step)[-1])
@@ -43,16 +57,13 @@ def run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, sta
     reason = neuron._refusal(current, numbers)
     if reason is None:
         result: Run = neuron._run_native(current, numbers, initial, sequence, states)
-    else:
-        found = run_program(neuron, current, initial, sequence, states)
-        if found is None:
-            _expect_one_device(neuron, current, initial)
-            leave_kernels(type(neuron).__name__, reason, current, numbers)
-            found = neuron._run_reference(current, initial, sequence, states)
-        result = Run(*found)
-    if neuron.order == "fire_first":
-        return result._replace(spikes=_before_update(neuron, result.spikes, initial, sequence))
-    return result
+        return result
+    found = run_program(neuron, current, initial, sequence, states) if current.is_cpu else None
+    if found is not None:
+        return Run(*found)
+    _expect_one_device(neuron, current, initial)
+    leave_kernels(type(neuron).__name__, reason, current, numbers)
+    return Run(*neuron._run_reference(current, initial, sequence, states))
 
 
 def _before_update(neuron: Any, spikes: Tensor, initial: list[Tensor], sequence: bool) -> Tensor:
@@ -86,21 +97,6 @@ def refusal(neuron: Any, current: Tensor, numbers: list[Tensor]) -> str | None:
     if neuron.spike_range != (0, 1):
         return f"native spikes are 0 or 1, not from {neuron.spike_range}"
     return route.refusal(current, numbers)
-
-
-def expect_broadcast(parameters: tuple[str, ...], values: list[Tensor], shape: torch.Size) -> None:
-    """Checks an equation's parameters, threshold and graded factor against one step's membrane.
-
-    Raises:
-        ValueError: if one does not broadcast against it.
-    """
-    for i, value in enumerate(values):
-        if value.numel() != 1 and not broadcasts(value.shape, shape):
-            name = (*parameters, "threshold", "graded_spikes_factor")[i]
-            raise ValueError(
-                f"{name} has shape {tuple(value.shape)}, which does not broadcast against the "
-                f"membrane of one step, {tuple(shape)}"
-            )
 
 
 def _expect_one_device(neuron: Any, current: Tensor, initial: list[Tensor]) -> None:
