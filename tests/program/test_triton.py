@@ -7,7 +7,8 @@ import pytest
 import bitspike as snn
 from bitspike import program
 from bitspike.program import triton_layer
-from bitspike.program.triton_source import Asked, Wanted, backward_source, forward_source
+from bitspike.program.triton_backward import Asked, Kept, backward_source
+from bitspike.program.triton_source import Wanted, forward_source
 from helpers.program import assert_succeeds
 from program.on_triton import Functions
 
@@ -33,13 +34,21 @@ def kernels():
             forward_source(forward, Wanted(packed=True, history=True, saved=True)),
             simple,
         )
-        asked = Asked(
-            2, (True,) * (1 + states), (True,) * len(adjoint.outputs), (True,) * len(adjoint.sums)
-        )
-        yield "backward", backward_source(forward, adjoint, asked), simple
+        for kept in Kept if simple else (Kept.CHUNKS,):
+            asked = Asked(
+                kept,
+                grads=(True,) * (1 + states),
+                later=(True,) * states,
+                outputs=(True,) * len(adjoint.outputs),
+                firsts=(True,) * states,
+                sums=(True,) * len(adjoint.sums),
+            )
+            yield "backward", backward_source(forward, adjoint, asked), simple
     yield "forward", forward_source(forward, Wanted()), False
-    nothing = Asked(1, (True,) + (False,) * states, (False,), (False,) * len(adjoint.sums))
-    yield "backward", backward_source(forward, adjoint, nothing), False
+    no, none = (False,) * states, (False,) * len(adjoint.sums)
+    firsts = (True,) * states
+    asked = Asked(Kept.STEPS, (True, *no), later=no, outputs=(False,), firsts=firsts, sums=none)
+    yield "backward", backward_source(forward, adjoint, asked), False
 
 
 def test_kernels_compile():

@@ -102,11 +102,11 @@ def _frozen(x: Any, above: tuple[int, ...]) -> Hashable:
     if kind in _PLAIN:
         return kind, x
     if kind is float:
-        return x.hex()
+        return float.hex(x)
     if isinstance(x, Tensor):
         return "tensor", tuple(size == 1 for size in x.shape), x.is_floating_point() or x.dtype
     if isinstance(x, type):
-        return x
+        return type, x
     if id(x) in above:
         return "above", above.index(id(x))
     above = (*above, id(x))

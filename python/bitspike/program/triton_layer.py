@@ -20,8 +20,9 @@ from torch import Tensor
 from bitspike.ops.straight_line import Program
 
 from .layer import Call
+from .triton_backward import Asked, Kept, backward_source
 from .triton_functions import FUNCTIONS
-from .triton_source import Asked, Wanted, backward_source, forward_source
+from .triton_source import Wanted, forward_source
 
 BLOCK = 64
 """Neurons of an instance of a kernel, each with a thread of its own; a whole word of spikes."""
@@ -44,20 +45,24 @@ class Run:
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]) -> None:
         self.call = call
-        sequences, self.initial, constants = call.split([x.detach() for x in tensors])
+        sequences, self.initial, constants = call.split(tensors)
         self.step = self.initial[0].shape
         self.sequences = [x.contiguous() for x in sequences]
         self.initial = [x.contiguous() for x in self.initial]
         self.given = constants
         self.constants = [_spread(x, self.step) for x in constants]
         self.steps = len(sequences[0]) if call.sequence else 1
-        self.every = 1 if self.steps <= ALL_SAVED else math.isqrt(self.steps - 1) + 1
+        self.kept = Kept.HISTORY if call.states else Kept.STEPS
+        if not call.states and self.steps > ALL_SAVED:
+            self.kept = Kept.CHUNKS
+        self.every = math.isqrt(self.steps - 1) + 1 if self.kept is Kept.CHUNKS else 1
         self.like = self.sequences[0]
 
     def forward(self, saved: bool) -> tuple[list[Tensor], list[Tensor]]:
-        """What a call returns, and the states before every chunk of steps."""
+        """What a call returns, and the states that backward starts from."""
         call, program = self.call, self.call.captured.forward
-        wanted = Wanted(call.packed, call.states, saved)
+        separately = saved and self.kept is not Kept.HISTORY
+        wanted = Wanted(call.packed, call.states, separately)
         samples, neurons = self._rows() if call.packed else (1, self.step.numel())
         spikes = torch.empty_like(self.like)
         if call.packed:
@@ -67,11 +72,11 @@ class Run:
         last = [torch.empty_like(x) for x in self.initial]
         history = [torch.empty_like(self.like) for _ in last if call.states]
         chunks = -(-self.steps // self.every)
-        checkpoints = [x.new_empty(chunks, *x.shape) for x in last if saved]
+        checkpoints = [x.new_empty(chunks, *x.shape) for x in last if separately]
         outputs = [spikes, *last, *history, *checkpoints]
         kernel = _forward_kernel(program, wanted)
         self._launch(kernel, [*self.sequences, *self.initial, *outputs], samples, neurons)
-        return [spikes, *history, *last], checkpoints
+        return [spikes, *history, *last], checkpoints if separately else history
 
     def backward(
         self, saved: Sequence[Tensor], grads: Sequence[Tensor | None], need: Sequence[bool]
@@ -83,23 +88,26 @@ class Run:
         to_spikes, *others = grads
         of_states = others[:count] if self.call.states else [None] * count
         given = [None if x is None else x.contiguous() for x in (to_spikes, *of_states)]
-        later = [
-            torch.zeros_like(x) if grad is None else grad.contiguous()
-            for x, grad in zip(self.initial, others[-count:], strict=True)
-        ]
+        later = [None if x is None else x.contiguous() for x in others[-count:]]
         sequences, initial, constants = self.call.split(need)
         asked = Asked(
-            min(self.every, 2),
-            tuple(x is not None for x in given),
-            tuple(sequences),
-            tuple(constants),
+            self.kept,
+            grads=tuple(x is not None for x in given),
+            later=tuple(x is not None for x in later),
+            outputs=tuple(sequences),
+            firsts=tuple(initial),
+            sums=tuple(constants),
         )
-        to_initial = [torch.empty_like(x) for x in later]
-        scratch = [x.new_empty(self.every, *x.shape) for x in later if self.every > 1]
+        first = self.initial if self.kept is Kept.HISTORY else []
+        scratch = [x.new_empty(self.every, *x.shape) for x in self.initial if self.every > 1]
         to_sequences = [torch.empty_like(self.like) if x else None for x in sequences]
-        sums = [torch.empty_like(later[0]) if x else None for x in constants]
-        tensors = [*self.sequences, *saved, *later, *to_initial, *scratch, *given]
-        tensors += [*to_sequences, *sums]
+        to_initial = [
+            torch.empty_like(x) if need else None
+            for x, need in zip(self.initial, initial, strict=True)
+        ]
+        sums = [torch.empty_like(self.initial[0]) if x else None for x in constants]
+        tensors = [*self.sequences, *first, *saved, *scratch, *given, *later]
+        tensors += [*to_sequences, *to_initial, *sums]
         kernel = _backward_kernel(captured.forward, captured.adjoint, asked)
         present = [x for x in tensors if x is not None]
         self._launch(kernel, present, 1, self.step.numel())
@@ -107,8 +115,7 @@ class Run:
             None if x is None else x.sum_to_size(y.shape)
             for x, y in zip(sums, self.given, strict=True)
         ]
-        wanted = [x if need else None for x, need in zip(to_initial, initial, strict=True)]
-        return [*to_sequences, *wanted, *gathered]
+        return [*to_sequences, *to_initial, *gathered]
 
     def _rows(self) -> tuple[int, int]:
         """Samples, and neurons of each, as spikes are packed."""
