@@ -56,8 +56,13 @@ def test_eprop_filtered_as_the_readout_is_bptt(neuron):
     assert difference(learned(net, online.EProp(kappa=0.75), x, costs, 5), steps) < EXACT
 
 
-def test_eprop_of_a_recurrent_layer_is_autograd_with_spikes_as_given():
-    net = with_readout(snn.RLeaky(0.8, **RECURRENT), 0.75)
+@pytest.mark.parametrize(
+    "neuron",
+    [snn.RLeaky(0.8, **RECURRENT), snn.RALIF(0.8, 0.9, 0.3, **RECURRENT)],
+    ids=["RLeaky", "RALIF"],
+)
+def test_eprop_of_a_recurrent_layer_is_autograd_with_spikes_as_given(neuron):
+    net = with_readout(neuron, 0.75)
     x, costs = task(net)
     expect_life(net, x)
     found = learned(net, online.EProp(kappa=0.75), x, costs)
@@ -110,10 +115,11 @@ def test_snap_is_eprop_if_no_neuron_sends_to_itself():
     assert difference(*(learned(net, r, x, costs) for r in (online.SnAp(), online.EProp()))) < EXACT
 
 
-@pytest.mark.parametrize("kind", ["RLeaky", "RSynaptic"])
+@pytest.mark.parametrize("kind", ["RLeaky", "RSynaptic", "RALIF"])
 def test_snap_is_bptt_if_neurons_send_to_themselves_alone(kind):
     common = {"V": torch.linspace(-0.5, 0.5, 5), "all_to_all": False, **HIDDEN}
-    neuron = snn.RLeaky(0.8, **common) if kind == "RLeaky" else snn.RSynaptic(0.6, 0.8, **common)
+    decays = {"RLeaky": (0.8,), "RSynaptic": (0.6, 0.8), "RALIF": (0.8, 0.9, 0.3)}
+    neuron = getattr(snn, kind)(*decays[kind], **common)
     net = network(neuron)
     x, costs = task(net)
     expect_life(net, x)
@@ -130,8 +136,9 @@ def test_snap_is_bptt_if_neurons_send_to_themselves_alone(kind):
         snn.RLeaky(0.8, learn_beta=True, learn_threshold=True, **RECURRENT),
         snn.RLeaky(0.8, reset_mechanism="zero", **RECURRENT),
         snn.RSynaptic(0.6, 0.8, **RECURRENT),
+        snn.RALIF(0.8, 0.9, 0.3, learn_rho=True, learn_beta_a=True, **RECURRENT),
     ],
-    ids=["RLeaky", "zero", "RSynaptic"],
+    ids=["RLeaky", "zero", "RSynaptic", "RALIF"],
 )
 def test_rtrl_of_a_recurrent_layer_is_bptt(neuron):
     net = network(neuron)
