@@ -61,6 +61,7 @@ from bitspike.neurons import LIF as LIF
 from bitspike.neurons import PLIF as PLIF
 from bitspike.neurons import PSN as PSN
 from bitspike.neurons import QIF as QIF
+from bitspike.neurons import RALIF as RALIF
 from bitspike.neurons import SGRU as SGRU
 from bitspike.neurons import SLSTM as SLSTM
 from bitspike.neurons import SRM0 as SRM0

@@ -19,6 +19,7 @@ OTHERS = {
     "LI": lambda: snn.LI(beta=0.9, **KEPT),
     "RLeaky": lambda: exact(snn.RLeaky(beta=0.9, linear_features=6, **KEPT)),
     "RSynaptic": lambda: snn.RSynaptic(alpha=0.8, beta=0.9, all_to_all=False, V=0.5, **KEPT),
+    "RALIF": lambda: snn.RALIF(beta=0.9, rho=0.8, beta_a=0.3, linear_features=6, **KEPT),
     "SLSTM": lambda: snn.SLSTM(6, 4, **KEPT),
     "SGRU": lambda: snn.SGRU(6, 4, **KEPT),
     "SRM0": lambda: snn.SRM0(torch.tensor([0.5, 0.3]), torch.tensor([-1.0, -0.5]), **KEPT),

@@ -44,6 +44,7 @@ def recurrent():
         nn.Linear(20, 6),
         snn.RSynaptic(alpha=0.5, beta=0.9, linear_features=6, **KEPT),
         snn.RLeaky(beta=0.9, all_to_all=False, V=0.5, **KEPT),
+        snn.RALIF(beta=0.9, rho=0.8, beta_a=0.3, linear_features=6, **KEPT),
         snn.LI(beta=0.9, **KEPT),
     )
 

@@ -219,5 +219,6 @@ IN_TORCH = (
         learned=("beta",),
     ),
     Case(snn.RSynaptic, lambda n: dict(alpha=0.5, beta=0.8, V=0.3, all_to_all=False)),
+    Case(snn.RALIF, lambda n: dict(beta=0.8, rho=0.9, beta_a=0.3, V=0.3, all_to_all=False)),
 )
 """Those without a kernel, or with one that is not the neuron's alone."""

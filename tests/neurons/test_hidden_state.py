@@ -18,6 +18,7 @@ def module_of(kind):
     return {
         "RLeaky": lambda: snn.RLeaky(0.9, linear_features=4, init_hidden=True),
         "RSynaptic": lambda: snn.RSynaptic(0.5, 0.9, linear_features=4, init_hidden=True),
+        "RALIF": lambda: snn.RALIF(0.5, 0.9, 0.3, linear_features=4, init_hidden=True),
         "LI": lambda: snn.LI(beta=0.9, init_hidden=True),
         "SLSTM": lambda: snn.SLSTM(4, 4, threshold=0.1, init_hidden=True),
         "SGRU": lambda: snn.SGRU(4, 4, threshold=0.1, init_hidden=True),
@@ -53,7 +54,7 @@ class Spikes(nn.Module):
 
 
 OTHERS = (
-    "RLeaky RSynaptic LI SLSTM SGRU EscapeLeaky SRM0 ModulatedLeaky CLIF GLIF TCLIF CobaLIF "
+    "RLeaky RSynaptic RALIF LI SLSTM SGRU EscapeLeaky SRM0 ModulatedLeaky CLIF GLIF TCLIF CobaLIF "
     "MaskedPSN SlidingPSN ScanLeaky SynapticDelay DelayLinear SSMBlock TimeDropout torch stored"
 ).split()
 MODULES = {

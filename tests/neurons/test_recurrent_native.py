@@ -15,17 +15,24 @@ from helpers.replay import run, specification
 
 pytestmark = [pytest.mark.isa, pytest.mark.usefixtures("poisoned")]
 
-KINDS = (snn.RLeaky, snn.RSynaptic)
+KINDS = (snn.RLeaky, snn.RSynaptic, snn.RALIF)
 CONNECTIONS = ("dense", "one to one")
-RESETS = [(reset, delay) for reset in snn.RLeaky.RESETS for delay in (True, False)]
-RESETS.remove(("subtract_beta", False))
+
+
+def resets(kind):
+    """Each reset with and without delay, where the neuron has both."""
+    delays = (True, False) if kind.IMMEDIATE else (True,)
+    pairs = [(reset, delay) for reset in kind.RESETS for delay in delays]
+    return [pair for pair in pairs if pair != ("subtract_beta", False)]
+
+
 all_layers = pytest.mark.parametrize(
     "kind, connection, reset, delay",
     [
         pytest.param(kind, connection, *reset, id=f"{kind.__name__}, {connection}, {reset}")
         for kind in KINDS
         for connection in CONNECTIONS
-        for reset in RESETS
+        for reset in resets(kind)
     ],
 )
 
@@ -37,6 +44,9 @@ def layer(kind, connection, n, reset="subtract", delay=True, learn=True, exact=T
     arguments |= dict(learn_beta=learn, learn_threshold=learn)
     if kind is snn.RSynaptic:
         arguments |= dict(alpha=uniform(0.3, 0.8, n), learn_alpha=learn)
+    if kind is snn.RALIF:
+        arguments |= dict(rho=uniform(0.3, 0.95, n), beta_a=uniform(0.1, 0.4, n))
+        arguments |= dict(learn_rho=learn, learn_beta_a=learn)
     if connection == "dense":
         arguments |= dict(linear_features=n)
     else:
@@ -164,10 +174,12 @@ def test_nothing_learned_gives_the_same_gradients(kind, connection, reset, delay
 
 
 @pytest.mark.parametrize("connection", CONNECTIONS)
-@pytest.mark.parametrize("delay", [True, False])
-def test_long_sequences_recompute_in_chunks(connection, delay):
+@pytest.mark.parametrize(
+    "kind, delay", [(snn.RSynaptic, True), (snn.RSynaptic, False), (snn.RALIF, True)]
+)
+def test_long_sequences_recompute_in_chunks(connection, kind, delay):
     """Gradients through three chunks are those through the pieces of the sequence."""
-    neuron = layer(snn.RSynaptic, connection, 5, delay=delay)
+    neuron = layer(kind, connection, 5, delay=delay)
     x, initial = inputs(neuron, 2500, 32, 5)
     whole, pieces = [[y.clone().requires_grad_() for y in (x, *initial)] for _ in range(2)]
     spikes, *_ = neuron.run(whole[0], whole[1:], sequence=True, states=False)

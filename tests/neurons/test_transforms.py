@@ -14,6 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated
 OTHERS = {
     "RLeaky": lambda: snn.RLeaky(0.7, linear_features=3, multi_step=True),
     "RSynaptic": lambda: snn.RSynaptic(0.5, 0.7, V=0.3, all_to_all=False, multi_step=True),
+    "RALIF": lambda: snn.RALIF(0.7, 0.9, 0.3, V=0.3, all_to_all=False, multi_step=True),
     "SLSTM": lambda: snn.SLSTM(3, 3, threshold=0.1, multi_step=True),
     "SGRU": lambda: snn.SGRU(3, 3, threshold=0.1, multi_step=True),
     "StateLeaky": lambda: snn.StateLeaky(0.7, 3),

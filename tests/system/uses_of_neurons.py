@@ -21,6 +21,7 @@ ARGUMENTS = {
     "QIF": {"dt": 0.5},
     "RLeaky": {"V": 0.5, "all_to_all": False},
     "RSynaptic": {"V": 0.5, "all_to_all": False},
+    "RALIF": {"rho": DECAYS, "beta_a": DECAYS / 2, "V": 0.5, "all_to_all": False},
     "SLSTM": {"input_size": N, "hidden_size": N, "threshold": 0.125},
     "SGRU": {"input_size": N, "hidden_size": N, "threshold": 0.125},
     "SConv2dLSTM": {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "threshold": 0.125},

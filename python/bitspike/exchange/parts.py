@@ -11,12 +11,16 @@ from torch import Tensor, nn
 
 from bitspike.graph import GraphError
 from bitspike.layers import SynapticDelay
-from bitspike.neurons import ALL, IF, LI, RLeaky, RSynaptic
+from bitspike.neurons import ALL, IF, LI, RALIF, RLeaky, RSynaptic
 from bitspike.neurons.base.neuron import SpikingNeuron
 
 Op = Mapping[str, Any]
 _NEURONS: dict[str, type[SpikingNeuron]] = {kind.NAME: kind for kind in ALL} | {"if": IF, "li": LI}
-_RECURRENT: dict[str, type[SpikingNeuron]] = {"leaky": RLeaky, "synaptic": RSynaptic}
+_RECURRENT: dict[str, type[SpikingNeuron]] = {
+    "leaky": RLeaky,
+    "synaptic": RSynaptic,
+    "alif": RALIF,
+}
 _DERIVED = ("tau", "gain")
 """Coefficients that follow from other arguments of a class."""
 

@@ -31,6 +31,7 @@ from .own import Neuron as Neuron
 from .plif import PLIF as PLIF
 from .psn import PSN as PSN
 from .qif import QIF as QIF
+from .ralif import RALIF as RALIF
 from .refractory_leaky import RefractoryLeaky as RefractoryLeaky
 from .resonate_and_fire import ResonateAndFire as ResonateAndFire
 from .rleaky import RLeaky as RLeaky

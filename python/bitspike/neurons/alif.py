@@ -95,12 +95,17 @@ class ALIF(SpikingNeuron):
         _, _, beta_a = self.coefficients()
         return mem - beta_a * a
 
-    def step(self, current: Tensor, a: Tensor, mem: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def step(
+        self, current: Tensor, a: Tensor, mem: Tensor, recurrent: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """One step in torch: the specification of the native kernel."""
         beta, rho, _ = self.coefficients()
         reset = self.mem_reset(self.level(a, mem))
         a = rho * a + self._spike(self.level(a, mem))
-        mem = self._reset_rule.erase(beta * mem + current, reset)
+        mem = beta * mem + current
+        if recurrent is not None:
+            mem = mem + recurrent
+        mem = self._reset_rule.erase(mem, reset)
         mem = self._reset_rule.subtract(mem, reset, self.firing_threshold(), beta)
         a, mem = self._quantised(a), self._quantised(mem)
         _, spikes = self._fired(self.level(a, mem))

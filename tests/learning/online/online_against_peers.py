@@ -87,3 +87,73 @@ def test_braintrace(rule, block):
     (theirs,) = peer()
     torch.testing.assert_close(net[0].weight.grad, theirs, atol=1e-5, rtol=1e-4)
     assert theirs.abs().max() > 0.1
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "rule, theirs, options, other",
+    [
+        (online.SnAp(2), "SnAp", {"n": 2}, online.SnAp(1)),
+        (online.RTRL(), "SnAp", {"n": 2}, online.EProp()),
+        (online.SnAp(1), "SnAp", {"n": 1}, online.SnAp(2)),
+        (online.EProp(), "EProp", {}, online.SnAp(1)),
+    ],
+    ids=["SnAp-2", "RTRL", "SnAp-1", "EProp"],
+)
+def test_braintrace_of_a_recurrent_layer(rule, theirs, options, other):
+    """Its connection is dense, so that two steps reach all neurons."""
+    pytest.importorskip("braintrace", reason="its releases need Python 3.11")
+    net = network(snn.RLeaky(0.875, linear_features=5, init_hidden=True), dtype=torch.float32)
+    net[0].bias, net[1].recurrent.bias = None, None
+    x, costs = task(net, dtype=torch.float32)
+    expect_life(net, x)
+    parameters = {"0.weight": net[0].weight, "1.recurrent.weight": net[1].recurrent.weight}
+    wanted = recurrent_gradients(theirs, options, x, costs, parameters)
+    assert difference(learned(net, rule, x, costs), wanted) < 1e-5
+    assert difference(learned(net, other, x, costs), wanted) > BROKEN
+
+
+def recurrent_gradients(kind, options, x, costs, parameters):
+    """Those of braintrace, of the weights of a recurrent layer by the names of ours."""
+    import brainstate
+    import braintrace
+    import jax
+    from jax import numpy as jnp
+
+    sys.path.append(str(Path(__file__).parents[3] / "benches" / "python"))
+    fire = importlib.import_module("jax_peer").fire
+    batch, neurons = costs.shape[1:]
+
+    class Layer(brainstate.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.back = (
+                brainstate.ParamState(jnp.asarray(x.detach().t().contiguous().numpy()))
+                for x in parameters.values()
+            )
+
+        def init_state(self, batch_size, **_):
+            self.membrane = brainstate.HiddenState(jnp.zeros((batch_size, neurons)))
+
+        def update(self, x):
+            before = self.membrane.value
+            spikes = fire(before - 1)
+            current = braintrace.matmul(x, self.weight.value)
+            current = current + braintrace.matmul(spikes, self.back.value)
+            self.membrane.value = 0.875 * before + current - jax.lax.stop_gradient(spikes)
+            return fire(self.membrane.value - 1)
+
+    model, inputs, costs = Layer(), jnp.asarray(x.numpy()), jnp.asarray(costs.numpy())
+    rule = getattr(braintrace, kind)
+    learns = braintrace.compile(model, rule, inputs[0], batch_size=batch, **options)
+    brainstate.nn.init_all_states(model, batch_size=batch)
+    learns.reset_state(batch_size=batch)
+    found = learns.etrace_grad(
+        inputs,
+        costs,
+        step_fn=lambda some, cost: (learns.update(some) * cost).sum(),
+        reduction="sum",
+        chunk_size=None,
+    )
+    by_shape = {tuple(g.shape[::-1]): torch.from_dlpack(g).t() for g in jax.tree.leaves(found)}
+    return {name: by_shape[tuple(x.shape)] for name, x in parameters.items()}

@@ -143,3 +143,25 @@ def test_layers_that_return_states_and_modules_with_time_take_part():
     assert difference(found, learned(net, online.RTRL(), x, costs)) < EXACT
     learner = online.Learner(net, online.SLTT())
     assert [part.shape for part in learner.block(x[:2])] == [(2, 3, 4)] * 3
+
+
+@pytest.mark.parametrize(
+    "neuron, rule, reason",
+    [
+        (snn.RLeaky(0.8, linear_features=5, **HIDDEN), online.RTRL(), "a recurrent layer sends"),
+        (snn.RALIF(0.8, 0.9, 0.3, linear_features=5, **HIDDEN), online.EProp(), "a recurrent"),
+        (snn.Leaky(0.8, **HIDDEN), online.EProp(kappa=0.5), "its signal or filter is that of"),
+        (snn.Leaky(0.8, **HIDDEN), online.UORO(), "its signal or filter is that of"),
+        (snn.Leaky(0.8, **HIDDEN), online.OTTT(), "it drops what lies before a step"),
+    ],
+    ids=["RTRL", "EProp", "EProp filtered", "UORO", "OTTT"],
+)
+def test_blocks_through_which_errors_cannot_flow_say_so(neuron, rule, reason):
+    """The steps of such a block are taken one by one, with the same gradients."""
+    net = network(neuron)
+    x, costs = task(net)
+    learner = online.Learner(net, rule)
+    with pytest.raises(ValueError, match=f"{rule.name}: .*: {reason}.*take within='rule'"):
+        learner.block(x, within="bptt")
+    steps = learned(net, rule, x, costs)
+    assert difference(learned(net, rule, x, costs, 5), steps) < EXACT

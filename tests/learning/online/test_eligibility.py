@@ -56,8 +56,13 @@ def test_eprop_filtered_as_the_readout_is_bptt(neuron):
     assert difference(learned(net, online.EProp(kappa=0.75), x, costs, 5), steps) < EXACT
 
 
-def test_eprop_of_a_recurrent_layer_is_autograd_with_spikes_as_given():
-    net = with_readout(snn.RLeaky(0.8, **RECURRENT), 0.75)
+@pytest.mark.parametrize(
+    "neuron",
+    [snn.RLeaky(0.8, **RECURRENT), snn.RALIF(0.8, 0.9, 0.3, **RECURRENT)],
+    ids=["RLeaky", "RALIF"],
+)
+def test_eprop_of_a_recurrent_layer_is_autograd_with_spikes_as_given(neuron):
+    net = with_readout(neuron, 0.75)
     x, costs = task(net)
     expect_life(net, x)
     found = learned(net, online.EProp(kappa=0.75), x, costs)
@@ -67,17 +72,35 @@ def test_eprop_of_a_recurrent_layer_is_autograd_with_spikes_as_given():
     assert difference(found, bptt(net, x, costs)) > BROKEN
 
 
+def test_the_adaptation_of_a_spike_has_a_gradient():
+    """Of the neuron's own spike, in ``a``: by itself it is not given."""
+    net = with_readout(snn.RALIF(0.8, 0.9, 0.3, **RECURRENT), 0.75)
+    x, costs = task(net)
+    expect_life(net, x)
+    found = learned(net, online.EProp(kappa=0.75), x, costs)
+    net[1].recurrent.register_forward_pre_hook(lambda _, args: (args[0].detach(),))
+    assert difference(found, bptt(net, x, costs)) < EXACT
+    fire = net[1]._spike
+    net[1]._fired = lambda level: (None, fire(level))
+    net[1]._spike = lambda level: fire(level).detach()
+    assert difference(found, bptt(net, x, costs)) > BROKEN
+
+
 def test_the_trace_of_an_adaptive_threshold_by_hand():
-    """ψ = (.8, .3, .8), and e = ψ(μ - β_a ε^a) = (.8, .33, 1.012)."""
+    """U = (1.2, .8, 1.6), A = (1, 1.5, 1.4), ψ = (.8, .3, .8), e = ψ(μ - β_a ε^a)."""
     neuron = snn.ALIF(0.5, 0.8, 0.5, spike_grad=Triangle(1.0), **HIDDEN)
     net = nn.Sequential(nn.Linear(1, 1, bias=False), neuron).double()
     with torch.no_grad():
         net[0].weight.fill_(1.2)
     learner, found = online.Learner(net, online.EProp()), []
     for _ in range(3):
-        learner(torch.ones(1, 1, dtype=torch.float64)).sum().backward()
-        found.append(gradients(net)["0.weight"].item())
-    assert found == pytest.approx([0.8, 0.33, 1.012])
+        spikes = learner(torch.ones(1, 1, dtype=torch.float64))
+        spikes.sum().backward()
+        threshold = 1 + 0.5 * neuron.a
+        e = gradients(net)["0.weight"]
+        found.append([y.item() for y in (neuron.mem, spikes, threshold, e)])
+    wanted = [[1.2, 1, 1, 0.8], [0.8, 0, 1.5, 0.33], [1.6, 1, 1.4, 1.012]]
+    assert found == [pytest.approx(row) for row in wanted]
 
 
 RULES_BY_HAND = {
@@ -110,10 +133,11 @@ def test_snap_is_eprop_if_no_neuron_sends_to_itself():
     assert difference(*(learned(net, r, x, costs) for r in (online.SnAp(), online.EProp()))) < EXACT
 
 
-@pytest.mark.parametrize("kind", ["RLeaky", "RSynaptic"])
+@pytest.mark.parametrize("kind", ["RLeaky", "RSynaptic", "RALIF"])
 def test_snap_is_bptt_if_neurons_send_to_themselves_alone(kind):
     common = {"V": torch.linspace(-0.5, 0.5, 5), "all_to_all": False, **HIDDEN}
-    neuron = snn.RLeaky(0.8, **common) if kind == "RLeaky" else snn.RSynaptic(0.6, 0.8, **common)
+    decays = {"RLeaky": (0.8,), "RSynaptic": (0.6, 0.8), "RALIF": (0.8, 0.9, 0.3)}
+    neuron = getattr(snn, kind)(*decays[kind], **common)
     net = network(neuron)
     x, costs = task(net)
     expect_life(net, x)
@@ -130,8 +154,9 @@ def test_snap_is_bptt_if_neurons_send_to_themselves_alone(kind):
         snn.RLeaky(0.8, learn_beta=True, learn_threshold=True, **RECURRENT),
         snn.RLeaky(0.8, reset_mechanism="zero", **RECURRENT),
         snn.RSynaptic(0.6, 0.8, **RECURRENT),
+        snn.RALIF(0.8, 0.9, 0.3, learn_rho=True, learn_beta_a=True, **RECURRENT),
     ],
-    ids=["RLeaky", "zero", "RSynaptic"],
+    ids=["RLeaky", "zero", "RSynaptic", "RALIF"],
 )
 def test_rtrl_of_a_recurrent_layer_is_bptt(neuron):
     net = network(neuron)
@@ -226,6 +251,7 @@ def test_the_mean_of_uoro_over_all_signs_is_rtrl(monkeypatch):
     with torch.no_grad():
         net[0].weight *= 4
     x, costs = (torch.rand(3, 1, 3) < 0.7).double(), torch.randn(3, 1, 2).double()
+    expect_life(net, x)
     wanted = learned(net, online.RTRL(), x, costs)
     singles = []
     # Two steps are followed by another one; each has signs of two spikes and two membranes.

@@ -7,6 +7,7 @@ from torch import nn
 import bitspike as snn
 from bitspike.learning import online
 from bitspike.surrogate import Triangle
+from helpers.cases import CASES, IN_TORCH
 from helpers.online import (
     BROKEN,
     EXACT,
@@ -49,6 +50,9 @@ NEURONS = {
     "RSynaptic": lambda: snn.RSynaptic(0.6, 0.8, V=0.4, reset_mechanism="zero", **ONE_TO_ONE),
 }
 
+LEARNABLE = [case for case in (*CASES, *IN_TORCH) if case.kind is not snn.EscapeLeaky]
+"""Those whose spikes are not drawn."""
+
 
 @pytest.mark.parametrize("block", [None, 5])
 @pytest.mark.parametrize("name", NEURONS)
@@ -59,6 +63,20 @@ def test_one_layer_has_the_gradient_of_bptt(name, block):
     wanted = bptt(net, x, costs)
     assert difference(learned(net, online.RTRL(), x, costs, block), wanted) < EXACT
     assert difference(learned(net, online.SLTT(), x, costs, block), wanted) > BROKEN
+
+
+@pytest.mark.parametrize("case", LEARNABLE, ids=str)
+def test_every_neuron_has_a_trace(case):
+    neuron = case.neuron(5, case.kind.RESETS[0], True, init_hidden=True, multi_step=False)
+    mean, deviation = case.current
+    net = nn.Sequential(nn.Linear(6, 5), neuron).double()
+    with torch.no_grad():
+        net[0].weight *= 2 * deviation
+        net[0].bias += mean
+    x, costs = task(net)
+    wanted = {name: grad for name, grad in bptt(net, x, costs).items() if grad is not None}
+    found = learned(net, online.RTRL(), x, costs)
+    assert difference({name: found[name] for name in wanted}, wanted) < EXACT
 
 
 @pytest.mark.parametrize("rule", [online.RTRL(), online.OTTT()])

@@ -257,6 +257,8 @@ def test_modules_of_which_there_is_no_trace_are_named():
         ({"kappa": 1.5}, "R: kappa must be a decay from 0 to 1"),
         ({"trace": "input", "recurrence": "leak", "kappa": 0.5}, "R: kappa filters"),
         ({"gain": 0.5}, "R: gain is for other traces"),
+        ({"reach": 2}, "R: reach is that of trace='synapse' with recurrence='full'"),
+        ({"recurrence": "full", "reach": 0}, "R: reach must be a number of steps from 1 on"),
         ({"signal": "local"}, "R: outputs, the size"),
         ({"rate": 0.1}, "R: rate is that of events"),
         ({"post": (0.5, 1.0)}, "R: trace='pair', and no other, needs post"),

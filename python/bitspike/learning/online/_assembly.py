@@ -16,12 +16,12 @@ from . import _synapses as synapses
 from ._carried import Carried, Matrices, Vectors
 from ._derivatives import is_linear
 from ._filtered import Filtered
-from ._full import Full
-from ._full import refusal as refusal_of_full
 from ._input_trace import InputTrace
 from ._layer import Layer, Mechanism
 from ._pairs import MeanDerivative, PostTrace
 from ._rank_one import RankOne
+from ._reach import Reach
+from ._reach import refusal as refusal_of_reach
 from ._signals import Signals, signal_of
 from .rule import Rule
 
@@ -76,7 +76,8 @@ class Assembly:
                 reason = synapses.refusal(synapse)
                 if reason is not None:
                     raise TypeError(
-                        f"{rule.name}: the synapse of {layer.name} has no trace: {reason}"
+                        f"{rule.name}: the synapse of {layer.name} has no trace: {reason}; "
+                        "online.SLTT() needs none"
                     )
         found: list[Mechanism] = []
         carried: Carried | None = None
@@ -106,13 +107,15 @@ class Assembly:
 
     def _carried(self, layer: Layer, dtype: torch.dtype) -> Carried:
         if self.rule.recurrence == "full" and layer.has_dense_connection():
-            reason = refusal_of_full(layer)
+            reason = refusal_of_reach(layer, self.rule.reach)
+            if self.rule.kappa or self.rule.signal == "reward":
+                reason = "a filter holds no influence on other neurons"
             if reason is not None:
                 raise TypeError(
                     f"{self.rule.name}: {layer.name} sends spikes to itself, and {reason}; "
                     "online.SnAp() and online.EProp() take less"
                 )
-            return Full(layer)
+            return Reach(layer, self.rule.reach)
         kind = Vectors if is_linear(layer.neuron, layer.carried, dtype) else Matrices
         return kind(layer)
 

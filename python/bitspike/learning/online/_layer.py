@@ -94,6 +94,12 @@ class Layer:
         """Whether a neuron's spikes reach others of the layer."""
         return self.connection is not None and not isinstance(self.connection, OneToOne)
 
+    def connected(self, feedback: Tensor) -> Tensor:
+        """What comes back to the layer, as its mechanisms pass it on."""
+        for mechanism in self.mechanisms:
+            feedback = mechanism.connected(feedback)
+        return feedback
+
     def pass_beside(
         self, gradients: Any, tensors: Sequence[Tensor], names: Sequence[str] | None = None
     ) -> list[Tensor]:
@@ -207,6 +213,10 @@ class Mechanism:
     def enter(self, before: list[Tensor]) -> list[Tensor]:
         """The states that the neurons start from."""
         return before
+
+    def connected(self, feedback: Tensor) -> Tensor:
+        """What the connection of a recurrent layer sends back to it."""
+        return feedback
 
     def leave(self, spikes: Tensor, moment: Moment) -> Tensor:
         """What the layer returns instead of its spikes; the trace goes on."""

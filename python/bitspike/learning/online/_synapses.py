@@ -20,10 +20,12 @@ from bitspike.spikes.tensor import SpikeTensor
 SYNAPSES = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
-def refusal(synapse: nn.Module) -> str | None:
+def refusal(synapse: Any) -> str | None:
     """Why no rule can hold traces of a synapse, or None if it can."""
     if shaped_as(synapse) is not type(synapse):
         return f"{type(synapse).__name__} computes with other weights than those that learn"
+    if not all(isinstance(x, nn.Parameter | None) for x in (synapse.weight, synapse.bias)):
+        return "its weights are computed from others, as pruning and parametrizations do"
     if isinstance(synapse, nn.Linear):
         return None
     if synapse.padding_mode != "zeros" or isinstance(synapse.padding, str):

@@ -153,8 +153,12 @@ def _hook_connection(layer: Layer, gain: float) -> list[Any]:
     connection = layer.connection
     if gain != 1:  # nothing is carried then, so the spikes have no graph
         return [connection.register_forward_hook(lambda _, __, result: scaled(result, gain))]
-    if layer.recurrence in ("none", "full") or (
-        layer.recurrence == "self" and isinstance(connection, OneToOne)
+    if layer.recurrence == "full":
+        return [connection.register_forward_hook(lambda _, __, result: layer.connected(result))]
+    if (
+        layer.recurrence == "none"
+        or isinstance(connection, OneToOne)
+        and layer.recurrence == "self"
     ):
         return []
 

@@ -205,7 +205,7 @@ class Learner:
 
     @property
     def losses(self) -> dict[str, Tensor]:
-        """The losses of the readouts of the last step, by layer, for ``"local"``."""
+        """The losses of the readouts of the last step or block, by layer, for ``"local"``."""
         return self._signals.losses
 
     @property
@@ -258,11 +258,21 @@ class Learner:
                 f"{self.rule.name}: within='bptt' is not offered: {reason}; take within='rule'"
             )
         if reason or not self.training:
-            return _stacked([self(step, target) for step in x])
+            return self._one_by_one(x, target)
         self._expect_batch(x.shape[1])
         result = run_block(self._assembly, x, within)
         self._look_at_sizes()
         return result
+
+    def _one_by_one(self, x: Tensor, target: Tensor | None) -> Any:
+        """The steps of a block, whose losses are sums over them."""
+        results, losses = [], dict[str, Tensor]()
+        for step in x:
+            results.append(self(step, target))
+            losses = {name: losses.get(name, 0) + loss for name, loss in self.losses.items()}
+        if self.training:
+            self._signals.losses = losses
+        return _stacked(results)
 
     def reset(self) -> None:
         """As before the first step: neurons at rest, and no traces."""

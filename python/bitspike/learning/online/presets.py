@@ -15,7 +15,7 @@ def RTRL() -> Rule:
     The gradient of one layer is that of backpropagation through time, for every reset, and for
     learned decays and thresholds. In a stack, errors reach a layer through the layers above at the
     same step only. Memory for each sample: ``n`` where the reset has no gradient and erases
-    nothing, else ``m·n``; with a dense recurrent connection ``m²·n``, up to ``m·n = 2¹⁶``.
+    nothing, else ``m·n``; with a dense recurrent connection ``m²·n``, up to ``m²·n = 2²⁴``.
 
     Example:
         >>> from bitspike.learning import online
@@ -89,26 +89,36 @@ def OSTL(reset: str | None = None) -> Rule:
 
 
 def SnAp(n: int = 1) -> Rule:
-    r"""Sparse n-step approximation of RTRL (Menick et al. 2021), for ``n=1``.
+    r"""Sparse n-step approximation of RTRL (Menick et al. 2021).
 
-    Of what a layer sends to itself the trace follows what each neuron sends to itself: trace
-    ``synapse``, recurrence ``self``. Exact for neurons that are connected to themselves alone.
-    Memory ``m·n`` for each sample.
+    The trace follows an influence to the neurons at which it arrives within ``n`` steps, of which
+    the first is that of the neuron itself; each further one passes the recurrent connection once,
+    where its weight is not 0. What arrives later is dropped. With ``n=1``, trace ``synapse`` and
+    recurrence ``self``: what each neuron sends to itself, exact for neurons that are connected to
+    themselves alone. With more, recurrence ``full`` and a ``reach``, for dense connections most
+    weights of which are 0; exact as `RTRL` once all neurons that can be reached are.
+
+    Which weights are 0 is looked at in the first step after a reset. Their own gradient is not 0:
+    mask it to keep them.
+
+    Memory for each sample: ``m·n``, times the largest number of neurons that one reaches.
 
     Args:
-        n: Steps within which an influence must arrive; 1 is what there is, and `RTRL` is the limit.
+        n: The steps.
 
     Raises:
-        ValueError: for another ``n``.
+        ValueError: for ``n`` below 1.
 
     Example:
         >>> from bitspike.learning import online
-        >>> online.SnAp().recurrence
-        'self'
+        >>> online.SnAp().recurrence, online.SnAp(n=2).reach
+        ('self', 2)
     """
-    if n != 1:
-        raise ValueError(f"n must be 1, not {n}; online.RTRL() follows all connections")
-    return Rule(name="SnAp", trace="synapse", recurrence="self")
+    if n < 1:
+        raise ValueError(f"n must be a number of steps from 1 on, not {n}")
+    if n == 1:
+        return Rule(name="SnAp-1", trace="synapse", recurrence="self")
+    return Rule(name=f"SnAp-{n}", trace="synapse", recurrence="full", reach=n)
 
 
 def UORO(seed: int = 0) -> Rule:

@@ -51,6 +51,8 @@ class Rule:
         steps: Learn in ``(k, of)`` steps only, ``k`` random ones of each ``of``.
         rate: The probability that a step with a target is an event, at which alone is learned.
         rate_cost: Weight and target of a cost on each neuron's mean rate.
+        reach: For ``recurrence="full"``: the steps within which an influence must arrive at a
+            neuron to be followed; by default any number.
         reset: Whether neurons must have resets with (``"live"``) or without (``"detached"``) a
             gradient.
         outputs: For ``"local"``: what the readouts of the layers have.
@@ -79,6 +81,7 @@ class Rule:
     steps: tuple[int, int] | None = None
     rate: float | None = None
     rate_cost: tuple[float, float] | None = None
+    reach: int | None = None
     reset: str | None = None
     outputs: int | None = None
     criterion: Callable[[Tensor, Tensor], Tensor] | None = None
@@ -100,6 +103,10 @@ class Rule:
             self._refuse(f"rate must be a probability, not {self.rate}")
         if self.steps is not None and not 1 <= self.steps[0] <= self.steps[1]:
             self._refuse(f"steps must be (k, of) with 1 <= k <= of, not {self.steps}")
+        if self.reach is not None and (self.recurrence != "full" or self.trace != "synapse"):
+            self._refuse("reach is that of trace='synapse' with recurrence='full'")
+        if self.reach is not None and self.reach < 1:
+            self._refuse(f"reach must be a number of steps from 1 on, not {self.reach}")
         if self.leak is not None and self.trace not in ("input", "pair"):
             self._refuse("leak is the decay of trace='input' or 'pair'; trace='synapse' follows it")
         if self.gain != 1 and self.trace == "synapse":

@@ -16,6 +16,7 @@ impl Neuron for Alif {
     const STATES: &'static [&'static str] = &["a", "mem"];
     const RESETS: &'static [Mechanism] = &[Mechanism::Subtract, Mechanism::Zero, Mechanism::None];
     const ADAPTS: bool = true;
+    const RECURRENT: bool = true;
 
     type Parameters<S: Simd> = [S::F32; 3];
     type State<S: Simd> = [S::F32; 2];

@@ -86,6 +86,10 @@ impl<N: Neuron> Job<'_, '_, N> {
                 history.entries.copy_within(end..end + state, 0);
             }
         }
+        if N::ADAPTS {
+            self.batch.start(simd, &mut history.entries[..state]);
+            self.adapt::<S, LEARN>(simd, &history.entries[..state], &mut carried);
+        }
         for (k, out) in self.initial.iter_mut().enumerate() {
             if let Some(out) = out {
                 self.batch.copy(&carried.states, k, out.row(0));
@@ -188,15 +192,60 @@ impl<N: Neuron> Job<'_, '_, N> {
         vectors: Range<usize>,
     ) -> [S::F32; TILE] {
         let batch = &self.batch;
+        self.slopes_at(
+            simd,
+            row,
+            vectors,
+            #[inline(always)]
+            |first| history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, first),
+        )
+    }
+
+    /// The surrogate's derivatives at these states of at most [`TILE`] vectors of a row.
+    #[inline(always)]
+    fn slopes_at<S: Simd>(
+        &self,
+        simd: S,
+        row: usize,
+        vectors: Range<usize>,
+        compared: impl Fn(usize) -> N::State<S>,
+    ) -> [S::F32; TILE] {
+        let batch = &self.batch;
         let mut above = [simd.splat(0.0); TILE];
         for v in vectors.clone() {
             let vector = batch.vector::<S>(row, v);
             let [lanes] = lanes::<S, N, false, 1>(simd, &batch.layer.neurons, vector);
-            let compared = history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, vector.first);
-            let level = N::level(simd, lanes.parameters, compared);
+            let level = N::level(simd, lanes.parameters, compared(vector.first));
             above[v - vectors.start] = simd.sub(level, lanes.threshold);
         }
         self.surrogate.derivative(simd, above, vectors.len())
+    }
+
+    /// Sends what spikes of the initial states adapt in the first step back to these.
+    #[inline(always)]
+    fn adapt<S: Simd, const LEARN: bool>(&self, simd: S, initial: &[f32], carried: &mut Carried) {
+        let (batch, all) = (&self.batch, self.batch.vectors::<S>());
+        for row in 0..batch.samples.len() {
+            for start in (0..all).step_by(TILE) {
+                let vectors = start..(start + TILE).min(all);
+                let slopes = self.slopes_at(
+                    simd,
+                    row,
+                    vectors.clone(),
+                    #[inline(always)]
+                    |first| batch.states::<S, N>(simd, initial, row, first),
+                );
+                for v in vectors {
+                    let vector = batch.vector::<S>(row, v);
+                    let [lanes] = lanes::<S, N, false, 1>(simd, &batch.layer.neurons, vector);
+                    let at = batch.at(0, row, vector.first);
+                    let mut carry = carried.load::<S, N, LEARN>(simd, at);
+                    let state = batch.states::<S, N>(simd, initial, row, vector.first);
+                    carry.adapt(simd, &lanes, state, slopes[v - start]);
+                    carried.store::<S, N, LEARN>(simd, at, &carry);
+                }
+            }
+        }
     }
 
     /// Sends the gradients of vector `v` of a row back through step `t`, the `i`-th of the present

@@ -12,8 +12,10 @@ pub(super) struct Carried {
     pub(super) states: Vec<f32>,
     /// Of what is learned: parameters, threshold, one-to-one weight.
     pub(super) learned: Vec<f32>,
-    /// Of the spikes, by way of what they caused one step later.
+    /// Of the spikes, by way of what came back of them one step later.
     pub(super) spikes: Vec<f32>,
+    /// Of the spikes, by way of what they adapted one step later; empty if nothing adapts.
+    adapted: Vec<f32>,
 }
 
 impl Carried {
@@ -24,6 +26,7 @@ impl Carried {
             states: vec![0.0; N::STATES.len() * plane],
             learned: vec![0.0; (N::PARAMETERS.len() + 2) * plane],
             spikes: vec![0.0; plane],
+            adapted: vec![0.0; if N::ADAPTS { plane } else { 0 }],
         }
     }
 
@@ -46,6 +49,9 @@ impl Carried {
             );
             carry.threshold = simd.load(&self.learned[N::PARAMETERS.len() * self.plane + at..]);
         }
+        if N::ADAPTS {
+            carry.spike = simd.load(&self.adapted[at..]);
+        }
         carry
     }
 
@@ -66,6 +72,9 @@ impl Carried {
             }
             let threshold = &mut self.learned[N::PARAMETERS.len() * self.plane + at..];
             simd.store(threshold, carry.threshold);
+        }
+        if N::ADAPTS {
+            simd.store(&mut self.adapted[at..], carry.spike);
         }
     }
 
