@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from bitspike.ops import matmul
 from bitspike.ops.route import gradient_needs_torch, is_traced
 
-from . import errors
+from . import deferred, errors
 from .tensor import SpikeTensor
 from .views import plain_rows
 
@@ -20,7 +20,8 @@ from .views import plain_rows
 def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``F.linear`` for a `SpikeTensor`: in one call if it is a plain float32 layer."""
     if _is_plain(input, weight, bias):
-        out: Tensor = Linear.apply(input, weight, bias)
+        node = deferred.node_of(weight, bias) if input.dim() == 2 else None
+        out: Tensor = Linear.apply(input, weight, bias, node)
         return out
     return F.linear(input, weight, bias)
 
@@ -47,12 +48,16 @@ class Linear(torch.autograd.Function):
     """``spikes @ weight.T + bias``, in one call forward and one backward.
 
     It saves the spikes themselves. What autograd would make of torch's operations is the same, but
-    costs more calls, and reads the gradient once more for the bias.
+    costs more calls, and reads the gradient once more for the bias. Gradients of weight and bias may
+    be left to a node that computes them for all steps of a loop.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Any, weight: Tensor, bias: Tensor | None, node: Tensor | None
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
+        ctx.node = node
         ctx.biased, ctx.shape = bias is not None, weight.shape
         ctx.rows = math.prod(x.words.shape[:-1])
         words, outputs = x.words, weight.shape[0]
@@ -62,17 +67,21 @@ class Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        need_x, need_weight, need_bias = ctx.needs_input_grad
+        need_x, need_weight, need_bias, _ = ctx.needs_input_grad
         words = x.saved_words() if need_weight else x.words
         to_x = _input_gradient(ctx, grad, weight) if need_x else None
         grad = grad.reshape(math.prod(words.shape[:-1]), weight.shape[0])
         if gradient_needs_torch([grad]):
             # Operations that autograd can record, and that know batches of gradients.
             to_weight = grad.t() @ x.flatten(0, -2)
-            return to_x, to_weight, grad.sum(0) if ctx.biased else None
+            return to_x, to_weight, grad.sum(0) if ctx.biased else None, None
         if not need_weight:
-            return to_x, None, grad.sum(0) if need_bias else None
-        return to_x, *matmul.linear_gradient(_rows(words), x.neurons, grad, need_bias)
+            return to_x, None, grad.sum(0) if need_bias else None, None
+        node = None if ctx.node is None else ctx.node.grad_fn
+        if node is not None and node.biased == need_bias:
+            deferred.leave(node, _rows(words), grad)
+            return to_x, None, None, None
+        return to_x, *matmul.linear_gradient(_rows(words), x.neurons, grad, need_bias), None
 
 
 def reader_of_errors(ctx: Any) -> Any:
