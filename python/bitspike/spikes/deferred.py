@@ -109,7 +109,7 @@ def node_of(weight: Tensor, bias: Tensor | None) -> Tensor | None:
     if bias is not None and not bias.is_leaf:
         return None
     learned = bias if bias is not None and bias.requires_grad else None
-    known = _nodes.get(weight)
+    known: _Known | None = _nodes.get(weight)
     if known is not None and known.bias() is learned:
         node = known.node()
         if node is not None:

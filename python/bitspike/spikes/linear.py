@@ -48,8 +48,8 @@ class Linear(torch.autograd.Function):
     """``spikes @ weight.T + bias``, in one call forward and one backward.
 
     It saves the spikes themselves. What autograd would make of torch's operations is the same, but
-    costs more calls, and reads the gradient once more for the bias. Gradients of weight and bias may
-    be left to a node that computes them for all steps of a loop.
+    costs more calls, and reads the gradient once more for the bias. The gradients of weight and
+    bias may be left to a node that computes them for all steps of a loop.
     """
 
     @staticmethod
