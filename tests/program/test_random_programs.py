@@ -36,7 +36,8 @@ BINARY = (
 calls = st.tuples(
     st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 99), st.integers(0, 99)
 )
-shapes = st.sampled_from([(1,), (5,), (3, 4), (1, 9), (2, 17), (2, 3, 4)])
+shapes = st.sampled_from([(1,), (5,), (3, 4), (1, 9), (2, 17), (2, 3, 4), (6, 1500)])
+# The last is work for four threads.
 
 
 class Drawn(snn.SpikingNeuron):
@@ -105,9 +106,10 @@ def flat(gradients, learned):
 
 
 def assert_near(actual, wanted, sizes):
+    """Compares with what is large in each tensor, and, as 1 - tanh² cancels, with each number."""
     for want, got, size in zip(wanted, actual, sizes, strict=True):
         size = torch.where(size.isfinite(), size, 0).abs().max().clamp(min=1e-6)
-        assert torch.allclose(got, want, rtol=NEAR, atol=NEAR * size.item(), equal_nan=True)
+        assert torch.allclose(got, want, rtol=1e-4, atol=NEAR * size.item(), equal_nan=True)
 
 
 def assert_native(captured, inputs, learned, threads, weights):
