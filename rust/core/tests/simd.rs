@@ -102,6 +102,7 @@ operations! {
     sub(simd, a, b) = simd.sub(a, b), |a, b| a - b;
     mul(simd, a, b) = simd.mul(a, b), |a, b| a * b;
     div(simd, a, b) = simd.div(a, b), |a, b| a / b;
+    mul_add(simd, a, b) = simd.mul_add(a, b, a), |a, b| a.mul_add(b, a);
     abs(simd, a, _b) = simd.abs(a), |a, _| a.abs();
     gt_and_select(simd, a, b) = simd.select(simd.gt(a, b), a, b), |a, b| if a > b { a } else { b };
     ge_and_select(simd, a, b) = simd.select(simd.ge(a, b), a, b), |a, b| if a >= b { a } else { b };
