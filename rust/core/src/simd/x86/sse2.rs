@@ -35,42 +35,6 @@ fn load_half(src: &[f32]) -> __m128 {
     unsafe { _mm_setr_ps(a, b, c, d) }
 }
 
-/// The sum of two numbers, rounded to that neighbour whose last bit is 1 unless it is exact: when it is
-/// rounded to single precision then, it has been rounded only once (S. Boldo and G. Melquiond, 2008).
-#[inline(always)]
-fn odd_sum(a: __m128d, b: __m128d) -> __m128d {
-    // SAFETY: every x86-64 has SSE2; these touch registers only.
-    unsafe {
-        let sum = _mm_add_pd(a, b);
-        // What rounding has lost (D. Knuth); NaN where the sum is no number.
-        let of_b = _mm_sub_pd(sum, a);
-        let lost = _mm_add_pd(_mm_sub_pd(a, _mm_sub_pd(sum, of_b)), _mm_sub_pd(b, of_b));
-        let zero = _mm_setzero_pd();
-        let is_inexact = _mm_or_pd(_mm_cmplt_pd(lost, zero), _mm_cmpgt_pd(lost, zero));
-        let one = _mm_set1_epi64x(1);
-        let bits = _mm_castpd_si128(sum);
-        let is_even = _mm_sub_epi64(_mm_and_si128(bits, one), one);
-        // Away from 0 if what was lost has the sign of the sum.
-        let differ = _mm_srli_epi64::<63>(_mm_castpd_si128(_mm_xor_pd(lost, sum)));
-        let step = _mm_sub_epi64(one, _mm_slli_epi64::<1>(differ));
-        let moved = _mm_and_si128(_mm_castpd_si128(is_inexact), _mm_and_si128(is_even, step));
-        _mm_castsi128_pd(_mm_add_epi64(bits, moved))
-    }
-}
-
-/// [`mul_add`](Simd::mul_add) of half a vector. The products are exact in double precision.
-#[inline(always)]
-fn mul_add_half(a: __m128, b: __m128, c: __m128) -> __m128 {
-    // SAFETY: every x86-64 has SSE2; these touch registers only.
-    unsafe {
-        let [low, high] = [[a, b, c], [a, b, c].map(|x| _mm_movehl_ps(x, x))].map(|x| {
-            let [a, b, c] = x.map(|x| _mm_cvtps_pd(x));
-            _mm_cvtpd_ps(odd_sum(_mm_mul_pd(a, b), c))
-        });
-        _mm_movelh_ps(low, high)
-    }
-}
-
 /// [`dot_bytes`](Simd::dot_bytes) of half a vector.
 #[inline(always)]
 fn dot_of_bytes(a: __m128i, b: __m128i) -> __m128i {
@@ -151,13 +115,17 @@ impl Simd for Sse2 {
         compress(&mut dst[..Self::LANES], bits, &lanes);
     }
 
-    // A call, because SSE2 has no such instruction: what stands in for it is not compiled everywhere.
+    // A call, because SSE2 has no such instruction.
     #[inline(never)]
     fn mul_add(self, a: Pair, b: Pair, c: Pair) -> Pair {
-        [
-            mul_add_half(a[0], b[0], c[0]),
-            mul_add_half(a[1], b[1], c[1]),
-        ]
+        let [mut sums, mut b_lanes, mut c_lanes] = [[0.0; Self::LANES]; 3];
+        self.store(&mut sums, a);
+        self.store(&mut b_lanes, b);
+        self.store(&mut c_lanes, c);
+        for ((sum, b), c) in sums.iter_mut().zip(b_lanes).zip(c_lanes) {
+            *sum = sum.mul_add(b, c);
+        }
+        self.load(&sums)
     }
 
     #[inline(always)]
