@@ -46,10 +46,11 @@ bench-avx2: export XLA_FLAGS = --xla_cpu_max_isa=AVX2
 bench-avx2: bench ## The same, with all libraries held to AVX2
 
 .PHONY: gpu-test
-gpu-test: $(STAMPS)/test $(STAMPS)/wheel ## Compare the Triton kernels on a GPU with steps on the CPU
+gpu-test: $(STAMPS)/test $(STAMPS)/wheel ## Compare kernels and training on a GPU with the CPU
 	@$(ON_GPU) || { echo 'there is no CUDA device here: make test runs the kernels in an interpreter'; exit 1; }
 	PYTHONPATH=tests $(BIN)/python -m program.on_triton
-	$(BIN)/python -m pytest tests/neurons/test_cuda.py
+	PYTHONPATH=tests $(BIN)/python -m program.networks_on_triton
+	$(BIN)/python -m pytest tests/neurons/test_cuda.py tests/spikes/test_spikes_on_cuda.py
 
 .PHONY: gpu-bench
 gpu-bench: $(STAMPS)/bench $(STAMPS)/release-wheel ## Time the Triton kernels on a GPU, against SpikingJelly and torch

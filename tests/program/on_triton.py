@@ -12,10 +12,10 @@ import bitspike as snn
 from bitspike import program
 from bitspike.neurons.base.run import run_reference
 from bitspike.ops.straight_line import TRANSCENDENTAL
-from bitspike.program import layer, native_layer, triton_layer
+from bitspike.program import layer, triton_layer
 from helpers.cases import CASES, IN_TORCH
+from helpers.triton import DEVICE, as_on_a_gpu
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 NEAR = 1e-5
 
 
@@ -179,10 +179,7 @@ def gradients_of_gradients():
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # the interpreter's NumPy
-    if DEVICE == "cpu":
-        snn.Leaky.native_refusal = snn.SpikingNeuron.native_refusal
-        snn.SpikingNeuron._refusal = lambda *_: "the kernels of Triton are tested"
-        native_layer.takes, triton_layer.takes = lambda x: False, lambda x: True
-    for test in (all_neurons, without_history, shapes, words, functions, gradients_of_gradients):
-        test()
+    with as_on_a_gpu():
+        for test in (all_neurons, without_history, shapes, words, functions, gradients_of_gradients):
+            test()
     print(f"Triton kernels are right, on {DEVICE}")

@@ -12,6 +12,7 @@ from bitspike.neurons.base.run import run_reference
 from bitspike.ops.straight_line import TRANSCENDENTAL
 from helpers.cases import CASES, IN_TORCH
 from helpers.compare import dense, same_bits
+from helpers.interpreted import apply_native
 
 pytestmark = pytest.mark.isa
 
@@ -82,6 +83,29 @@ def test_threads(case, count, threads):
     alone = everything(run_program, neuron, x, initial, weights)
     for a, b in zip((*several[0], *several[1]), (*alone[0], *alone[1]), strict=True):
         assert same_bits(a, b)
+
+
+with_vectors = pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
+    reason="torch computes sigmoids in another way",
+)
+
+
+@with_vectors
+def test_a_sigmoid_has_the_bits_of_torch():
+    bits = torch.arange(-(2**31), 2**31, 4099).int()
+    x = bits[: bits.numel() // 32 * 32].view(torch.float32)
+    assert same_bits(apply_native("sigmoid", x), torch.sigmoid(x))
+
+
+@with_vectors
+def test_a_neuron_of_sigmoids_has_the_bits_of_torch():
+    neuron = snn.CLIF(beta=0.8)
+    x, rest = torch.randn(20, 3, 64), [torch.zeros(3, 64)] * 2
+    wanted = run_reference(neuron, x, rest, sequence=True, states=True)
+    found = run_program(neuron, x, rest, sequence=True, states=True)
+    assert all(same_bits(a, b) for a, b in zip(found[1], wanted[1], strict=True))
+    assert same_bits(found[0], wanted[0]) and 0.01 < wanted[0].mean() < 0.5
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (3, 65), (2, 3, 4), (2, 3, 4, 5)], ids=str)

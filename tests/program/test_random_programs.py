@@ -1,16 +1,23 @@
 """Random steps as programs: the step's bits, and autograd's gradients."""
 
+from itertools import chain
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
 import bitspike as snn
-from bitspike import program
 from bitspike.neurons.base.run import run_reference
+from bitspike.ops import _native
+from bitspike.program import native_layer
+from bitspike.program.capture import _captured
+from bitspike.program.layer import Call, run_layer
+from bitspike.program.trace import SIZES, trace
 from helpers import interpreted
 from helpers.compare import same_bits
 
+NEAR = 2e-5
 UNARY = (
     *(torch.neg, torch.abs, torch.sin, torch.tanh, torch.sigmoid, torch.atan, torch.relu),
     *(torch.floor, torch.ceil, torch.round, torch.trunc, torch.sign, torch.square, torch.frac),
@@ -29,7 +36,8 @@ BINARY = (
 calls = st.tuples(
     st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 99), st.integers(0, 99)
 )
-shapes = st.sampled_from([(1,), (5,), (3, 4), (1, 9), (2, 17), (2, 3, 4)])
+shapes = st.sampled_from([(1,), (5,), (3, 4), (1, 9), (2, 17), (2, 3, 4), (6, 1500)])
+# The last is work for four threads.
 
 
 class Drawn(snn.SpikingNeuron):
@@ -53,19 +61,24 @@ class Drawn(snn.SpikingNeuron):
         return self.fire(mem), (torch.tanh(values[-2] + first), mem)
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.lists(calls, min_size=1, max_size=9), shapes, st.integers(0, 2**32 - 1))
-def test_random_steps(calls, shape, seed):
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(calls, min_size=1, max_size=8),
+    shapes,
+    st.integers(1, 4),
+    st.integers(0, 2**32 - 1),
+)
+def test_random_steps(calls, shape, threads, seed):
     torch.manual_seed(seed)
     neuron = Drawn(calls, shape)
-    captured = program.capture(neuron, rank=len(shape))
-    x = torch.randn(4, *shape, requires_grad=True)
+    # What `capture` does, with one trace instead of two that it compares: most of the time here.
+    captured = _captured(trace(neuron, len(shape), True, SIZES[0]))
+    x = torch.randn(3, *shape, requires_grad=True)
     before = [torch.randn(shape, requires_grad=True) for _ in neuron.STATES]
     spikes, states, _ = run_reference(neuron, x, before, True, True)
-    plain = [y.detach() for y in before]
     own = captured.constants(neuron, x.device)
-    constants = [y.detach() for y in own]
-    fired, after = interpreted.forward(captured.forward, [x.detach()], plain, constants)
+    inputs = [x.detach()], [y.detach() for y in before], [y.detach() for y in own]
+    fired, after = interpreted.forward(captured.forward, *inputs)
     assert same_bits(fired, spikes)
     assert all(same_bits(*pair) for pair in zip(after, states, strict=True))
 
@@ -73,18 +86,49 @@ def test_random_steps(calls, shape, seed):
     results = (spikes, *states)
     pairs = [pair for pair in zip(results, weights, strict=True) if pair[0].requires_grad]
     learned = [i for i, y in enumerate(own) if y.requires_grad]
-    inputs = [x, *before, *(own[i] for i in learned)]
     wanted = torch.autograd.grad(
         [pair[0] for pair in pairs],
-        inputs,
+        [x, *before, *(own[i] for i in learned)],
         [pair[1] for pair in pairs],
         allow_unused=True,
         materialize_grads=True,
     )
-    found = interpreted.backward(captured, [x.detach()], plain, constants, weights)
-    of_sequences, of_states, of_constants, sizes = found
-    actual = [of_sequences[0], *of_states, *(of_constants[i] for i in learned)]
-    scales = [*wanted[:3], *(sizes[i] for i in learned)]
-    for want, got, scale in zip(wanted, actual, scales, strict=True):
-        scale = torch.where(scale.isfinite(), scale, 0).abs().max().clamp(min=1e-6)
-        assert torch.allclose(got, want, rtol=1e-4, atol=2e-5 * scale.item(), equal_nan=True)
+    found, sizes = flat(interpreted.backward(captured, *inputs, weights), learned)
+    assert_near(found, wanted, [*wanted[:3], *sizes])
+    assert_native(captured, inputs, learned, threads, weights)
+
+
+def flat(gradients, learned):
+    """Gradients of the current, of states and of what is learned, and the sizes of those sums."""
+    of_sequences, of_states, of_constants, sizes = gradients
+    found = [of_sequences[0], *of_states, *(of_constants[i] for i in learned)]
+    return found, [sizes[i] for i in learned]
+
+
+def assert_near(actual, wanted, sizes):
+    """Compares with what is large in each tensor, and, as 1 - tanh² cancels, with each number."""
+    for want, got, size in zip(wanted, actual, sizes, strict=True):
+        size = torch.where(size.isfinite(), size, 0).abs().max().clamp(min=1e-6)
+        assert torch.allclose(got, want, rtol=1e-4, atol=NEAR * size.item(), equal_nan=True)
+
+
+def assert_native(captured, inputs, learned, threads, weights):
+    """Compares every instruction set with torch, which calls its exponentials and their like."""
+    apply = interpreted.apply_native
+    fired, after = interpreted.forward(captured.forward, *inputs, apply)
+    wanted, sizes = flat(interpreted.backward(captured, *inputs, weights, apply), learned)
+    call = Call(captured, sequence=True, states=True)
+    tensors = [y.clone().requires_grad_() for y in chain(*inputs)]
+    earlier, isa = torch.get_num_threads(), _native.describe()["isa"]
+    torch.set_num_threads(threads)
+    try:
+        for name in _native.describe()["isas"]:
+            _native.force_isa(name)
+            results = run_layer(native_layer.Run, call, None, tensors)[:3]
+            assert all(same_bits(*pair) for pair in zip(results, (fired, *after), strict=True))
+            grads = torch.autograd.grad(results, tensors, weights, allow_unused=True)
+            chosen = [*grads[:3], *(grads[3 + i] for i in learned)]
+            assert_near(chosen, wanted, [*wanted[:3], *sizes])
+    finally:
+        _native.force_isa(isa)
+        torch.set_num_threads(earlier)

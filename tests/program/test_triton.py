@@ -16,11 +16,20 @@ triton = pytest.importorskip("triton")
 TESTS = Path(__file__).parents[1]
 
 
-def test_kernels_are_the_steps_in_torch():
+def interpreted(module: str) -> str:
+    """What a module prints whose kernels run in Triton's interpreter."""
     source = f"import runpy, sys; sys.path.insert(0, {str(TESTS)!r})\n"
-    source += "runpy.run_module('program.on_triton', run_name='__main__')"
+    source += f"runpy.run_module('program.{module}', run_name='__main__')"
     hidden = {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}
-    assert "are right, on cpu" in assert_succeeds(source, timeout=180, **hidden)
+    return assert_succeeds(source, timeout=180, **hidden)
+
+
+def test_kernels_are_the_steps_in_torch():
+    assert "are right, on cpu" in interpreted("on_triton")
+
+
+def test_networks_train_by_the_code_of_the_cpu():
+    assert "train as on the CPU, on cpu" in interpreted("networks_on_triton")
 
 
 def kernels():

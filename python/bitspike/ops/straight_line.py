@@ -24,7 +24,7 @@ Comparisons and logic give 1.0 or 0.0, and read what is not 0 as true.
 TRANSCENDENTAL = frozenset(
     ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "tan", "atan", "erf")
 )
-"""The operations whose last bit is not torch's; all others have torch's bits."""
+"""The operations whose last bit is not always torch's; all others have torch's bits."""
 
 
 TRUTHS = frozenset(("gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "logical_not"))

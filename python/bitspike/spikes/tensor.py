@@ -39,7 +39,8 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
 
     Writing into it raises ``RuntimeError``, and so does writing into what is selected from it, also
     where that is an unpacked copy. What may give a new tensor does: ``spikes += x``, and modules
-    with ``inplace=True``. It lives on the CPU, and has no memory of numbers: ``data_ptr`` raises.
+    with ``inplace=True``. It lives on the CPU: on another device it arrives as an ordinary tensor,
+    though as bits on its way. It has no memory of numbers: ``data_ptr`` raises.
 
     Args:
         words: int64 ``[*rows, ceil(N / 64)]`` with ``N`` the product of ``features``, on the CPU.
@@ -178,13 +179,16 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     def dense(self) -> Tensor:
         """The same values as an ordinary tensor, which autograd does not record."""
         with torch.no_grad():
-            flat = ops.unpack(self.words, self.neurons, self.dtype)
-            rows = self.words.shape[:-1]
-            if self.channels_last:
-                pixels = flat.view((*rows, *self.features[1:], self.features[0]))
-                return pixels.movedim(-1, len(rows))
-            plain: Tensor = flat.view((*rows, *self.features))
-            return plain.t() if self.is_transposed else plain
+            return self._arranged(ops.unpack(self.words, self.neurons, self.dtype))
+
+    def _arranged(self, flat: Tensor) -> Tensor:
+        """Numbers ``[*rows, neurons]`` in the order of the bits, in the shape of this tensor."""
+        rows = self.words.shape[:-1]
+        if self.channels_last:
+            pixels = flat.view((*rows, *self.features[1:], self.features[0]))
+            return pixels.movedim(-1, len(rows))
+        plain = flat.view((*rows, *self.features))
+        return plain.t() if self.is_transposed else plain
 
     def channels_first(self) -> SpikeTensor:
         """The same spikes, with the bits of a row in the order of its axes."""

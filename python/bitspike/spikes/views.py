@@ -47,11 +47,34 @@ def clone(x: SpikeTensor, *, memory_format: Any = None) -> Any:
 
 def to_copy(x: SpikeTensor, *, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
     if device is not None and torch.device(device).type != "cpu":
-        return NotImplemented
+        return _elsewhere(x, device, dtype=dtype or x.dtype, **kwargs)
     if dtype not in (None, torch.float32, torch.bfloat16, torch.float16):
         return NotImplemented
     order = x.is_transposed, x.channels_last
     return wrapped(x.words.clone(), x.features, dtype or x.dtype, *order)
+
+
+def _elsewhere(
+    x: SpikeTensor,
+    device: Any,
+    *,
+    dtype: torch.dtype,
+    non_blocking: bool = False,
+    memory_format: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """The numbers on another device, to which bits are moved."""
+    if memory_format not in (None, torch.preserve_format):
+        return NotImplemented
+    words = x.words.contiguous().to(device, non_blocking=non_blocking)
+    return x._arranged(unpacked(words, x.neurons).to(dtype))
+
+
+def unpacked(words: Tensor, neurons: int) -> Tensor:
+    """The bits of words as bytes ``[*rows, neurons]``, by operations that every device has."""
+    places = torch.arange(8, dtype=torch.uint8, device=words.device)
+    bits = words.view(torch.uint8).unsqueeze(-1) >> places & 1
+    return bits.flatten(-2)[..., :neurons].contiguous()
 
 
 def view(x: SpikeTensor, size: list[int]) -> Any:

@@ -102,6 +102,7 @@ operations! {
     sub(simd, a, b) = simd.sub(a, b), |a, b| a - b;
     mul(simd, a, b) = simd.mul(a, b), |a, b| a * b;
     div(simd, a, b) = simd.div(a, b), |a, b| a / b;
+    mul_add(simd, a, b) = simd.mul_add(a, b, a), |a, b| a.mul_add(b, a);
     abs(simd, a, _b) = simd.abs(a), |a, _| a.abs();
     gt_and_select(simd, a, b) = simd.select(simd.gt(a, b), a, b), |a, b| if a > b { a } else { b };
     ge_and_select(simd, a, b) = simd.select(simd.ge(a, b), a, b), |a, b| if a >= b { a } else { b };
@@ -110,6 +111,31 @@ operations! {
         simd.select(simd.to_mask(inverse), a, b)
     }, |a, b| if a > b { b } else { a };
     nonzero(simd, a, b) = simd.select(simd.nonzero(a), a, b), |a, b| if a == 0.0 { b } else { a };
+}
+
+#[test]
+fn a_fused_sum_is_rounded_once() {
+    // A product halfway between two floats, which a number that double precision would lose decides.
+    let half = 1.0 + f32::powi(2.0, -12);
+    let tiny = f32::powi(2.0, -80);
+    struct Decided(f32, f32);
+    impl Kernel for Decided {
+        type Output = f32;
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> f32 {
+            let factor = simd.splat(self.0);
+            let mut sums = vec![0.0; S::LANES];
+            simd.store(&mut sums, simd.mul_add(factor, factor, simd.splat(self.1)));
+            sums[S::LANES - 1]
+        }
+    }
+    let below = 1.0 + f32::powi(2.0, -11);
+    let above = below + f32::EPSILON;
+    for &isa in Isa::available() {
+        for (c, expected) in [(-tiny, below), (0.0, below), (tiny, above)] {
+            assert_eq!(dispatch(isa, Decided(half, c)), expected, "{isa:?} {c:e}");
+        }
+    }
 }
 
 /// What a token makes of integers, of bits and of slices of every length.

@@ -117,12 +117,6 @@ pub(crate) fn tanh(x: f64) -> f64 {
     e / (e + 2.0)
 }
 
-/// `1 / (1 + e^-x)`
-#[inline(always)]
-pub(crate) fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + exp(-x))
-}
-
 /// The inverse of the tangent.
 #[inline(always)]
 pub(crate) fn atan(x: f64) -> f64 {

@@ -3,7 +3,8 @@
 use super::Op;
 use super::plan::{Action, Pass};
 use crate::math::circular::{NEAR, angle, cos, far_angle, sin, tan};
-use crate::math::elementary::{atan, erf, exp, expm1, log, log1p, sigmoid, tanh};
+use crate::math::elementary::{atan, erf, exp, expm1, log, log1p, tanh};
+use crate::math::sigmoid::sigmoid;
 use crate::simd::{Registers, Simd};
 
 /// Runs passes. Those that pack spikes write `words`.
@@ -120,7 +121,7 @@ impl Pass {
                 Op::Log => double!(log),
                 Op::Log1p => double!(log1p),
                 Op::Tanh => double!(tanh),
-                Op::Sigmoid => double!(sigmoid),
+                Op::Sigmoid => fill!([a] sigmoid(simd, a)),
                 Op::Atan => double!(atan),
                 Op::Erf => double!(erf),
                 Op::Sin => circular!(sin),

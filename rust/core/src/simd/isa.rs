@@ -10,7 +10,7 @@ use super::Simd;
 pub enum Isa {
     /// What every CPU has: SSE2 on x86-64, else what the compiler makes of plain Rust.
     Scalar,
-    /// 8 lanes (x86-64 with AVX2, BMI and POPCNT).
+    /// 8 lanes (x86-64 with AVX2, FMA, BMI and POPCNT).
     Avx2,
     /// 16 lanes (x86-64 with AVX-512 F, BW, DQ and VL).
     Avx512,

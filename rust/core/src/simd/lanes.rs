@@ -71,6 +71,10 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a / b`, correctly rounded.
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b + c`, rounded once: for functions that are defined so. A CPU without such an instruction
+    /// takes long.
+    #[cfg(feature = "std")]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `|a|`
     fn abs(self, a: Self::F32) -> Self::F32;
     /// `2^n` for lanes that hold an integer in `-126..=127`; other lanes are unspecified.

@@ -4,8 +4,9 @@
 //! instruction set, so code generic over the token is safe. [`dispatch`] turns the run-time choice
 //! ([`Isa`]) into a token and runs a [`Kernel`] with that instruction set enabled.
 //!
-//! All lane operations are the plain IEEE ones, separately rounded: no fused multiply-add, no
-//! vector min/max. A kernel therefore returns the same bits whichever token runs it.
+//! All lane operations are the plain IEEE ones, separately rounded, without vector min/max; the one
+//! fused multiplication and addition is asked for by its name. A kernel therefore returns the same bits
+//! whichever token runs it.
 //!
 //! This folder holds all the unsafe code of the crate: the intrinsics, and [`Columns`], which
 //! hands disjoint columns of one matrix to several threads, and `Registers`, rows of numbers that are

@@ -97,6 +97,11 @@ impl Simd for Portable {
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         zip(a, b, |a, b| a / b)
     }
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        lanes(|i| a[i].mul_add(b[i], c[i]))
+    }
     #[inline(always)]
     fn abs(self, a: Self::F32) -> Self::F32 {
         lanes(|i| a[i].abs())

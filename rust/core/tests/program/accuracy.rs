@@ -48,7 +48,9 @@ fn functions_are_the_nearest_floats_or_next_to_them() {
         for (&x, found) in x.iter().zip(of(Isa::Scalar, op, &x)) {
             let expected = evaluate(op, &[x]);
             let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
-            let near = distance(found, expected) <= 1 && found.is_nan() == expected.is_nan();
+            // The sigmoid has torch's bits instead.
+            let limit = if op == Op::Sigmoid { 2 } else { 1 };
+            let near = distance(found, expected) <= limit && found.is_nan() == expected.is_nan();
             assert!(
                 same || near && !exact,
                 "{op:?} of {x:e} is {found:e}, not {expected:e}"
@@ -56,6 +58,40 @@ fn functions_are_the_nearest_floats_or_next_to_them() {
             let zero = found == 0.0 && x == 0.0;
             assert!(!zero || found.is_sign_negative() == expected.is_sign_negative());
         }
+    }
+}
+
+#[test]
+fn the_sigmoid_is_that_of_torch() {
+    // torch.sigmoid on a CPU with AVX2: all but the last are not the nearest floats.
+    let x = [
+        -9.172_362e-2,
+        -1.160_915_3,
+        -1.135_537_6,
+        -2.711_983_2,
+        3.595_245_2e-1,
+        1.699_951_9,
+        5.504_338e-1,
+        -3.457_080_6,
+        2.546_131_1,
+        3.712_973_6,
+        -88.7,
+    ];
+    let expected = [
+        4.770_852e-1,
+        2.385_010_4e-1,
+        2.431_406_2e-1,
+        6.226_994e-2,
+        5.889_253_6e-1,
+        8.455_285e-1,
+        6.342_363e-1,
+        3.055_839_8e-2,
+        9.273_131e-1,
+        9.761_765e-1,
+        3.006_636e-39,
+    ];
+    for &isa in Isa::available() {
+        assert_bits(&of(isa, Op::Sigmoid, &x), &expected, &format!("{isa:?}"));
     }
 }
 

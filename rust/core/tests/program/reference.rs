@@ -106,7 +106,11 @@ pub(crate) fn evaluate(op: Op, x: &[f32]) -> f32 {
         (Op::Log, _) => double(f64::ln),
         (Op::Log1p, _) => double(f64::ln_1p),
         (Op::Tanh, _) => double(f64::tanh),
-        (Op::Sigmoid, _) => double(|x| 1.0 / (1.0 + (-x).exp())),
+        // Where the exponential is infinite in single precision, as torch computes it.
+        (Op::Sigmoid, _) => double(|x| match (-x).exp() {
+            e if e > f64::from(f32::MAX) => 0.0,
+            e => 1.0 / (1.0 + e),
+        }),
         (Op::Sin, _) => double(f64::sin),
         (Op::Cos, _) => double(f64::cos),
         (Op::Tan, _) => double(f64::tan),

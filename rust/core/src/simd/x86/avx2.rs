@@ -5,7 +5,7 @@ use super::prefetch::prefetch;
 use crate::simd::Simd;
 use core::arch::x86_64::*;
 
-/// Proof that the CPU has AVX2, BMI1, BMI2, LZCNT and POPCNT.
+/// Proof that the CPU has AVX2, FMA, BMI1, BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
 
@@ -14,6 +14,7 @@ impl Avx2 {
     #[must_use]
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
@@ -59,7 +60,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn vectorize<R>(self, kernel: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
         fn enabled<R>(kernel: impl FnOnce() -> R) -> R {
             kernel()
         }
@@ -151,6 +152,7 @@ impl Simd for Avx2 {
         sub(a: __m256, b: __m256) -> __m256 = _mm256_sub_ps(a, b);
         mul(a: __m256, b: __m256) -> __m256 = _mm256_mul_ps(a, b);
         div(a: __m256, b: __m256) -> __m256 = _mm256_div_ps(a, b);
+        mul_add(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fmadd_ps(a, b, c);
         abs(a: __m256) -> __m256 = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
         exp2_integer(n: __m256) -> __m256 = {
             let exponent = _mm256_add_epi32(_mm256_cvttps_epi32(n), _mm256_set1_epi32(127));

@@ -115,6 +115,19 @@ impl Simd for Sse2 {
         compress(&mut dst[..Self::LANES], bits, &lanes);
     }
 
+    // A call, because SSE2 has no such instruction.
+    #[inline(never)]
+    fn mul_add(self, a: Pair, b: Pair, c: Pair) -> Pair {
+        let [mut sums, mut b_lanes, mut c_lanes] = [[0.0; Self::LANES]; 3];
+        self.store(&mut sums, a);
+        self.store(&mut b_lanes, b);
+        self.store(&mut c_lanes, c);
+        for ((sum, b), c) in sums.iter_mut().zip(b_lanes).zip(c_lanes) {
+            *sum = sum.mul_add(b, c);
+        }
+        self.load(&sums)
+    }
+
     #[inline(always)]
     fn load_i32(self, src: &[i32]) -> Integers {
         let (low, high) = src[..Self::LANES].split_at(HALF);

@@ -1,0 +1,28 @@
+"""Neurons as Triton kernels: on the GPU that is there, or else in Triton's interpreter."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+import bitspike as snn
+from bitspike.neurons.base import neuron, packing
+from bitspike.program import native_layer, triton_layer
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def as_on_a_gpu() -> Iterator[None]:
+    """Whatever neurons do natively on a CPU, they do inside as on a GPU, also where none is."""
+    with pytest.MonkeyPatch.context() as patch:
+        if DEVICE == "cpu":
+            patch.setattr(
+                snn.SpikingNeuron, "_refusal", lambda *_: "the kernels of Triton are tested"
+            )
+            patch.setattr(neuron, "single_step", lambda *_: None)
+            patch.setattr(packing, "like_native", lambda spikes, sequence: spikes)
+            patch.setattr(native_layer, "takes", lambda x: False)
+            patch.setattr(triton_layer, "takes", lambda x: True)
+        yield
