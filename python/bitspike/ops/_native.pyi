@@ -30,6 +30,8 @@ __all__ = [
     "attend",
     "bernoulli",
     "convolve",
+    "convolve_gradient_prefers_dense",
+    "convolve_input_gradient",
     "convolve_prefers_dense",
     "convolve_weight_gradient",
     "count",
@@ -121,7 +123,7 @@ def stack_backward(
     input: Tensor | None,
     at_a_time: int,
 ) -> None: ...
-def error_decay(layer: _Layer, surrogate: tuple[str, Sequence[float]]) -> float | None: ...
+def error_decay(layer: _Layer, surrogate: tuple[str, Sequence[float]] | None) -> float | None: ...
 def recurrent_forward(
     neurons: _Layer,
     feedback: _Feedback,
@@ -237,6 +239,17 @@ def convolve_weight_gradient(
 def convolve_prefers_dense(
     words: Tensor, rows: int, described: _Convolution, weight: Tensor | None
 ) -> bool: ...
+def convolve_input_gradient(
+    shape: tuple[int, int, int],
+    active: Tensor,
+    values: Tensor,
+    decay: float,
+    described: _Convolution,
+    channels_last: bool,
+    weight: Tensor,
+    out: Tensor,
+) -> bool: ...
+def convolve_gradient_prefers_dense(share: float, rows: int, described: _Convolution) -> bool: ...
 def swap_axes(words: Tensor, rows: int, axes: tuple[int, int], swapped: Tensor) -> None: ...
 def pack(numbers: Tensor, rows: int, neurons: int, words: Tensor) -> int: ...
 def unpack(words: Tensor, rows: int, neurons: int, numbers: Tensor) -> None: ...

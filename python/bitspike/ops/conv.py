@@ -7,6 +7,7 @@ the spikes or the weight do. One dimension is two, with a height of 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import torch
 from torch import Size, Tensor
 
 from . import _native, buffer, spikes, threads
+from .call import Errors
 from .channels_last import is_channels_last
 from .route import routed
 
@@ -169,6 +171,36 @@ def input_gradient(conv: Convolution, grad: Tensor, weight: Tensor) -> Tensor:
     maps = grad.new_empty(1).expand(len(grad), conv.channels, *conv.size)
     weight = in_order(weight, is_channels_last(grad, sequence=False))
     return _dense_gradients(conv, grad, maps, weight, mask=[True, False, False])[0]
+
+
+def filtered_input_gradient(
+    conv: Convolution, grad: Tensor, errors: Errors, weight: Tensor
+) -> Tensor:
+    """:func:`input_gradient` of ``[T, B, O, H', W']``, its channels last, in another order.
+
+    Where few errors are not 0 it is made of these, filtered from the last step to the first.
+    """
+    steps, samples, *features = grad.shape
+    rows, neurons = steps * samples, math.prod(features)
+    share = _native.count(errors.active) / max(rows * neurons, 1)
+    if not gradient_prefers_dense(conv, rows, share):
+        out = buffer.empty((rows, *conv.size, conv.channels))
+        # It refuses numbers that are infinite or NaN: they count where others are 0.
+        if _native.convolve_input_gradient(
+            (steps, samples, neurons),
+            *errors,
+            described=conv,
+            channels_last=True,
+            weight=_taps(weight),
+            out=out,
+        ):
+            return out.permute(0, 3, 1, 2)
+    return input_gradient(conv, grad.flatten(0, 1), weight)
+
+
+def gradient_prefers_dense(conv: Convolution, rows: int, share: float) -> bool:
+    """Whether :func:`input_gradient` is faster if this share of the errors is not 0."""
+    return _native.convolve_gradient_prefers_dense(share, rows, conv)
 
 
 def _dense_gradients(

@@ -181,25 +181,31 @@ def backward(call: Call, inputs: Inputs, grads: OutputGradients, need: Need) -> 
 
 
 def backward_with_errors(
-    call: Call, inputs: Inputs, grads: OutputGradients, need: Need
+    call: Call, inputs: Inputs, grads: OutputGradients, need: Need, *, few: bool = False
 ) -> tuple[list[Tensor | None], Errors | None]:
     """As :func:`backward`, with the errors that its gradient of the current is made of.
 
-    There are none, but None, if states have gradients, if decays differ within the layer, if a
-    reset erases membranes, if the surrogate is not compact, so that few errors would be 0, and for
-    other currents than ``[T, B, N]``.
+    They are those of all neurons of a sample, in the order in which these lie. There are none, but
+    None, if states have gradients, if decays differ within the layer, if a reset erases membranes,
+    and, unless ``few`` spikes have a gradient other than 0, if the surrogate is not compact, so
+    that few errors would be 0.
     """
+    if call.channels_last:
+        plain = call._replace(channels_last=False)
+        moved = channels_last.moved(call, inputs), channels_last.moved_gradients(call, grads)
+        results, errors = backward_with_errors(plain, *moved, need, few=few)
+        return channels_last.gradients_in_place(call, inputs, results), errors
     layer = Layer(call, inputs)
     errors = None
-    if inputs.current.dim() == 3 and all(x is None for x in (*grads.states, *grads.last)):
-        errors = _room_for_errors(layer, call)
+    if all(x is None for x in (*grads.states, *grads.last)):
+        errors = _room_for_errors(layer, call, few)
     found = _backward(layer, call, inputs, grads=grads, need=need, errors=errors)
     return found, errors
 
 
-def _room_for_errors(layer: Layer, call: Call) -> Errors | None:
+def _room_for_errors(layer: Layer, call: Call, few: bool) -> Errors | None:
     surrogate = call.kind.surrogate, call.kind.surrogate_parameters
-    decay = _native.error_decay(layer.arguments, surrogate)
+    decay = _native.error_decay(layer.arguments, None if few else surrogate)
     if decay is None:
         return None
     geometry = layer.geometry
@@ -261,11 +267,12 @@ def gradients(
         leave: Is called with the gradient of the current and its errors, if it is made of errors.
     """
     inputs = of_tensors(call, values)
+    is_flat = inputs.current.dim() == 3  # [T, B, N], as a linear layer leaves it
     spikes, *to_states = grads
     count = len(inputs.initial)
     states: list[Tensor | None] = to_states[:count] if call.states else [None] * count
     of_outputs = OutputGradients(spikes, states, to_states[-count:])
-    if leave is None or spikes is None or is_traced(inputs.current):
+    if leave is None or spikes is None or not is_flat or is_traced(inputs.current):
         to_current, *results = backward(call, inputs, of_outputs, need)
     else:
         (to_current, *results), errors = backward_with_errors(call, inputs, of_outputs, need)

@@ -4,14 +4,16 @@
 use bitspike::Error;
 use bitspike::matmul::{FilteredErrors, Matrix, input_gradient};
 use bitspike::simd::Isa;
-use bitspike::spikes::layout::words;
 use bitspike::tiling::Shape;
 use proptest::prelude::*;
 
+#[path = "common/errors.rs"]
+mod errors;
 #[path = "common/threads.rs"]
 mod threads;
 #[path = "common/views.rs"]
 mod views;
+use errors::listed;
 use threads::on_threads;
 use views::{Random, bits};
 
@@ -56,24 +58,7 @@ impl Case {
 
     /// The lists of dense errors.
     fn of(shape: Shape, errors: Vec<f32>) -> Self {
-        let row = words(shape.neurons);
-        let rows = shape.steps * shape.samples;
-        let mut active = vec![0; rows * row];
-        // What lies behind a word's last value is not read as a number that counts.
-        let mut values = vec![f32::NAN; rows * row * 64];
-        let mut ends = vec![0; shape.samples * row];
-        for r in (0..rows).rev() {
-            for n in 0..shape.neurons {
-                let error = errors[r * shape.neurons + n];
-                if error != 0.0 {
-                    let word = r * row + n / 64;
-                    let stream = word % (shape.samples * row);
-                    active[word] |= 1 << (n % 64);
-                    values[stream * 64 * shape.steps + ends[stream]] = error;
-                    ends[stream] += 1;
-                }
-            }
-        }
+        let (active, values) = listed(shape, &errors);
         Self {
             shape,
             inputs: 0,

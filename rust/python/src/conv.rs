@@ -4,7 +4,9 @@ use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::tensor::Tensor;
 use bitspike::conv::{self, Convolution, Order, Orders, Windows};
+use bitspike::matmul::FilteredErrors;
 use bitspike::spikes::density;
+use bitspike::tiling::Shape;
 use pyo3::prelude::*;
 
 /// Maps and windows as Python describes them: `([planes, height, width], window, stride)`.
@@ -206,5 +208,62 @@ pub(crate) fn convolve_prefers_dense(
         let neurons = conv.channels * conv.size[0] * conv.size[1];
         let density = density(isa, words, rows.saturating_mul(neurons));
         conv::prefers_dense(isa, density, rows, conv, weight)
+    })
+}
+
+/// The gradient of the spikes from errors, which lie as it does: `channels_last` is said of both. False,
+/// with nothing of use written, if a weight or an error is not finite.
+#[pyfunction]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what runs, what it reads, what it writes"
+)]
+pub(crate) fn convolve_input_gradient(
+    py: Python<'_>,
+    shape: (usize, usize, usize),
+    active: Tensor<'_>,
+    values: Tensor<'_>,
+    decay: f32,
+    described: Described,
+    channels_last: bool,
+    weight: Tensor<'_>,
+    out: Tensor<'_>,
+) -> PyResult<bool> {
+    let (active, values) = (
+        Memory::of(&active, "active")?,
+        Memory::of(&values, "values")?,
+    );
+    let weight = Memory::of(&weight, "weight")?;
+    let mut out = Written::of(&out, "out")?;
+    let (steps, samples, neurons) = shape;
+    let errors = FilteredErrors {
+        shape: Shape {
+            steps,
+            samples,
+            neurons,
+        },
+        active: &active,
+        values: &values,
+        decay,
+    };
+    let (conv, order) = (convolution(described), order(channels_last));
+    let (weight, out) = (&*weight, &mut *out);
+    run(py, active.len() + weight.len() + out.len(), move |isa| {
+        conv::input_gradient(isa, errors, conv, order, weight, out)
+    })
+}
+
+/// Whether a dense convolution would be faster than [`convolve_input_gradient`], for this share of errors
+/// that are not 0, in so many rows.
+#[pyfunction]
+pub(crate) fn convolve_gradient_prefers_dense(
+    py: Python<'_>,
+    share: f64,
+    rows: usize,
+    described: Described,
+) -> PyResult<bool> {
+    let conv = convolution(described);
+    run(py, 0, move |isa| {
+        conv::gradient_prefers_dense(isa, share, rows, conv)
     })
 }

@@ -39,8 +39,8 @@ mod _native {
     use super::config::{describe, force_isa, install_torch_pool};
     #[pymodule_export]
     use super::conv::{
-        convolve, convolve_prefers_dense, convolve_weight_gradient, max_pool, max_pool_gradient,
-        sum_pool,
+        convolve, convolve_gradient_prefers_dense, convolve_input_gradient, convolve_prefers_dense,
+        convolve_weight_gradient, max_pool, max_pool_gradient, sum_pool,
     };
     #[pymodule_export]
     use super::event_frames::EventFrames;

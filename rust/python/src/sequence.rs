@@ -225,15 +225,20 @@ pub(crate) fn sequence_forward(
 }
 
 /// By how much the errors of a layer decay from a step to the one before, if its gradient is made of
-/// errors, and the surrogate is compact, so that few are not 0.
+/// errors, and the surrogate, if given, is compact, so that few are not 0.
 #[pyfunction]
 pub(crate) fn error_decay(
     layer: LayerArguments<'_>,
-    surrogate: (String, Vec<f32>),
+    surrogate: Option<(String, Vec<f32>)>,
 ) -> PyResult<Option<f32>> {
-    let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
+    let few = match surrogate {
+        Some((name, parameters)) => AnySurrogate::new(&name, &parameters)
+            .map_err(to_python)?
+            .is_compact(),
+        None => true,
+    };
     let views = layer.views()?;
-    Ok(views.layer().decay().filter(|_| surrogate.is_compact()))
+    Ok(views.layer().decay().filter(|_| few))
 }
 
 /// Sends the gradients of spikes, states and last states back. `learned`, if given, holds the

@@ -111,6 +111,7 @@ class Backward:
     def _add(self, samples: slice, grads: Sequence[Tensor | None]) -> None:
         """Adds the gradients of some samples."""
         upstream = None if grads[0] is None else grads[0][:, samples]
+        share = 1.0
         last = list(of_states(self.stack, grads[1:]))
         for i in reversed(range(len(self.stack.steps))):
             step, need = self.stack.steps[i], self.needs[i]
@@ -118,9 +119,10 @@ class Backward:
             if any(need) and not (upstream is None and own.count(None) == len(own)):
                 words = self.words[i][:, samples].contiguous()
                 values = block_of(step, self.values[i], samples)
-                upstream, to_values = step.backward(words, values, Upstream(upstream, own), need)
+                arriving = Upstream(upstream, own, share)
+                upstream, to_values, share = step.backward(words, values, arriving, need)
             else:
-                upstream, to_values = None, [None] * step.values
+                upstream, to_values, share = None, [None] * step.values, 1.0
             self._sum(i, to_values)
         self.spikes.append(upstream)
 

@@ -49,8 +49,8 @@ class Product(Protocol):
     ) -> Wanted:
         """The gradients for that of the currents."""
 
-    def reads_errors(self, words: Tensor, weight: Tensor) -> bool:
-        """Whether the gradient of these spikes may come faster from errors."""
+    def reads_errors(self, words: Tensor, weight: Tensor, share: float) -> bool:
+        """Whether the gradient of these spikes comes faster from errors, if that share is not 0."""
 
     def prefers_dense(self, words: Tensor, weight: Tensor) -> bool:
         """Whether the ordinary layer multiplies these spikes as floats."""
@@ -90,7 +90,9 @@ class Linear:
             return matmul.dense_input_gradient(arrived.grad, weight)
         return matmul.input_gradient(arrived.grad, arrived.errors, weight)
 
-    def reads_errors(self, words: Tensor, weight: Tensor) -> bool:
+    def reads_errors(self, words: Tensor, weight: Tensor, share: float) -> bool:
+        if share > 0:  # Pools, which alone know of a share in advance, read maps.
+            return False
         return not matmul.gradient_prefers_dense(None, len(_rows(words)), weight.shape)
 
     def prefers_dense(self, words: Tensor, weight: Tensor) -> bool:
@@ -125,7 +127,7 @@ class Conv:
         weight = self._two_dimensional(weight)
         to_input = to_weight = to_bias = None
         if need[0]:
-            to_input = convolutions.input_gradient(self.conv, grad, weight)
+            to_input = self._input_gradient(grad, arrived, weight)
             to_input = self._of_axes(to_input).unflatten(0, words.shape[:-1])
         if need[1] or need[2]:
             to_weight, to_bias = convolutions.convolve_weight_gradient.kernel(
@@ -134,8 +136,14 @@ class Conv:
             to_weight = self._of_axes(to_weight)
         return to_input, to_weight if need[1] else None, to_bias if need[2] else None
 
-    def reads_errors(self, words: Tensor, weight: Tensor) -> bool:
-        return False
+    def _input_gradient(self, grad: Tensor, arrived: Arrived, weight: Tensor) -> Tensor:
+        if arrived.errors is None:
+            return convolutions.input_gradient(self.conv, grad, weight)
+        grad = grad.unflatten(0, arrived.grad.shape[:2])
+        return convolutions.filtered_input_gradient(self.conv, grad, arrived.errors, weight)
+
+    def reads_errors(self, words: Tensor, weight: Tensor, share: float) -> bool:
+        return not convolutions.gradient_prefers_dense(self.conv, len(_rows(words)), share)
 
     def prefers_dense(self, words: Tensor, weight: Tensor) -> bool:
         return convolutions.is_dense(_rows(words), self.conv, self._two_dimensional(weight))

@@ -5,6 +5,7 @@ Spikes are words ``[T, B, words(N)]`` of rows without gaps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +26,8 @@ class Upstream(NamedTuple):
     spikes: Tensor | None
     last: Sequence[Tensor | None]
     """Per state, of its value after the last step."""
+    share: float = 1.0
+    """Of the gradients of spikes, at most so many are not 0."""
 
 
 class Gradients(NamedTuple):
@@ -32,6 +35,8 @@ class Gradients(NamedTuple):
 
     spikes: Tensor | None
     values: Sequence[Tensor | None]
+    share: float = 1.0
+    """Of the gradients of spikes, at most so many are not 0."""
 
 
 class Step(Protocol):
@@ -91,7 +96,9 @@ class MaxPool(_Stateless):
         if not need[0] or grads.spikes is None:
             return Gradients(None, ())
         grad = pooling.max_pool_gradient(words, self.sizes, self.channels_last, grads.spikes)
-        return Gradients(grad, ())
+        # Each maximum sends its gradient to one neuron.
+        maxima, neurons = (math.prod(x) for x in (pooling.pooled(self.sizes), self.sizes.maps))
+        return Gradients(grad, (), grads.share * maxima / neurons)
 
     def apart(self, x: Tensor, values: Sequence[Any]) -> tuple[Tensor, ...]:
         return (F.max_pool2d(x, self.sizes.window, self.sizes.stride),)
@@ -115,7 +122,7 @@ class Flatten(_Stateless):
         self, words: Tensor, values: Sequence[Any], grads: Upstream, need: Sequence[bool]
     ) -> Gradients:
         grad = grads.spikes
-        return Gradients(None if grad is None else grad.unflatten(-1, self.maps), ())
+        return Gradients(None if grad is None else grad.unflatten(-1, self.maps), (), grads.share)
 
     def apart(self, x: Tensor, values: Sequence[Any]) -> tuple[Tensor, ...]:
         return (x.flatten(-len(self.maps)),)
@@ -158,8 +165,11 @@ class Neurons:
             constants=any(others[:count]),
         )
         weight = values[0].detach()
-        listed = to_input and self.product.reads_errors(words, weight)
-        (delta, *rest), errors = self._adjoint(self._inputs(words, values), grads, wanted, listed)
+        reads = self.product.reads_errors
+        listed = to_input and reads(words, weight, 0.0)
+        few = listed and reads(words, weight, grads.share)
+        inputs = self._inputs(words, values)
+        (delta, *rest), errors = self._adjoint(inputs, grads, wanted, listed, few)
         states, constants = rest[: self.states], rest[self.states :]
         if delta is None:
             return Gradients(None, (None, None, *constants, *states))
@@ -167,13 +177,16 @@ class Neurons:
         return Gradients(of_product[0], (*of_product[1:], *constants, *states))
 
     def _adjoint(
-        self, inputs: Inputs, grads: Upstream, wanted: Need, listed: bool
+        self, inputs: Inputs, grads: Upstream, wanted: Need, listed: bool, few: bool
     ) -> tuple[list[Tensor | None], Errors | None]:
-        """The gradients of what the neurons read, and the errors, listed if that pays."""
+        """The gradients of what the neurons read, and the errors, listed if that may pay.
+
+        It may if the surrogate is compact, or few spikes have a gradient.
+        """
         last = list(grads.last)
         outputs = OutputGradients(grads.spikes, [None] * len(last), last)
         if listed:
-            return sequence.backward_with_errors(self.call, inputs, outputs, wanted)
+            return sequence.backward_with_errors(self.call, inputs, outputs, wanted, few=few)
         return sequence.backward.kernel(self.call, inputs, outputs, wanted), None
 
     def prefers_dense(self, words: Tensor, values: Sequence[Any]) -> bool:

@@ -149,6 +149,21 @@ impl Convolution {
         (line < self.size[0]).then_some(line)
     }
 
+    /// The inputs of a group that a line of taps meets.
+    pub(super) fn runs(&self) -> Runs {
+        let channels = self.group_channels();
+        match self.dilation[1] {
+            1 => Runs {
+                count: 1,
+                length: self.kernel[1] * channels,
+            },
+            _ => Runs {
+                count: self.kernel[1],
+                length: channels,
+            },
+        }
+    }
+
     /// Whether an event of the input reaches neighbouring outputs by neighbouring taps, so that it can
     /// add one run of weights to one run of sums, and these are so short that this is faster.
     pub(super) fn is_scattered(&self) -> bool {
@@ -169,6 +184,15 @@ impl Convolution {
         let end = width.min(skipped + self.reached().saturating_sub(start));
         (skipped..end, start)
     }
+}
+
+/// Neighbouring inputs that taps meet: pixels in order, channels side by side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Runs {
+    /// How many of them.
+    pub(super) count: usize,
+    /// Inputs of each.
+    pub(super) length: usize,
 }
 
 /// Channels of an output from which on sums stay in registers while inputs are looked up.

@@ -29,18 +29,45 @@ pub fn prefers_dense(
         return Ok(true);
     }
     let outputs = conv.group_outputs();
-    let cost_of_addition = match isa {
+    let cost = if conv.is_scattered() {
+        cost_of_run(isa, conv.kernel[1] * outputs)
+    } else {
+        let width = tile_width(isa, outputs);
+        cost_of_addition(isa) * outputs.next_multiple_of(width) as f64 / outputs.max(1) as f64
+    };
+    let pixels = rows.saturating_mul(height).saturating_mul(width).max(1);
+    Ok(density * cost + PACKING / pixels as f64 > 1.0)
+}
+
+/// Whether a dense convolution of the gradient would be faster than
+/// [`input_gradient`](super::input_gradient), judged by the share of errors that are not 0, the shape and
+/// the instruction set only.
+///
+/// # Errors
+/// Those of [`Convolution::grid`].
+pub fn gradient_prefers_dense(
+    isa: Isa,
+    share: f64,
+    rows: usize,
+    conv: Convolution,
+) -> Result<bool, Error> {
+    let [height, width] = conv.grid()?;
+    let cost = cost_of_run(isa, conv.runs().length);
+    let pixels = rows.saturating_mul(height).saturating_mul(width).max(1);
+    Ok(share * cost + PACKING / pixels as f64 > 1.0)
+}
+
+/// An addition to a sum in a register, in multiply-adds of a dense convolution.
+fn cost_of_addition(isa: Isa) -> f64 {
+    match isa {
         Isa::Scalar => 6.0,
         Isa::Avx2 => 2.5,
         Isa::Avx512 => 3.5,
-    };
-    let padding = if conv.is_scattered() {
-        let run = conv.kernel[1] * outputs;
-        run.next_multiple_of(isa.lanes()) as f64 / run.max(1) as f64 * 1.5
-    } else {
-        let width = tile_width(isa, outputs);
-        outputs.next_multiple_of(width) as f64 / outputs.max(1) as f64
-    };
-    let pixels = rows.saturating_mul(height).saturating_mul(width).max(1);
-    Ok(density * cost_of_addition * padding + PACKING / pixels as f64 > 1.0)
+    }
+}
+
+/// The same, to one of a run of sums in memory.
+fn cost_of_run(isa: Isa, length: usize) -> f64 {
+    let padded = length.next_multiple_of(isa.lanes());
+    1.5 * cost_of_addition(isa) * padded as f64 / length.max(1) as f64
 }

@@ -8,6 +8,7 @@
 //! | maps of bits | ORs of windows | [`max_pool`], backward [`max_pool_gradient`] |
 //! | maps of bits | sums of windows | [`sum_pool`] |
 //! | maps or pixels of bits, weights | maps or pixels of sums | [`convolve`], backward [`weight_gradient`] |
+//! | maps or pixels of errors, weights | gradients of the bits | [`input_gradient`] |
 //!
 //! # Convolution
 //!
@@ -23,23 +24,29 @@
 //!
 //! Both add in ascending order of the weights, line by line of the kernel: their bits are equal.
 //!
+//! Backward, an error of an output adds its products with a line of taps to one run of inputs, those of one
+//! pixel together (`reach.rs`).
+//!
 //! Sums arise pixel by pixel. Where maps are wanted, those of a sample are transposed while they lie in
 //! the second-level cache.
 
 mod convolution;
 mod dense;
 mod forward;
+mod input_gradient;
 mod pool;
 mod pool_pixels;
 mod prepared;
+mod reach;
 mod scatter;
 mod taps;
 mod weight_gradient;
 mod windows;
 
 pub use convolution::{Convolution, Order, Orders};
-pub use dense::prefers_dense;
+pub use dense::{gradient_prefers_dense, prefers_dense};
 pub use forward::convolve;
+pub use input_gradient::input_gradient;
 pub use pool::{max_pool, max_pool_gradient, sum_pool};
 pub(crate) use pool::{max_row, sum_row};
 pub(crate) use prepared::Prepared;

@@ -3,7 +3,7 @@
 use super::Matrix;
 use super::packed::Packed;
 use super::plan::ADDITIONS_PER_STEP;
-use crate::parallel::{self, progress};
+use crate::parallel::{self, Scratch, progress};
 use crate::simd::{Isa, Kernel, Simd, array, dispatch};
 
 /// The width of tiles for [`product`] on vectors of so many lanes.
@@ -20,15 +20,15 @@ pub(crate) struct Rows<'a> {
     pub(crate) len: usize,
 }
 
-/// Rows of a product that one thread takes.
-const ROWS: usize = 64;
+/// Rows of a product that one thread takes: whole groups of those that [`product`] takes at a time.
+const ROWS: usize = 96;
 
 /// The length of the rows that [`dense_product`] writes for so many columns: whole tiles.
 pub(crate) fn dense_stride(isa: Isa, columns: usize) -> usize {
     columns.next_multiple_of(width(isa.lanes()))
 }
 
-/// [`product`] for rows without gaps, on all threads. Rows of `out` are
+/// [`product`] for rows without gaps, but for numbers that are all but 0, on all threads. Rows of `out` are
 /// [`dense_stride`] long.
 pub(crate) fn dense_product(isa: Isa, data: &[f32], weights: Matrix<'_>, out: &mut [f32]) {
     let [len, columns] = weights.shape();
@@ -62,14 +62,39 @@ impl Kernel for Piece<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        product(simd, self.rows, self.weights, self.out, self.stride);
+        let Rows { data, len } = self.rows;
+        let mut scratch = Scratch::take();
+        let [kept] = scratch.slices([data.len()]);
+        let data = without_least(data, kept);
+        let rows = Rows { data, len };
+        product(simd, rows, self.weights, self.out, self.stride);
+        scratch.put_back();
     }
+}
+
+/// Numbers of a [`dense_product`] that are closer to 0 count as 0. Their products may be denormal, which
+/// takes a CPU many times as long, and the gradients of a saturated softmax are that small.
+const LEAST: f32 = 1e-30;
+
+/// The data, or, if numbers are that small, a copy without them.
+#[inline(always)]
+fn without_least<'a>(data: &'a [f32], copy: &'a mut [f32]) -> &'a [f32] {
+    // Without an early end, which would keep it from being done in vectors.
+    let small = |any, x: &f32| any | ((x.abs() < LEAST) & (*x != 0.0));
+    if !data.iter().fold(false, small) {
+        return data;
+    }
+    for (to, &x) in copy.iter_mut().zip(data) {
+        *to = if x.abs() < LEAST { 0.0 } else { x };
+    }
+    copy
 }
 
 /// `out = rows × weights`. Rows of `out` are `stride` long: at least as long as all tiles together.
 ///
 /// Every sum starts from 0 and adds products, rounded by themselves, in ascending order. So many sums
-/// are kept in registers that the next addition to one need not wait for the last.
+/// are kept in registers that the next addition to one need not wait for the last, and that a number
+/// serves several of them once it is read: on AVX2, twelve of the sixteen registers.
 #[inline(always)]
 pub(crate) fn product<S: Simd>(
     simd: S,
@@ -81,29 +106,27 @@ pub(crate) fn product<S: Simd>(
     for (first, tile) in weights.tiles() {
         progress(rows.data.len() * width(S::LANES) / ADDITIONS_PER_STEP);
         let out = &mut out[first..];
-        if S::LANES == 16 {
-            rows_of_tile::<S, 4>(simd, rows, tile, out, stride);
-        } else {
-            rows_of_tile::<S, 2>(simd, rows, tile, out, stride);
+        match (S::LANES, S::UNROLL) {
+            (16, _) => rows_of_tile::<S, 4, 4>(simd, rows, tile, out, stride),
+            (_, true) => rows_of_tile::<S, 6, 2>(simd, rows, tile, out, stride),
+            (_, false) => rows_of_tile::<S, 4, 2>(simd, rows, tile, out, stride),
         }
     }
 }
 
-/// The sums of all rows for one tile of `V` vectors.
+/// The sums of all rows, `R` at a time, for one tile of `V` vectors.
 #[inline(always)]
-fn rows_of_tile<S: Simd, const V: usize>(
+fn rows_of_tile<S: Simd, const R: usize, const V: usize>(
     simd: S,
     rows: Rows<'_>,
     tile: &[f32],
     out: &mut [f32],
     stride: usize,
 ) {
-    const AT_A_TIME: usize = 4;
     let count = rows.data.len() / rows.len;
-    let whole = count - count % AT_A_TIME;
-    for row in (0..whole).step_by(AT_A_TIME) {
-        let out = &mut out[row * stride..];
-        sums::<S, AT_A_TIME, V>(simd, rows, row, tile, out, stride);
+    let whole = count - count % R;
+    for row in (0..whole).step_by(R) {
+        sums::<S, R, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
     }
     for row in whole..count {
         sums::<S, 1, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
@@ -127,7 +150,8 @@ fn sums<S: Simd, const R: usize, const V: usize>(
         |r| &data[r * len..][..len],
     );
     let mut sums = [[simd.splat(0.0); V]; R];
-    for (k, weights) in tile.chunks_exact(V * S::LANES).enumerate().take(len) {
+    // The compiler sees that no index leaves the rows.
+    for (k, weights) in (0..len).zip(tile.chunks_exact(V * S::LANES)) {
         let weights: [S::F32; V] = array(
             #[inline(always)]
             |v| simd.load(&weights[v * S::LANES..]),

@@ -40,8 +40,10 @@ pub(super) enum Weights<'a> {
 pub(super) enum Target<'a> {
     /// To the same row.
     Rows(Columns<'a, f32>),
-    /// To the same column, of rows that are the tile's columns, or to what is there already.
-    Transposed { out: Columns<'a, f32>, adds: bool },
+    /// Likewise: sums go on from what is there.
+    Sums(Columns<'a, f32>),
+    /// To the same column, of rows that are the tile's columns.
+    Transposed(Columns<'a, f32>),
 }
 
 impl Kernel for Gather<'_> {
@@ -105,13 +107,8 @@ impl Gather<'_> {
                 );
             }
         }
-        if let Target::Transposed { out, adds } = &mut self.target {
-            let columns = self.tile.columns.len();
-            if *adds {
-                transpose(sums, width, columns, out, |to, sum| *to += sum);
-            } else {
-                transpose(sums, width, columns, out, |to, sum| *to = sum);
-            }
+        if let Target::Transposed(out) = &mut self.target {
+            transpose(sums, width, self.tile.columns.len(), out);
         }
         scratch.put_back();
         simd.drain();
@@ -143,10 +140,10 @@ impl Gather<'_> {
         let is_last = block.end == self.inputs();
         let list = block.start / self.plan.block;
         for (row, kept) in sums.chunks_exact_mut(width).enumerate() {
-            let mut sum = if is_first {
-                [simd.splat(0.0); V]
-            } else {
-                load(simd, kept)
+            let mut sum = match &mut self.target {
+                _ if !is_first => load(simd, kept),
+                Target::Sums(out) => load_partial(simd, out.row(first_row + row)),
+                Target::Rows(_) | Target::Transposed(_) => [simd.splat(0.0); V],
             };
             add_selected(simd, &mut sum, weights, active.inputs(list, row));
             match &mut self.target {
@@ -159,6 +156,7 @@ impl Gather<'_> {
                         store_partial(simd, out, sum);
                     }
                 }
+                Target::Sums(out) if is_last => store_partial(simd, out.row(first_row + row), sum),
                 _ => store(simd, kept, sum),
             }
         }
@@ -166,11 +164,24 @@ impl Gather<'_> {
 }
 
 #[inline(always)]
-fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::F32; V] {
+pub(crate) fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::F32; V] {
     array(
         #[inline(always)]
         |v| simd.load(&from[v * S::LANES..]),
     )
+}
+
+/// As [`load`], of a row that may be narrower than the tile.
+#[inline(always)]
+fn load_partial<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::F32; V] {
+    if from.len() == V * S::LANES {
+        return load(simd, from);
+    }
+    let mut sum = [simd.splat(0.0); V];
+    for (sum, from) in sum.iter_mut().zip(from.chunks(S::LANES)) {
+        *sum = simd.load_partial(from);
+    }
+    sum
 }
 
 /// Adds the rows of a tile that the active inputs select.
@@ -245,20 +256,14 @@ pub(crate) fn store_partial<S: Simd, const V: usize>(simd: S, to: &mut [f32], su
 
 /// Writes the first `columns` columns of `sums` to the rows of `out`.
 #[inline(always)]
-fn transpose(
-    sums: &[f32],
-    width: usize,
-    columns: usize,
-    out: &mut Columns<'_, f32>,
-    write: impl Fn(&mut f32, f32),
-) {
+fn transpose(sums: &[f32], width: usize, columns: usize, out: &mut Columns<'_, f32>) {
     /// Rows of the sums that stay in the first-level cache while their columns are read.
     const ROWS: usize = 64;
     for (first, sums) in (0..).step_by(ROWS).zip(sums.chunks(ROWS * width)) {
         for column in 0..columns {
             let to = &mut out.row(column)[first..];
             for (to, row) in to.iter_mut().zip(sums.chunks_exact(width)) {
-                write(to, row[column]);
+                *to = row[column];
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The gradient of a product's input, where that of its output is a filtered error.
 
+use super::errors::{ErrorLists, FilteredErrors, STEPS};
 use super::gather::{store_partial, stream};
 use super::matrix::Matrix;
 use super::packed::Packed;
@@ -7,28 +8,10 @@ use super::plan::{ADDITIONS_PER_STEP, tile_width};
 use crate::Error;
 use crate::parallel::{self, progress};
 use crate::simd::{Columns, Isa, Kernel, PAST_CACHES, Simd, dispatch};
-use crate::spikes::layout::{self, WORD_BITS};
-use crate::spikes::{count, indices};
-use crate::tiling::{Shape, cut};
+use crate::spikes::count;
+use crate::tiling::cut;
 use alloc::vec::Vec;
 use core::ops::Range;
-
-/// The errors of a layer of neurons that are not 0, and how they make its gradient.
-#[derive(Clone, Copy, Debug)]
-pub struct FilteredErrors<'a> {
-    /// Steps and samples, and the neurons that the product went to.
-    pub shape: Shape,
-    /// Whose error is not 0: a row of words for each step and sample, `[T, B, words]`, as of spikes.
-    pub active: &'a [u64],
-    /// The errors of the active neurons, side by side: for each sample and word `64·T` places, of which
-    /// the first are filled, from the last step to the first, neurons ascending: `[B, words, 64·T]`.
-    pub values: &'a [f32],
-    /// `β`: the gradient of a step is its error and `β` times the gradient of the step after.
-    pub decay: f32,
-}
-
-/// Steps between two places where a call can be interrupted.
-const STEPS: usize = 64;
 
 /// `out[t] = errors[t] × weights + β·out[t+1]`, `[T, B, inputs]`, for weights `[neurons, inputs]`: a
 /// product of the gradient of the neurons' current, in another order.
@@ -72,11 +55,7 @@ pub fn input_gradient(
     let FilteredErrors { shape, active, .. } = errors;
     let [neurons, inputs] = weights.shape();
     Error::check_length("weights", neurons, &[shape.neurons])?;
-    let rows = Error::checked_product("active", &[shape.steps, shape.samples])?;
-    layout::check_padded(active, rows, neurons)?;
-    layout::check_indexable(neurons)?;
-    let places = [rows, layout::padded(neurons)];
-    Error::check_length("values", errors.values.len(), &places)?;
+    let rows = errors.check()?;
     Error::check_length("out", out.len(), &[rows, inputs])?;
     if out.is_empty() {
         return Ok(true);
@@ -90,18 +69,7 @@ pub fn input_gradient(
     if !packed.is_finite() {
         return Ok(false);
     }
-    let mut lists = Vec::new();
-    lists.resize_with(shape.samples, Lists::default);
-    let items: Vec<_> = lists.iter_mut().enumerate().collect();
-    parallel::for_each(items, places.iter().product(), |(sample, lists)| {
-        let extract = Extract {
-            errors,
-            sample,
-            lists,
-        };
-        dispatch(isa, extract);
-    });
-
+    let lists = errors.lists(isa);
     let columns = |sample| {
         let of_tile = move |columns: Range<usize>| {
             sample * inputs + columns.start..sample * inputs + columns.end
@@ -138,82 +106,9 @@ pub fn input_gradient(
     Ok(true)
 }
 
-/// The errors of a sample, the last step first.
-#[derive(Debug, Default)]
-struct Lists {
-    /// Where the list of each step ends.
-    ends: Vec<usize>,
-    neurons: Vec<u32>,
-    values: Vec<f32>,
-}
-
-/// Fills the lists of a sample.
-struct Extract<'a, 'b> {
-    errors: FilteredErrors<'a>,
-    sample: usize,
-    lists: &'b mut Lists,
-}
-
-impl Kernel for Extract<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self {
-            errors,
-            sample,
-            lists,
-        } = self;
-        let Shape {
-            steps,
-            samples,
-            neurons,
-        } = errors.shape;
-        let row_len = layout::words(neurons);
-        let row = |step: usize| {
-            let first = (step * samples + sample) * row_len;
-            first..first + row_len
-        };
-        let mut total = 0;
-        for step in 0..steps {
-            let words = errors.active[row(step)].iter();
-            total += words.map(|word| word.count_ones() as usize).sum::<usize>();
-        }
-        lists.ends.reserve(steps);
-        lists.neurons.resize(total + indices::SLACK, 0);
-        lists.values.resize(total + WORD_BITS, 0.0);
-        let capacity = steps * WORD_BITS;
-        let values = &errors.values[sample * row_len * capacity..][..row_len * capacity];
-        // What is left of each word's places.
-        let mut rests: Vec<_> = values.chunks_exact(capacity).collect();
-        let mut end = 0;
-        for block in cut(0..steps, STEPS) {
-            progress(2 * block.len() * row_len);
-            for step in block.map(|step| steps - 1 - step) {
-                let words = &errors.active[row(step)];
-                let mut at = end;
-                for (word, rest) in words.iter().zip(&mut rests) {
-                    let count = word.count_ones() as usize;
-                    let to = &mut lists.values[at..][..WORD_BITS];
-                    for first in (0..count).step_by(S::LANES) {
-                        match rest.get(first..first + S::LANES) {
-                            Some(values) => simd.store(&mut to[first..], simd.load(values)),
-                            None => to[first..count].copy_from_slice(&rest[first..count]),
-                        }
-                    }
-                    *rest = &rest[count..];
-                    at += count;
-                }
-                end = indices::append(words, &mut lists.neurons, end);
-                lists.ends.push(end);
-            }
-        }
-    }
-}
-
 /// The gradients of a sample, for one tile of the weights.
 struct Filter<'a> {
-    lists: &'a Lists,
+    lists: &'a ErrorLists,
     tile: &'a [f32],
     width: usize,
     decay: f32,
@@ -240,7 +135,7 @@ impl Filter<'_> {
     /// `V` vectors make the tile's width.
     #[inline(always)]
     fn sum<S: Simd, const V: usize>(mut self, simd: S) {
-        let Lists {
+        let ErrorLists {
             ends,
             neurons,
             values,

@@ -2,7 +2,7 @@
 
 use super::active::Active;
 use super::by_rows;
-use super::gather::Weights;
+use super::gather::{Target, Weights};
 use super::packed::Packed;
 use super::plan::Plan;
 use crate::simd::{Isa, dispatch};
@@ -27,6 +27,6 @@ pub(crate) fn product_of_packed(
         .tiles()
         .map(|(_, tile)| Weights::Tile(tile))
         .collect();
-    let items = by_rows(&plan, &active, &of_tiles, bias, None, out);
+    let items = by_rows(&plan, &active, &of_tiles, bias, None, (Target::Rows, out));
     parallel::for_each(items, plan.work, |item| dispatch(isa, item));
 }

@@ -16,7 +16,7 @@ fn numbers(count: usize) -> Vec<f32> {
 
 /// Calls `visit` for each weight that meets a neuron: output pixel, output, tap, neuron in channel
 /// order.
-fn each(conv: Convolution, mut visit: impl FnMut(usize, usize, usize, usize)) {
+pub(crate) fn each(conv: Convolution, mut visit: impl FnMut(usize, usize, usize, usize)) {
     let [height, width] = conv.grid().expect("the kernel fits");
     let (group, outputs) = (conv.channels / conv.groups, conv.outputs / conv.groups);
     for y in 0..height {

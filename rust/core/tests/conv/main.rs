@@ -2,6 +2,13 @@
 
 #[path = "../common/bits.rs"]
 mod bits;
+#[path = "../common/errors.rs"]
+mod errors;
+#[path = "../common/threads.rs"]
+mod threads;
+#[path = "../common/views.rs"]
+mod views;
 
 mod convolution;
+mod input_gradient;
 mod pool;

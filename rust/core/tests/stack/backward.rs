@@ -26,6 +26,8 @@ struct Case {
     /// The spikes that enter each layer.
     entering: Vec<Vec<u64>>,
     surrogate: AnySurrogate,
+    /// The gradient of the spikes that leave.
+    upstream: Vec<f32>,
     /// Whether gradients of the last membranes come in.
     last: bool,
     /// Whether all neurons of a layer have one decay.
@@ -65,12 +67,14 @@ impl Case {
             .map(|&n| Numbers::new(std::mem::replace(&mut inputs, n), n, shape.samples))
             .collect();
         let fired = one_by_one(&spikes, shape, &layers);
+        let leaving = sizes.last().map_or(0, |&n| steps_and_samples(shape) * n);
         let entering = std::iter::once(spikes).chain(fired.into_iter().map(|(words, _)| words));
         Self {
             shape,
             entering: entering.take(layers.len()).collect(),
             layers,
             surrogate,
+            upstream: numbers(leaving),
             last: flags[0],
             one_decay: flags[1],
         }
@@ -96,11 +100,6 @@ impl Case {
         layer
     }
 
-    fn upstream(&self) -> Vec<f32> {
-        let neurons = self.layers[self.layers.len() - 1].neurons;
-        numbers(steps_and_samples(self.shape) * neurons)
-    }
-
     fn of_last(&self, i: usize) -> Vec<f32> {
         if self.last {
             numbers(self.shape.samples * self.layers[i].neurons)
@@ -112,7 +111,7 @@ impl Case {
     /// Layer after layer, all samples at once.
     fn one_by_one(&self) -> Found {
         let (rows_, isa) = (steps_and_samples(self.shape), Isa::Scalar);
-        let mut upstream = self.upstream();
+        let mut upstream = self.upstream.clone();
         let mut layers = Vec::new();
         for i in (0..self.layers.len()).rev() {
             let (shape, inputs, own) = (self.of(i), self.inputs(i), &self.layers[i]);
@@ -203,8 +202,7 @@ impl Case {
                 .collect(),
             input: Some(&mut found.input),
         };
-        let upstream = self.upstream();
-        let spikes = rows(&upstream, self.of(self.layers.len() - 1));
+        let spikes = rows(&self.upstream, self.of(self.layers.len() - 1));
         stack::backward(isa, self.shape, &reversed, spikes, gradients, at_a_time)?;
         Ok(found)
     }
@@ -267,6 +265,28 @@ proptest! {
         let shape = Shape { steps, samples, neurons: inputs };
         check(&Case::new(shape, &sizes, surrogate, flags));
     }
+}
+
+#[test]
+fn gradients_that_are_all_but_0_spoil_no_others() {
+    let shape = Shape {
+        steps: 5,
+        samples: 7,
+        neurons: 20,
+    };
+    let mut case = Case::new(shape, &[30, 13], surrogate("atan", 2.0), [false; 2]);
+    let small = case.upstream.iter_mut().step_by(3);
+    small.for_each(|x| *x *= 1e-36);
+    check(&case);
+    case.upstream[40] = f32::NAN;
+    let found = case.together(Isa::active().expect("there is one"), 3);
+    assert!(
+        found
+            .expect("the lengths fit")
+            .input
+            .iter()
+            .any(|x| x.is_nan())
+    );
 }
 
 #[test]

@@ -179,6 +179,10 @@ pub fn backward(
             output.add(sums);
         }
     }
+    for (output, pass) in outputs.iter_mut().zip(layers) {
+        let [inputs, neurons] = pass.layer.weights.shape();
+        output.finish(inputs, neurons);
+    }
     Ok(())
 }
 

@@ -1,7 +1,10 @@
 //! Gradients that are summed over samples, group by group.
 
+use crate::matmul::Matrix;
+
 /// The gradients that all samples of a layer add to.
 pub(super) struct Sums<'a> {
+    /// `[inputs, neurons]` until they are [finished](Self::finish).
     pub(super) weights: Option<&'a mut [f32]>,
     pub(super) bias: Option<&'a mut [f32]>,
 }
@@ -19,6 +22,18 @@ impl Sums<'_> {
         Sums {
             weights: self.weights.as_deref_mut(),
             bias: self.bias.as_deref_mut(),
+        }
+    }
+
+    /// Turns the sums of the weights into their gradient, `[neurons, inputs]`.
+    pub(super) fn finish(&mut self, inputs: usize, neurons: usize) {
+        if let Some(out) = &mut self.weights
+            && !out.is_empty()
+        {
+            let sums = out.to_vec();
+            let sums = Matrix::new("sums", &sums, [inputs, neurons], [neurons, 1]);
+            let gradient = sums.expect("sums are as many").transposed();
+            gradient.pack(0..neurons, 0..inputs, inputs, out);
         }
     }
 
