@@ -321,3 +321,35 @@ fn a_short_slice_is_refused() {
     }
     dispatch(Isa::Scalar, Load);
 }
+
+/// Rows and columns of a square exchanged, in rows of so many numbers.
+struct Square(usize);
+
+impl Kernel for Square {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Vec<f32> {
+        let from: Vec<Vec<f32>> = (0..8)
+            .map(|j| (0..9).map(|i| (10 * i + j) as f32).collect())
+            .collect();
+        let mut to = vec![-1.0; 8 * self.0];
+        let slices = core::array::from_fn(|j| from[j].as_slice());
+        simd.transpose_square(slices, &mut to, self.0);
+        to
+    }
+}
+
+#[test]
+fn squares_are_transposed() {
+    for &isa in Isa::available() {
+        for width in [8, 11, 64] {
+            let found = dispatch(isa, Square(width));
+            for (place, &x) in found.iter().enumerate() {
+                let (i, j) = (place / width, place % width);
+                let wanted = if j < 8 { (10 * i + j) as f32 } else { -1.0 };
+                assert_eq!(x.to_bits(), wanted.to_bits(), "{isa:?}, {i} of {j}");
+            }
+        }
+    }
+}

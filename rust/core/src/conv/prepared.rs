@@ -111,7 +111,7 @@ impl Prepared {
         if self.as_maps() {
             let maps = Matrix::new("sums", kept, [outputs, pixels], [1, outputs]);
             let maps = maps.expect("the sums of a sample have this shape");
-            maps.pack(0..outputs, 0..pixels, pixels, out);
+            maps.pack(simd, 0..outputs, 0..pixels, pixels, out);
         }
     }
 }
@@ -135,7 +135,7 @@ impl Weights {
         let pack = |weight| {
             let matrix = Matrix::new("weight", weight, shape, [taps, 1]);
             let matrix = matrix.expect("the weights of a group have this shape");
-            Packed::new(matrix.transposed(), tile_width(isa, shape[0]))
+            Packed::new(isa, matrix.transposed(), tile_width(isa, shape[0]))
         };
         let group = (shape[0] * taps).max(1);
         Self::Tiles(weight.chunks_exact(group).map(pack).collect())

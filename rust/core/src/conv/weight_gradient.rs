@@ -189,7 +189,7 @@ impl Kernel for Part<'_> {
                 let pixels = row_grad / outputs;
                 let matrix = Matrix::new("grad", grad, [pixels, outputs], [1, pixels]);
                 let matrix = matrix.expect("the gradients of a sample have this shape");
-                matrix.pack(0..pixels, 0..outputs, outputs, kept);
+                matrix.pack(simd, 0..pixels, 0..outputs, outputs, kept);
                 grad = kept;
             }
             add_columns(grad, of_lines, &mut self.sums.outputs);

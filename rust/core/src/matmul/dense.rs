@@ -37,7 +37,7 @@ pub(crate) fn dense_product(isa: Isa, data: &[f32], weights: Matrix<'_>, out: &m
         out.fill(0.0);
         return;
     }
-    let weights = &Packed::new(weights, width(isa.lanes()));
+    let weights = &Packed::new(isa, weights, width(isa.lanes()));
     let items = data.chunks(ROWS * len).zip(out.chunks_mut(ROWS * stride));
     let items = items.map(|(data, out)| Piece {
         rows: Rows { data, len },

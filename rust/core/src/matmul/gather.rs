@@ -79,7 +79,7 @@ impl Gather<'_> {
             let weights = match self.weights {
                 Weights::Matrix(matrix) => {
                     let packed = &mut packed[..place.len()];
-                    matrix.pack(slab.clone(), self.tile.columns.clone(), width, packed);
+                    matrix.pack(simd, slab.clone(), self.tile.columns.clone(), width, packed);
                     &*packed
                 }
                 Weights::Tile(tile) => &tile[place],

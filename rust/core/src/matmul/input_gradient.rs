@@ -65,7 +65,7 @@ pub fn input_gradient(
         return Ok(true);
     }
     let width = tile_width(isa, inputs);
-    let packed = Packed::new(weights, width);
+    let packed = Packed::new(isa, weights, width);
     if !packed.is_finite() {
         return Ok(false);
     }

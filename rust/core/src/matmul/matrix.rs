@@ -1,7 +1,7 @@
 //! A strided view of numbers, and copying a piece of it into a contiguous tile.
 
 use crate::Error;
-use crate::simd::array;
+use crate::simd::{Simd, array};
 use crate::tiling::cut;
 use core::ops::Range;
 
@@ -85,8 +85,9 @@ impl<'a> Matrix<'a> {
 
     /// Copies `rows` × `columns` into a tile whose rows are `width` long, and zeros the rest of them.
     #[inline(always)]
-    pub(crate) fn pack(
+    pub(crate) fn pack<S: Simd>(
         &self,
+        simd: S,
         rows: Range<usize>,
         columns: Range<usize>,
         width: usize,
@@ -106,8 +107,8 @@ impl<'a> Matrix<'a> {
             for (first, columns) in (0..).step_by(SQUARE).zip(cut(columns.clone(), SQUARE)) {
                 let mut rest = rows.clone();
                 if self.strides[0] == 1 && columns.len() == SQUARE {
-                    rest.start +=
-                        self.pack_squares(rows.clone(), columns.start, width, &mut to[first..]);
+                    let to = &mut to[first..];
+                    rest.start += self.pack_squares(simd, rows.clone(), columns.start, width, to);
                 }
                 for row in rest {
                     let to = &mut to[(row - rows.start) * width + first..];
@@ -122,8 +123,9 @@ impl<'a> Matrix<'a> {
     /// Copies [`SQUARE`] contiguous columns to the start of the rows of a tile, and returns how many
     /// rows it filled: a multiple of [`SQUARE`].
     #[inline(always)]
-    fn pack_squares(
+    fn pack_squares<S: Simd>(
         &self,
+        simd: S,
         rows: Range<usize>,
         first_column: usize,
         width: usize,
@@ -135,16 +137,11 @@ impl<'a> Matrix<'a> {
         );
         let mut row = 0;
         while row + SQUARE <= rows.len() {
-            let mut square = [[0.0; SQUARE]; SQUARE];
-            for (to, column) in square.iter_mut().zip(&columns) {
-                to.copy_from_slice(&column[row..][..SQUARE]);
-            }
-            for i in 0..SQUARE {
-                let to = &mut tile[(row + i) * width..][..SQUARE];
-                for (to, column) in to.iter_mut().zip(&square) {
-                    *to = column[i];
-                }
-            }
+            let square = columns.map(
+                #[inline(always)]
+                |column| &column[row..],
+            );
+            simd.transpose_square(square, &mut tile[row * width..], width);
             row += SQUARE;
         }
         row

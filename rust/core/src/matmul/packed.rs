@@ -2,6 +2,7 @@
 
 use super::Matrix;
 use crate::parallel::progress;
+use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::tiling::cut;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -20,19 +21,15 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// A copy of the matrix, with zeros in the columns that its last tile lacks.
-    pub(crate) fn new(matrix: Matrix<'_>, width: usize) -> Self {
+    pub(crate) fn new(isa: Isa, matrix: Matrix<'_>, width: usize) -> Self {
         const LINE: usize = 64;
         let [rows, columns] = matrix.shape();
-        let size = rows * width;
-        let len = size * columns.div_ceil(width);
+        let len = rows * width * columns.div_ceil(width);
         let mut buffer = vec![0.0; len + LINE / size_of::<f32>()];
         let start = buffer.as_ptr().align_offset(LINE);
         let place = start..start + len;
-        let tiles = buffer[place.clone()].chunks_exact_mut(size.max(1));
-        for (columns, tile) in cut(0..columns, width).zip(tiles) {
-            matrix.pack(0..rows, columns, width, tile);
-            progress(size);
-        }
+        let to = &mut buffer[place.clone()];
+        pack_tiles(isa, matrix, width, to);
         Self {
             buffer,
             place,
@@ -64,5 +61,33 @@ impl Packed {
         let size = (self.rows * self.width).max(1);
         let tiles = self.buffer[self.place.clone()].chunks_exact(size);
         (0..).step_by(self.width).zip(tiles)
+    }
+}
+
+/// Copies the tiles of a matrix, one behind the other, with zeros in the columns that the last lacks.
+pub(crate) fn pack_tiles(isa: Isa, matrix: Matrix<'_>, width: usize, to: &mut [f32]) {
+    dispatch(isa, Pack { matrix, width, to });
+}
+
+#[derive(Debug)]
+struct Pack<'a> {
+    matrix: Matrix<'a>,
+    width: usize,
+    to: &'a mut [f32],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { matrix, width, to } = self;
+        let [rows, columns] = matrix.shape();
+        let size = rows * width;
+        let tiles = to.chunks_exact_mut(size.max(1));
+        for (columns, tile) in cut(0..columns, width).zip(tiles) {
+            matrix.pack(simd, 0..rows, columns, width, tile);
+            progress(size);
+        }
     }
 }

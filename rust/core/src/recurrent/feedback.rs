@@ -50,12 +50,12 @@ impl<'a> Feedback<'a> {
                     padded_bias[..neurons].copy_from_slice(bias);
                 }
                 let width = dense::width(isa.lanes());
-                let forward = Packed::new(weight.transposed(), tile_width(isa, neurons));
+                let forward = Packed::new(isa, weight.transposed(), tile_width(isa, neurons));
                 Weights::Dense {
                     nonfinite: (!forward.is_finite()).then(|| Nonfinite::new(weight.transposed())),
                     forward,
                     bias: padded_bias,
-                    backward: both_ways.then(|| Packed::new(weight, width)),
+                    backward: both_ways.then(|| Packed::new(isa, weight, width)),
                 }
             }
         };

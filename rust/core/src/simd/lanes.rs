@@ -62,6 +62,28 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     /// # Panics
     /// If `dst` is shorter than `LANES`.
     fn compress(self, dst: &mut [f32], bits: u64, v: Self::F32);
+    /// Writes the first eight numbers of eight slices side by side: number `i` of slice `j` to place
+    /// `i * width + j`.
+    ///
+    /// # Panics
+    /// If a slice is shorter than that, or `to` has no room, or `width` is less than 8.
+    #[inline(always)]
+    fn transpose_square(self, from: [&[f32]; 8], to: &mut [f32], width: usize) {
+        let square: [[f32; 8]; 8] = array(
+            #[inline(always)]
+            |j| {
+                array(
+                    #[inline(always)]
+                    |i| from[j][i],
+                )
+            },
+        );
+        for (i, to) in to.chunks_mut(width).take(8).enumerate() {
+            for (to, column) in to[..8].iter_mut().zip(&square) {
+                *to = column[i];
+            }
+        }
+    }
 
     /// `a + b`
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;

@@ -94,7 +94,11 @@ pub fn forward(
         }
     }
     let pack = |layer: &Layer<'_>| {
-        Packed::new(layer.weights, tile_width(isa, layer.neurons.shape.neurons))
+        Packed::new(
+            isa,
+            layer.weights,
+            tile_width(isa, layer.neurons.shape.neurons),
+        )
     };
     let weights: Vec<_> = layers.iter().map(pack).collect();
     if !weights.iter().all(Packed::is_finite) {

@@ -186,7 +186,7 @@ fn groups(
             let mut bias = bias.to_vec();
             bias.resize(padded(outputs), 0.0);
             Ok((
-                Packed::new(matrix.transposed(), tile_width(isa, outputs)),
+                Packed::new(isa, matrix.transposed(), tile_width(isa, outputs)),
                 bias,
             ))
         })

@@ -49,7 +49,7 @@ impl Linear {
         }
         let numbers = tensor.numbers()?;
         let matrix = Matrix::new("weight", &numbers, [outputs, inputs], [inputs, 1])?.transposed();
-        let weights = Packed::new(matrix, tile_width(builder.isa, outputs));
+        let weights = Packed::new(builder.isa, matrix, tile_width(builder.isa, outputs));
         builder.sizes.widest = builder.sizes.widest.max(inputs);
         Ok(Self {
             nonfinite: (!weights.is_finite()).then(|| Nonfinite::new(matrix)),

@@ -2,6 +2,7 @@
 
 use super::joined::joined;
 use super::prefetch::prefetch;
+use super::transpose::transpose_square;
 use crate::simd::Simd;
 use core::arch::x86_64::*;
 
@@ -119,6 +120,12 @@ impl Simd for Avx2 {
             let lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(lanes.as_ptr().cast()));
             _mm256_storeu_ps(dst.as_mut_ptr(), _mm256_permutevar8x32_ps(v, lanes));
         }
+    }
+
+    #[inline(always)]
+    fn transpose_square(self, from: [&[f32]; 8], to: &mut [f32], width: usize) {
+        // SAFETY: the token proves AVX2, which has AVX.
+        unsafe { transpose_square(from, to, width) }
     }
 
     #[inline(always)]

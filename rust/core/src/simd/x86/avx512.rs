@@ -2,6 +2,7 @@
 
 use super::joined::joined;
 use super::prefetch::prefetch;
+use super::transpose::transpose_square;
 use crate::simd::Simd;
 use core::arch::x86_64::*;
 
@@ -96,6 +97,12 @@ impl Simd for Avx512 {
             let side_by_side = _mm512_maskz_compress_ps(bits as __mmask16, v);
             _mm512_storeu_ps(dst.as_mut_ptr(), side_by_side);
         }
+    }
+
+    #[inline(always)]
+    fn transpose_square(self, from: [&[f32]; 8], to: &mut [f32], width: usize) {
+        // SAFETY: the token proves AVX-512, which has AVX.
+        unsafe { transpose_square(from, to, width) }
     }
 
     #[inline(always)]

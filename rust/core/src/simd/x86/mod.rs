@@ -17,6 +17,7 @@ mod counts;
 mod joined;
 mod prefetch;
 mod sse2;
+mod transpose;
 
 pub use avx2::Avx2;
 pub use avx512::Avx512;

@@ -181,7 +181,7 @@ pub fn backward(
     }
     for (output, pass) in outputs.iter_mut().zip(layers) {
         let [inputs, neurons] = pass.layer.weights.shape();
-        output.finish(inputs, neurons);
+        output.finish(isa, inputs, neurons);
     }
     Ok(())
 }

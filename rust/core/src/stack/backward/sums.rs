@@ -1,6 +1,8 @@
 //! Gradients that are summed over samples, group by group.
 
 use crate::matmul::Matrix;
+use crate::matmul::packed::pack_tiles;
+use crate::simd::Isa;
 
 /// The gradients that all samples of a layer add to.
 pub(super) struct Sums<'a> {
@@ -26,14 +28,14 @@ impl Sums<'_> {
     }
 
     /// Turns the sums of the weights into their gradient, `[neurons, inputs]`.
-    pub(super) fn finish(&mut self, inputs: usize, neurons: usize) {
+    pub(super) fn finish(&mut self, isa: Isa, inputs: usize, neurons: usize) {
         if let Some(out) = &mut self.weights
             && !out.is_empty()
         {
             let sums = out.to_vec();
             let sums = Matrix::new("sums", &sums, [inputs, neurons], [neurons, 1]);
             let gradient = sums.expect("sums are as many").transposed();
-            gradient.pack(0..neurons, 0..inputs, inputs, out);
+            pack_tiles(isa, gradient, inputs, out);
         }
     }
 
