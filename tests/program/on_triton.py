@@ -180,6 +180,13 @@ def gradients_of_gradients():
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # the interpreter's NumPy
     with as_on_a_gpu():
-        for test in (all_neurons, without_history, shapes, words, functions, gradients_of_gradients):
+        for test in (
+            all_neurons,
+            without_history,
+            shapes,
+            words,
+            functions,
+            gradients_of_gradients,
+        ):
             test()
     print(f"Triton kernels are right, on {DEVICE}")
