@@ -37,12 +37,14 @@ class _Sum:
     def __init__(self, neurons: int, biased: bool) -> None:
         self.neurons, self.biased = neurons, biased
         self.waiting: list[_Rows] = []
+        self.count = 0
         self.total: list[Tensor | None] | None = None
 
     def add(self, rows: _Rows) -> None:
         """Adds those of some rows."""
         self.waiting.append(rows)
-        if sum(len(x.words) for x in self.waiting) >= ROWS:
+        self.count += rows.words.shape[0]
+        if self.count >= ROWS:
             self.multiply()
 
     def multiply(self) -> list[Tensor | None]:
@@ -52,6 +54,7 @@ class _Sum:
             words, grad = (torch.cat(x[::-1]) for x in zip(*self.waiting, strict=True))
             found = matmul.linear_gradient(words, self.neurons, grad, self.biased)
             self.waiting.clear()
+            self.count = 0
             self.total = _added(self.total, found)
         assert self.total is not None
         return self.total
