@@ -189,8 +189,9 @@ def test_operations_are_those_of_torch(op):
         expected = torch.where(x[0] != 0, x[1], x[2])
     elif op in FUNCTIONS:
         expected = getattr(torch, op)(x[0].double()).float()
-        # The nearest float or next to it.
-        near = (found - expected).abs() <= torch.finfo(torch.float32).eps * expected.abs()
+        # The nearest float or next to it; the sigmoid has torch's bits, which are one more off.
+        floats = 2 if op == "sigmoid" else 1
+        near = (found - expected).abs() <= floats * torch.finfo(torch.float32).eps * expected.abs()
         assert (near | (found == expected) | (found.isnan() & expected.isnan())).all()
         return
     else:
