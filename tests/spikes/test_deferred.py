@@ -66,6 +66,13 @@ def test_one_product_for_all_steps(layer, x, counted):
     assert_near([layer.weight.grad, layer.bias.grad], wanted(layer, x))
 
 
+def test_one_step_is_not_copied(layer, x, counted, monkeypatch):
+    monkeypatch.setattr(torch, "cat", None)
+    loop(layer, x[:1]).backward()
+    assert counted == [BATCH]
+    assert_near([layer.weight.grad, layer.bias.grad], wanted(layer, x[:1]))
+
+
 def test_sums_are_those_of_the_whole_sequence(layer, x):
     loop(layer, x).backward()
     found = layer.weight.grad
