@@ -2,11 +2,10 @@
 
 use crate::buffer::{Memory, Written};
 use crate::call::run;
+use crate::matmul::filtered;
 use crate::tensor::Tensor;
 use bitspike::conv::{self, Convolution, Order, Orders, Windows};
-use bitspike::matmul::FilteredErrors;
 use bitspike::spikes::density;
-use bitspike::tiling::Shape;
 use pyo3::prelude::*;
 
 /// Maps and windows as Python describes them: `([planes, height, width], window, stride)`.
@@ -235,17 +234,7 @@ pub(crate) fn convolve_input_gradient(
     );
     let weight = Memory::of(&weight, "weight")?;
     let mut out = Written::of(&out, "out")?;
-    let (steps, samples, neurons) = shape;
-    let errors = FilteredErrors {
-        shape: Shape {
-            steps,
-            samples,
-            neurons,
-        },
-        active: &active,
-        values: &values,
-        decay,
-    };
+    let errors = filtered(shape, &active, &values, decay);
     let (conv, order) = (convolution(described), order(channels_last));
     let (weight, out) = (&*weight, &mut *out);
     run(py, active.len() + weight.len() + out.len(), move |isa| {

@@ -99,6 +99,25 @@ pub(crate) fn prefers_dense(
     })
 }
 
+/// Errors of a layer for `shape`: steps, samples and neurons.
+pub(crate) fn filtered<'a>(
+    (steps, samples, neurons): (usize, usize, usize),
+    active: &'a [u64],
+    values: &'a [f32],
+    decay: f32,
+) -> FilteredErrors<'a> {
+    FilteredErrors {
+        shape: Shape {
+            steps,
+            samples,
+            neurons,
+        },
+        active,
+        values,
+        decay,
+    }
+}
+
 /// `out[t] = errors[t] × weights + decay · out[t + 1]`; false, with nothing written, if a weight is not
 /// finite.
 #[pyfunction]
@@ -116,17 +135,7 @@ pub(crate) fn input_gradient(
     let weights = MatrixMemory::of(&weights, "weights")?;
     let mut out = Written::of(&out, "out")?;
     let work = active.len() + weights.memory.len() + out.len();
-    let (steps, samples, neurons) = shape;
-    let errors = FilteredErrors {
-        shape: Shape {
-            steps,
-            samples,
-            neurons,
-        },
-        active: &active,
-        values: &values,
-        decay,
-    };
+    let errors = filtered(shape, &active, &values, decay);
     let (weights, out) = (weights.matrix()?, &mut *out);
     run(py, work, move |isa| {
         matmul::input_gradient(isa, errors, weights, out)
