@@ -58,7 +58,7 @@ gpu-bench: $(STAMPS)/bench $(STAMPS)/release-wheel ## Time the Triton kernels on
 	$(BIN)/python benches/python/gpu.py
 
 .PHONY: bench-pages
-bench-pages: $(STAMPS)/test $(STAMPS)/wheel ## Write README's table and the pictures of docs/speed.md from benches/record
+bench-pages: $(STAMPS)/test $(STAMPS)/wheel ## Write the tables and pictures of README and docs/speed.md from benches/record
 	$(BIN)/python benches/python/pages.py
 	$(BIN)/python examples/speed.py --out docs/images
 

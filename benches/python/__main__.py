@@ -1,6 +1,6 @@
 """Compares bitspike with its peers, and writes a table for each part to benches/record.
 
-python benches/python                          the parts of the README: about half an hour
+python benches/python                          the usual parts: about half an hour
 python benches/python networks memory          these parts only
 python benches/python layers --only T=25       only what has this in its name
 python benches/python scaling --threads 1 2 4 8 16

@@ -69,14 +69,40 @@ def test_two_lines_of_a_snntorch_program_change():
     assert (spikes[0] != spikes[1]).float().mean() < 1e-3 < spikes[1].mean()
 
 
-def test_the_table_of_the_readme_is_that_of_the_records(tmp_path):
-    copy = tmp_path / "README.md"
+def test_readme_shows_its_parts_in_order():
     text = README.read_text(encoding="utf-8")
-    copy.write_text(re.sub(r"^\| .*[mµ]s \|.*$", "", text, flags=re.M), encoding="utf-8")
-    assert copy.read_text(encoding="utf-8") != text
+    parts = (
+        r"^# bitspike$",
+        r"^!\[",
+        r"^## Install$",
+        r"^## Ten lines$",
+        r"^## Coming from snnTorch$",
+        r"^## What is promised$",
+        r"^## Speed$",
+        r"^## What it does not do$",
+    )
+    places = [[found.start() for found in re.finditer(part, text, re.M)] for part in parts]
+    assert all(len(found) == 1 for found in places)
+    assert places == sorted(places)
+    assert len(times(text)) == 4
+
+
+def times(text):
+    """The rows of tables that begin with a time."""
+    return re.findall(r"^\|[^|]+\| [\d.]+ [mµ]s \|.*\n", text, re.M)
+
+
+def test_the_tables_of_times_are_those_of_the_records(tmp_path):
+    (tmp_path / "docs").mkdir()
+    pages = ("README.md", "docs/speed.md")
+    texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in pages}
+    for page, text in texts.items():
+        rows = times(text)
+        assert rows
+        (tmp_path / page).write_text(text.replace("".join(rows), ""), encoding="utf-8")
     writer = ROOT / "benches" / "python" / "pages.py"
-    subprocess.run([sys.executable, str(writer), "--readme", str(copy)], check=True)
-    assert copy.read_text(encoding="utf-8") == text
+    subprocess.run([sys.executable, str(writer), "--pages", str(tmp_path)], check=True)
+    assert {page: (tmp_path / page).read_text(encoding="utf-8") for page in pages} == texts
 
 
 def test_pages_link_to_files_that_exist():
