@@ -10,6 +10,7 @@ from bitspike import utils
 from bitspike.learning import online
 from helpers.compare import dense
 
+HIDDEN = {"init_hidden": True}
 T, B, N, M = 17, 3, 6, 5
 EXACT, BROKEN = 1e-10, 1e-3
 
@@ -25,6 +26,13 @@ def task(net, shape=(N,), dtype=torch.float64, density=0.5):
         outputs = [first(net(step)) for step in x]
     utils.reset(net)
     return x, torch.randn(T, *outputs[0].shape, dtype=dtype)
+
+
+def lively_task(net, *arguments, **options):
+    """The same, at which every layer lives."""
+    x, costs = task(net, *arguments, **options)
+    expect_life(net, x)
+    return x, costs
 
 
 def first(result):

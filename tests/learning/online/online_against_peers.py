@@ -11,7 +11,7 @@ from torch import nn
 
 import bitspike as snn
 from bitspike.learning import online
-from helpers.online import BROKEN, difference, expect_life, learned, network, task
+from helpers.online import BROKEN, difference, expect_life, learned, lively_task, network
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -49,8 +49,7 @@ def test_spikingjelly_ottt():
     """Deeper layers are OTTT; its first layer, whose input is a plain tensor, has no trace."""
     common = {"reset_mechanism": "subtract_beta", "fire_at": "ge", "init_hidden": True}
     net = network(snn.Leaky(0.5, **common), layers=3)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     peer = theirs(net, x, costs)
     ottt = learned(net, online.OTTT(), x, costs)
     sltt = learned(net, online.SLTT(), x, costs)
@@ -105,8 +104,7 @@ def test_braintrace_of_a_recurrent_layer(rule, theirs, options, other):
     pytest.importorskip("braintrace", reason="its releases need Python 3.11")
     net = network(snn.RLeaky(0.875, linear_features=5, init_hidden=True), dtype=torch.float32)
     net[0].bias, net[1].recurrent.bias = None, None
-    x, costs = task(net, dtype=torch.float32)
-    expect_life(net, x)
+    x, costs = lively_task(net, dtype=torch.float32)
     parameters = {"0.weight": net[0].weight, "1.recurrent.weight": net[1].recurrent.weight}
     wanted = recurrent_gradients(theirs, options, x, costs, parameters)
     assert difference(learned(net, rule, x, costs), wanted) < 1e-5

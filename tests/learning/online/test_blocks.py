@@ -11,16 +11,16 @@ from helpers.compare import same_bits
 from helpers.online import (
     BROKEN,
     EXACT,
+    HIDDEN,
     bptt,
     difference,
-    expect_life,
     first,
     learned,
+    lively_task,
     network,
     task,
 )
 
-HIDDEN = {"init_hidden": True}
 NEURONS = {
     "Leaky": lambda: snn.Leaky(0.8, learn_beta=True, learn_threshold=True, **HIDDEN),
     "zero": lambda: snn.Leaky(0.8, reset_mechanism="zero", **HIDDEN),
@@ -65,8 +65,7 @@ def convolutional_1d(neuron, dtype=torch.float64):
 @pytest.mark.parametrize("name, rule", PAIRS)
 def test_blocks_are_steps(name, rule, block):
     net = stack(NEURONS[name]())
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     steps = learned(net, RULES[rule](), x, costs)
     assert difference(learned(net, RULES[rule](), x, costs, block), steps) < EXACT
     other = "SLTT" if rule != "SLTT" else "RTRL"
@@ -82,8 +81,7 @@ def test_blocks_of_convolutions_are_steps(make, shape, name, rule):
     with torch.no_grad():
         for x in net.parameters():
             x *= 3 if x.dim() > 1 else 1
-    x, costs = task(net, shape)
-    expect_life(net, x)
+    x, costs = lively_task(net, shape)
     steps = learned(net, RULES[rule](), x, costs)
     assert difference(learned(net, RULES[rule](), x, costs, 5), steps) < EXACT
     packed = snn.SpikeTensor.from_dense(x).double()
@@ -96,8 +94,7 @@ def test_one_convolution_has_the_gradient_of_bptt(name):
     net = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2, stride=2), NEURONS[name]()).double()
     with torch.no_grad():
         net[0].weight *= 3
-    x, costs = task(net, (2, 7, 7))
-    expect_life(net, x)
+    x, costs = lively_task(net, (2, 7, 7))
     wanted = bptt(net, x, costs)
     for block in (None, 5):
         assert difference(learned(net, online.RTRL(), x, costs, block), wanted) < EXACT

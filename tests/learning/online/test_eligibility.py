@@ -13,16 +13,17 @@ from bitspike.surrogate import Triangle
 from helpers.online import (
     BROKEN,
     EXACT,
+    HIDDEN,
     bptt,
     difference,
     expect_life,
     gradients,
     learned,
+    lively_task,
     network,
     task,
 )
 
-HIDDEN = {"init_hidden": True}
 RECURRENT = {"linear_features": 5, **HIDDEN}
 
 
@@ -47,8 +48,7 @@ def hidden(found):
 )
 def test_eprop_filtered_as_the_readout_is_bptt(neuron):
     net = with_readout(neuron, 0.75)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = bptt(net, x, costs)
     assert difference(learned(net, online.EProp(kappa=0.75), x, costs), wanted) < EXACT
     assert difference(learned(net, online.EProp(kappa=0.3), x, costs), wanted) > BROKEN
@@ -63,8 +63,7 @@ def test_eprop_filtered_as_the_readout_is_bptt(neuron):
 )
 def test_eprop_of_a_recurrent_layer_is_autograd_with_spikes_as_given(neuron):
     net = with_readout(neuron, 0.75)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     found = learned(net, online.EProp(kappa=0.75), x, costs)
     handle = net[1].recurrent.register_forward_pre_hook(lambda _, args: (args[0].detach(),))
     assert difference(found, bptt(net, x, costs)) < EXACT
@@ -75,8 +74,7 @@ def test_eprop_of_a_recurrent_layer_is_autograd_with_spikes_as_given(neuron):
 def test_the_adaptation_of_a_spike_has_a_gradient():
     """Of the neuron's own spike, in ``a``: by itself it is not given."""
     net = with_readout(snn.RALIF(0.8, 0.9, 0.3, **RECURRENT), 0.75)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     found = learned(net, online.EProp(kappa=0.75), x, costs)
     net[1].recurrent.register_forward_pre_hook(lambda _, args: (args[0].detach(),))
     assert difference(found, bptt(net, x, costs)) < EXACT
@@ -125,8 +123,7 @@ def test_gradients_of_filtered_and_paired_traces_by_hand(name):
 
 def test_snap_is_eprop_if_no_neuron_sends_to_itself():
     net = with_readout(snn.RLeaky(0.8, **RECURRENT), 0.75)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     assert difference(*(learned(net, r, x, costs) for r in (online.SnAp(), online.EProp()))) > 1e-3
     with torch.no_grad():
         net[1].recurrent.weight.fill_diagonal_(0)
@@ -139,8 +136,7 @@ def test_snap_is_bptt_if_neurons_send_to_themselves_alone(kind):
     decays = {"RLeaky": (0.8,), "RSynaptic": (0.6, 0.8), "RALIF": (0.8, 0.9, 0.3)}
     neuron = getattr(snn, kind)(*decays[kind], **common)
     net = network(neuron)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = bptt(net, x, costs)
     assert "1.V" in wanted
     for block in (None, 5):
@@ -160,8 +156,7 @@ def test_snap_is_bptt_if_neurons_send_to_themselves_alone(kind):
 )
 def test_rtrl_of_a_recurrent_layer_is_bptt(neuron):
     net = network(neuron)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = bptt(net, x, costs)
     assert difference(learned(net, online.RTRL(), x, costs), wanted) < EXACT
     assert difference(learned(net, online.SnAp(), x, costs), wanted) > BROKEN
@@ -172,8 +167,7 @@ def test_recurrent_convolutions_learn_by_eprop_and_snap():
     net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), neuron).double()
     with torch.no_grad():
         net[0].weight *= 3
-    x, costs = task(net, (1, 4, 4))
-    expect_life(net, x)
+    x, costs = lively_task(net, (1, 4, 4))
     found = learned(net, online.EProp(), x, costs)
     handle = net[1].recurrent.register_forward_pre_hook(lambda _, args: (args[0].detach(),))
     assert difference(found, bptt(net, x, costs)) < EXACT
@@ -188,8 +182,7 @@ def test_otpe_is_bptt_below_a_layer_of_its_decay():
     net = nn.Sequential(*net, nn.Linear(5, 4), snn.Leaky(0.75, **HIDDEN)).double()
     with torch.no_grad():
         net[2].weight *= 3
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = hidden(bptt(net, x, costs))
     assert difference(hidden(learned(net, online.OTPE(lam=0.75), x, costs)), wanted) < EXACT
     for rule in (online.OTTT(), online.OSTL(), online.OTPE(lam=0.5)):
@@ -212,8 +205,7 @@ def test_approximate_otpe_is_a_product_of_two_traces():
 
 def test_rflo_is_bptt_of_a_leaky_rate_network():
     net = network(snn.Leaky(0.0, reset_mechanism="none", **HIDDEN))
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     rate, loss = 0, 0
     for step, cost in zip(x, costs, strict=True):
         rate = 0.75 * rate + 0.25 * net(step)
@@ -238,8 +230,7 @@ def test_rflo_scales_recurrent_weights_as_others():
 
 def test_stllr_without_what_comes_after_is_ottt():
     net = network(snn.Leaky(0.8, **HIDDEN), layers=2)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = learned(net, online.OTTT(0.8), x, costs)
     assert difference(learned(net, online.STLLR(0.5, 0.8, 0.0, 1.0), x, costs), wanted) < EXACT
     assert difference(learned(net, online.STLLR(0.5, 0.8, -0.2, 1.0), x, costs), wanted) > BROKEN

@@ -10,9 +10,8 @@ from torch import nn
 import bitspike as snn
 from bitspike.learning import online
 from helpers.compare import same_bits
-from helpers.online import EXACT, difference, expect_life, gradients, task
+from helpers.online import EXACT, HIDDEN, difference, gradients, lively_task
 
-HIDDEN = {"init_hidden": True}
 CLASSES = torch.tensor([0, 2, 1])
 RULES = {
     "RTRL": online.RTRL(),
@@ -42,8 +41,7 @@ def convolution(dtype):
     ).to(dtype)
     with torch.no_grad():
         net[0].weight *= 3
-    x, _ = task(net, (2, 6, 6), dtype)
-    expect_life(net, x)
+    x, _ = lively_task(net, (2, 6, 6), dtype)
     return net, x
 
 

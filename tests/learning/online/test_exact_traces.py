@@ -17,6 +17,7 @@ from helpers.online import (
     first,
     gradients,
     learned,
+    lively_task,
     network,
     task,
 )
@@ -58,8 +59,7 @@ LEARNABLE = [case for case in (*CASES, *IN_TORCH) if case.kind is not snn.Escape
 @pytest.mark.parametrize("name", NEURONS)
 def test_one_layer_has_the_gradient_of_bptt(name, block):
     net = network(NEURONS[name]())
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = bptt(net, x, costs)
     assert difference(learned(net, online.RTRL(), x, costs, block), wanted) < EXACT
     assert difference(learned(net, online.SLTT(), x, costs, block), wanted) > BROKEN
@@ -82,8 +82,7 @@ def test_every_neuron_has_a_trace(case):
 @pytest.mark.parametrize("rule", [online.RTRL(), online.OTTT()])
 def test_losses_of_membranes_count_too(rule):
     net = network(snn.Leaky(0.8, init_hidden=True, output=True))
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     learner = online.Learner(net, rule)
     for step, cost in zip(x, costs, strict=True):
         spikes, membrane = learner(step)
@@ -115,8 +114,7 @@ def test_a_live_reset_is_part_of_the_trace():
 def test_stacks_are_exact_if_nothing_leaks_above(beta):
     upper = snn.Leaky(beta, init_hidden=True, reset_mechanism="none")
     net = network(snn.Leaky(0.8, init_hidden=True), head=(nn.Linear(5, 4), upper))
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     found = difference(learned(net, online.OSTL(), x, costs), bptt(net, x, costs))
     assert found < EXACT if beta == 0 else found > BROKEN
 
@@ -125,8 +123,7 @@ def test_stacks_are_exact_if_nothing_leaks_above(beta):
 def test_errors_within_a_block_flow_through_time(block):
     """One block of all steps is BPTT in all layers; blocks of one step are the rule."""
     net = network(snn.Leaky(0.8, init_hidden=True), layers=2)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     found = learned(net, online.RTRL(), x, costs, block, within="bptt")
     by_rule, whole = learned(net, online.RTRL(), x, costs), bptt(net, x, costs)
     assert difference({"2.weight": found["2.weight"]}, {"2.weight": whole["2.weight"]}) < EXACT

@@ -9,7 +9,7 @@ import bitspike as snn
 from bitspike import utils
 from bitspike.learning import online
 from helpers.compare import same_bits
-from helpers.online import expect_life, network, task
+from helpers.online import lively_task, network
 
 
 def parameter(*values):
@@ -62,8 +62,7 @@ def test_without_regulariser_it_is_the_optimiser(alpha, anew):
     torch.manual_seed(0)
     nets = [network(snn.Leaky(0.8, init_hidden=True))]
     nets.append(copy.deepcopy(nets[0]))
-    x, costs = task(nets[0])
-    expect_life(nets[0], x)
+    x, costs = lively_task(nets[0])
     plain, wrapped = (torch.optim.Adam(net.parameters(), lr=0.01) for net in nets)
     fptt = online.FPTT(wrapped, alpha)
     for _ in range(3):
@@ -92,8 +91,7 @@ def test_it_finds_the_minimum_of_a_quadratic(anew):
 def test_both_gradients_of_some_steps_start_from_the_same_states(known):
     torch.manual_seed(0)
     net = network(snn.Leaky(0.8, init_hidden=True))
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     fptt = online.FPTT(optimizer, alpha=0.5, net=net if known else None)
     starts, ends = [], []

@@ -10,10 +10,9 @@ from torch import nn
 import bitspike as snn
 from bitspike.learning import online
 from helpers.compare import same_bits
-from helpers.online import EXACT, difference, first, gradients, learned, network, task
+from helpers.online import EXACT, HIDDEN, difference, first, gradients, learned, network, task
 from helpers.program import assert_succeeds
 
-HIDDEN = {"init_hidden": True}
 MEMORY = """
 import resource, torch, bitspike as snn
 from torch import nn

@@ -10,22 +10,21 @@ from bitspike.learning import online
 from helpers.online import (
     BROKEN,
     EXACT,
+    HIDDEN,
     difference,
-    expect_life,
     gradients,
     learned,
+    lively_task,
     network,
     task,
 )
 
-HIDDEN = {"init_hidden": True}
 READOUT = (nn.Linear(5, 4), snn.LI(0.75, **HIDDEN))
 
 
 def three_layers():
     net = network(snn.Leaky(0.8, **HIDDEN), layers=2, head=READOUT)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     return net, x, costs
 
 
@@ -36,8 +35,7 @@ def weights_above(net):
 
 def test_random_feedback_through_the_readout_is_symmetric_feedback():
     net = network(snn.Leaky(0.8, **HIDDEN), head=READOUT)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = learned(net, online.EProp(kappa=0.5), x, costs)
     given = online.EProp(kappa=0.5, feedback=weights_above(net))
     assert difference(learned(net, given, x, costs), wanted) < EXACT
@@ -81,8 +79,7 @@ def test_adaptive_feedback_follows_the_readout():
 
 def test_the_cost_of_rates_is_added_to_the_signal():
     net = network(snn.Leaky(0.8, **HIDDEN))
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     with torch.no_grad():
         spikes = torch.stack([net(step) for step in x])
     rates = spikes.mean(1).cumsum(0) / torch.arange(1, len(x) + 1).view(-1, 1)
@@ -102,8 +99,7 @@ def with_targets(net, rule, x, targets, costs):
 def test_projected_targets_in_place_of_errors_are_ostl():
     """B is what errors come through, and the target minus the error."""
     net = network(snn.Leaky(0.8, **HIDDEN), head=READOUT)
-    x, costs = task(net)
-    expect_life(net, x)
+    x, costs = lively_task(net)
     wanted = learned(net, online.OSTL(), x, costs)
     rule = online.OSTTP(feedback=weights_above(net))
     assert difference(with_targets(net, rule, x, -costs, costs), wanted) < EXACT
@@ -113,8 +109,7 @@ def test_projected_targets_in_place_of_errors_are_ostl():
 
 def test_events_at_every_step_are_eprop():
     net = network(snn.Leaky(0.8, **HIDDEN), head=(nn.Linear(5, 4), snn.Leaky(0.75, **HIDDEN)))
-    x, _ = task(net)
-    expect_life(net, x)
+    x, _ = lively_task(net)
     with torch.no_grad():
         outputs = torch.stack([net(step) for step in x])
     errors = outputs - 0.25
@@ -167,8 +162,7 @@ def test_events_learn_the_distance_to_the_target_at_the_output():
 
 def test_local_losses_are_bptt_with_layers_cut_apart():
     net = network(snn.Leaky(0.8, learn_beta=True, **HIDDEN), layers=2)
-    x, _ = task(net)
-    expect_life(net, x)
+    x, _ = lively_task(net)
     classes = torch.tensor([0, 2, 1])
     learner = online.Learner(net, online.DECOLLE(outputs=3))
     learner.reset()
@@ -198,8 +192,7 @@ def test_local_losses_are_bptt_with_layers_cut_apart():
 
 def test_a_reward_is_paid_to_what_was_eligible():
     net = network(snn.Leaky(0.8, **HIDDEN))
-    x, _ = task(net)
-    expect_life(net, x)
+    x, _ = lively_task(net)
     learner = online.Learner(net, online.Rule(signal="reward", kappa=0.5))
     learner.reset()
     for step in x:

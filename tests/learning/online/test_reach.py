@@ -16,6 +16,7 @@ from helpers.compare import same_bits
 from helpers.online import (
     BROKEN,
     EXACT,
+    HIDDEN,
     B,
     M,
     bptt,
@@ -23,11 +24,10 @@ from helpers.online import (
     expect_life,
     gradients,
     learned,
+    lively_task,
     network,
-    task,
 )
 
-HIDDEN = {"init_hidden": True}
 NEURONS = {
     "RLeaky": lambda: snn.RLeaky(
         0.8, linear_features=M, learn_beta=True, learn_threshold=True, **HIDDEN
@@ -42,8 +42,7 @@ def ring(name, dtype=torch.float64):
     net = network(NEURONS[name](), dtype=dtype)
     with torch.no_grad():
         net[1].recurrent.weight.copy_(1.3 * torch.eye(M).roll(1, 0))
-    x, costs = task(net, dtype=dtype)
-    expect_life(net, x)
+    x, costs = lively_task(net, dtype=dtype)
     return net, x, costs
 
 
