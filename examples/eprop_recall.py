@@ -15,17 +15,17 @@ from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import bitspike as snn
-from bitspike import tasks, utils
+from bitspike import tasks
 from bitspike.learning import online
-from drawing import BLUE, GREY, ORANGE, band, figure, save, shares, tidy
+from drawing import BLUE, GREY, ORANGE, figure, save, tidy
+from store_recall import Curves, StoreRecall
 from training import History, fit, options
 
-FRAMES, FRAME_STEPS, WIDTH = 8, 4, 5
+RECALL = StoreRecall(frames=8, frame_steps=4, width=5, rate=0.5)
 HIDDEN = 40
 READOUT_DECAY = 0.8
 SEEDS = 2
@@ -63,14 +63,7 @@ class Online(nn.Module):
 def main() -> None:
     """Trains each network by each rule from a few seeds, and compares what they learn."""
     arguments = options(__doc__)
-    task = tasks.store_recall(
-        samples=100 if arguments.short else 1000,
-        frames=FRAMES,
-        frame_steps=FRAME_STEPS,
-        width=WIDTH,
-        rate=0.5,
-        noise=0.02,
-    )
+    task = RECALL.task(100 if arguments.short else 1000)
     seeds = range(arguments.seed, arguments.seed + (1 if arguments.short else SEEDS))
     epochs = 1 if arguments.short else 5
     jobs = [
@@ -96,7 +89,7 @@ def network(layer: str, *, multi_step: bool) -> nn.Sequential:
     else:
         hidden = snn.RLeaky(**recurrent)
     readout = snn.LI(beta=READOUT_DECAY, **common)
-    return nn.Sequential(nn.Linear(4 * WIDTH, HIDDEN), hidden, nn.Linear(HIDDEN, 2), readout)
+    return nn.Sequential(nn.Linear(4 * RECALL.width, HIDDEN), hidden, nn.Linear(HIDDEN, 2), readout)
 
 
 def learn(task: tasks.Task, layer: str, rule: str, seed: int, epochs: int) -> Learned:
@@ -111,13 +104,14 @@ def learn(task: tasks.Task, layer: str, rule: str, seed: int, epochs: int) -> Le
         task.test,
         encode=encode,
         loss=cost,
-        decide=decide,
+        decide=RECALL.decide,
         epochs=epochs,
         name=f"{layer}, {rule}, seed {seed}",
         batch=40,
         learning_rate=2e-2,
     )
-    return Learned(history, accuracy_by_delay(learner, *task.test.tensors))
+    spikes = encode(task.test.tensors[0])
+    return Learned(history, RECALL.accuracy_by_delay(learner, spikes, task))
 
 
 def encode(sequences: Tensor) -> Tensor:
@@ -127,25 +121,8 @@ def encode(sequences: Tensor) -> Tensor:
 
 def cost(readout: Tensor, values: Tensor) -> Tensor:
     """Cross entropy of each step of the recall cue: an error that is known at its step."""
-    late = readout[-FRAME_STEPS:]
+    late = RECALL.answers(readout)
     return F.cross_entropy(late.flatten(0, 1), values.repeat(len(late)))
-
-
-def decide(readout: Tensor) -> Tensor:
-    """What the readout says during the recall cue."""
-    return readout[-FRAME_STEPS:].mean(0).argmax(1)
-
-
-@torch.no_grad()
-def accuracy_by_delay(net: nn.Module, sequences: Tensor, values: Tensor) -> list[float]:
-    """Accuracy for each delay from one frame on."""
-    utils.reset(net)
-    right = (decide(net(encode(sequences))) == values).float()
-    store = sequences[:, :, 2 * WIDTH : 3 * WIDTH].unflatten(1, (FRAMES, FRAME_STEPS)).sum((2, 3))
-    # A cue has a rate of 0.5, noise one of 0.02.
-    cues = store > 0.15 * FRAME_STEPS * WIDTH
-    delay = FRAMES - 1 - (cues * torch.arange(FRAMES)).amax(1)
-    return [right[delay == frames].mean().item() for frames in range(1, FRAMES)]
 
 
 def draw(learned: dict[str, dict[str, list[Learned]]]) -> Figure:
@@ -153,17 +130,16 @@ def draw(learned: dict[str, dict[str, list[Learned]]]) -> Figure:
     page = figure(11, 6.5)
     for column, (layer, rules) in zip(page.subplots(2, 2).T, learned.items(), strict=True):
         over_time, by_delay = column
-        for rule, networks in rules.items():
-            accuracy = [one.history.accuracy for one in networks]
-            band(over_time, range(1, len(accuracy[0]) + 1), accuracy, COLOURS[rule], rule)
-            steps = [frames * FRAME_STEPS for frames in range(1, FRAMES)]
-            band(by_delay, steps, [one.by_delay for one in networks], COLOURS[rule], rule)
+        curves = {
+            rule: Curves(
+                COLOURS[rule],
+                [one.history.accuracy for one in networks],
+                [one.by_delay for one in networks],
+            )
+            for rule, networks in rules.items()
+        }
+        RECALL.draw(over_time, by_delay, curves, low=0.33)
         tidy(over_time, f"{LAYERS[layer]}: accuracy in the test", xlabel="epoch")
-        tidy(by_delay, "after training, by delay", xlabel="steps from store cue to recall cue")
-        over_time.xaxis.set_major_locator(MaxNLocator(integer=True))
-        for ax in column:
-            ax.axhline(0.5, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
-            shares(ax, 0.33, 1.02)
         if layer == "RALIF":
             over_time.legend(frameon=False, loc="lower right", ncols=2)
     return page
@@ -171,7 +147,7 @@ def draw(learned: dict[str, dict[str, list[Learned]]]) -> Figure:
 
 def report(learned: dict[str, dict[str, list[Learned]]]) -> None:
     """Prints a row for each kind of layer and rule."""
-    heads = "".join(f"{f'{frames * FRAME_STEPS} steps':>10}" for frames in range(1, FRAMES))
+    heads = "".join(f"{f'{steps} steps':>10}" for steps in RECALL.delays)
     print(f"{'':32}{'loss':>7}{'accuracy':>10}{heads}")
     for layer, rules in learned.items():
         for rule, networks in rules.items():

@@ -16,16 +16,16 @@ from typing import NamedTuple
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import bitspike as snn
 from bitspike import spikeplot, tasks, utils
-from drawing import BLUE, GREEN, GREY, ORANGE, VIOLET, band, figure, save, shares, tidy
+from drawing import BLUE, GREEN, GREY, ORANGE, VIOLET, figure, save, tidy
+from store_recall import Curves, StoreRecall
 from training import History, fit, options
 
-FRAMES, FRAME_STEPS, WIDTH = 8, 10, 10
+RECALL = StoreRecall(frames=8, frame_steps=10, width=10)
 HIDDEN = 60
 GROUP = 15  # neurons whose thresholds are averaged
 EXAMPLE_FRAME = 2  # when the sequence that is drawn has its store cue
@@ -49,13 +49,7 @@ class Example(NamedTuple):
 def main() -> None:
     """Trains both networks from a few seeds, and shows how one of them remembers."""
     arguments = options(__doc__)
-    task = tasks.store_recall(
-        samples=200 if arguments.short else 3000,
-        frames=FRAMES,
-        frame_steps=FRAME_STEPS,
-        width=WIDTH,
-        noise=0.02,
-    )
+    task = RECALL.task(200 if arguments.short else 3000)
     seeds = range(arguments.seed, arguments.seed + (1 if arguments.short else SEEDS))
     histories: dict[str, list[History]] = {}
     by_delay: dict[str, list[list[float]]] = {}
@@ -70,16 +64,17 @@ def main() -> None:
                     task.train,
                     task.test,
                     encode=encode,
-                    loss=lambda readout, value: F.cross_entropy(answer(readout), value),
-                    decide=lambda readout: answer(readout).argmax(1),
+                    loss=cost,
+                    decide=RECALL.decide,
                     epochs=1 if arguments.short else 30,
                     name=f"{kind}, seed {seed}",
                     batch=50,
                     learning_rate=1e-2,
                 )
             )
-            by_delay[kind].append(accuracy_by_delay(net, *task.test.tensors))
-    example = remember(net, *task.test.tensors)  # the last network has ALIF neurons
+            spikes = encode(task.test.tensors[0])
+            by_delay[kind].append(RECALL.accuracy_by_delay(net, spikes, task))
+    example = remember(net, task)  # the last network has ALIF neurons
     save(draw(histories, by_delay, example), arguments.out / "recall.png")
     report(histories, by_delay)
 
@@ -89,7 +84,7 @@ def network(kind: str) -> nn.Sequential:
     common = {"beta": 0.9, "init_hidden": True, "multi_step": True}
     hidden = snn.Leaky(**common) if kind == "Leaky" else snn.ALIF(rho=0.99, beta_a=1.0, **common)
     readout = snn.LI(beta=0.8, init_hidden=True, multi_step=True)
-    return nn.Sequential(nn.Linear(4 * WIDTH, HIDDEN), hidden, nn.Linear(HIDDEN, 2), readout)
+    return nn.Sequential(nn.Linear(4 * RECALL.width, HIDDEN), hidden, nn.Linear(HIDDEN, 2), readout)
 
 
 def encode(sequences: Tensor) -> Tensor:
@@ -97,30 +92,15 @@ def encode(sequences: Tensor) -> Tensor:
     return snn.SpikeTensor.from_dense(sequences.transpose(0, 1))
 
 
-def answer(readout: Tensor) -> Tensor:
-    """What the readout says during the recall cue."""
-    return readout[-FRAME_STEPS:].mean(0)
-
-
-def store_cues(sequences: Tensor) -> Tensor:
-    """In which frames there was a store cue, ``[N, FRAMES]``."""
-    spikes = sequences[:, :, 2 * WIDTH : 3 * WIDTH].unflatten(1, (FRAMES, FRAME_STEPS)).sum((2, 3))
-    # A cue has a rate of 0.3, noise one of 0.02.
-    return spikes > 0.15 * FRAME_STEPS * WIDTH
+def cost(readout: Tensor, values: Tensor) -> Tensor:
+    """Cross entropy of what the readout says on average during the recall cue."""
+    return F.cross_entropy(RECALL.answers(readout).mean(0), values)
 
 
 @torch.no_grad()
-def accuracy_by_delay(net: nn.Sequential, sequences: Tensor, values: Tensor) -> list[float]:
-    """Accuracy for each delay from one frame on."""
-    utils.reset(net)
-    right = (answer(net(encode(sequences))).argmax(1) == values).float()
-    delay = FRAMES - 1 - (store_cues(sequences) * torch.arange(FRAMES)).amax(1)
-    return [right[delay == frames].mean().item() for frames in range(1, FRAMES)]
-
-
-@torch.no_grad()
-def remember(net: nn.Sequential, sequences: Tensor, values: Tensor) -> Example:
+def remember(net: nn.Sequential, task: tasks.Task) -> Example:
     """How a network with ALIF neurons keeps a value, while mostly the other one is shown."""
+    sequences, values = task.test.tensors
     utils.reset(net)
     neurons = net[1]
     neurons.output = True  # the adaptation beside the spikes
@@ -128,14 +108,14 @@ def remember(net: nn.Sequential, sequences: Tensor, values: Tensor) -> Example:
     hidden, adaptation, _ = net[:2](spikes)
     thresholds = neurons.threshold + neurons.beta_a * adaptation
     # What a threshold tells about the value when the recall cue comes, on average.
-    before = thresholds[-FRAME_STEPS]
+    before = RECALL.answers(thresholds)[0]
     selectivity = before[values == 1].mean(0) - before[values == 0].mean(0)
     order = selectivity.argsort()
     memory = thresholds[:, :, order[-GROUP:]].mean(2) - thresholds[:, :, order[:GROUP]].mean(2)
 
-    cues = store_cues(sequences)
+    cues = RECALL.store_cues(sequences)
     fits = cues[:, EXAMPLE_FRAME] & (cues.sum(1) == 1)
-    shown = sequences.unflatten(2, (4, WIDTH)).sum((1, 3))
+    shown = sequences.unflatten(2, (4, RECALL.width)).sum((1, 3))
     one = (fits * shown.gather(1, 1 - values.unsqueeze(1)).squeeze(1)).argmax()
     return Example(
         spikes[:, one],
@@ -155,17 +135,12 @@ def draw(
     page = figure(13, 8)
     left, right = page.subfigures(1, 2, width_ratios=(1, 1.9))
     learned, kept = left.subplots(2, 1)
-    for kind, of_seeds in histories.items():
-        accuracy = [history.accuracy for history in of_seeds]
-        band(learned, range(1, len(accuracy[0]) + 1), accuracy, NEURONS[kind], kind)
-        steps = [frames * FRAME_STEPS for frames in range(1, FRAMES)]
-        band(kept, steps, by_delay[kind], NEURONS[kind], kind)
+    curves = {
+        kind: Curves(NEURONS[kind], [history.accuracy for history in of_seeds], by_delay[kind])
+        for kind, of_seeds in histories.items()
+    }
+    RECALL.draw(learned, kept, curves, low=0.4)
     tidy(learned, "accuracy in the test", xlabel="epoch")
-    learned.xaxis.set_major_locator(MaxNLocator(integer=True))
-    tidy(kept, "after training, by delay", xlabel="steps from store cue to recall cue")
-    for ax in (learned, kept):
-        ax.axhline(0.5, color=GREY, linestyle=":", linewidth=1.2, label="guessing")
-        shares(ax, 0.4, 1.02)
     learned.legend(frameon=False, loc="lower right", ncols=3)
     trace(right.subplots(4, 1, sharex=True, height_ratios=(1.5, 2, 1.3, 1.3)), example)
     return page
@@ -176,10 +151,12 @@ def trace(axes: list[Axes], example: Example) -> None:
     input_, hidden, thresholds, readout = axes
     dash = {"marker": "|", "s": 14, "linewidths": 1.2}
     spikeplot.raster(example.input, input_, color=GREY, **dash)
-    input_.set_yticks([WIDTH * (group + 0.5) for group in range(4)], [*VALUES, "store", "recall"])
+    input_.set_yticks(
+        [RECALL.width * (group + 0.5) for group in range(4)], [*VALUES, "store", "recall"]
+    )
     for edge in range(1, 4):
-        input_.axhline(WIDTH * edge - 0.5, color=GREY, linewidth=0.5)
-    stored, asked = EXAMPLE_FRAME * FRAME_STEPS, (FRAMES - 1) * FRAME_STEPS
+        input_.axhline(RECALL.width * edge - 0.5, color=GREY, linewidth=0.5)
+    stored, asked = EXAMPLE_FRAME * RECALL.frame_steps, RECALL.delays[-1]
     tidy(input_, f"input: store value {example.value} at step {stored}, recall it at step {asked}")
 
     spikeplot.raster(example.hidden, hidden, color=VIOLET, **dash)
@@ -206,13 +183,13 @@ def trace(axes: list[Axes], example: Example) -> None:
 
 def report(histories: dict[str, list[History]], by_delay: dict[str, list[list[float]]]) -> None:
     """Prints a row for each kind of neuron."""
-    shown = (1, 2, 4, FRAMES - 1)
-    heads = "".join(f"{f'{frames * FRAME_STEPS} steps':>10}" for frames in shown)
+    shown = (0, 1, 3, 6)
+    heads = "".join(f"{f'{RECALL.delays[place]} steps':>10}" for place in shown)
     print(f"{'':7}{'accuracy':>10}{'and after a delay of':>22}\n{'':17}{heads}")
     for kind, of_seeds in histories.items():
         whole = torch.tensor([history.accuracy[-1] for history in of_seeds]).mean().item()
         delayed = torch.tensor(by_delay[kind]).mean(0)
-        cells = "".join(f"{delayed[frames - 1].item():10.1%}" for frames in shown)
+        cells = "".join(f"{delayed[place].item():10.1%}" for place in shown)
         print(f"{kind:7}{whole:10.1%}{cells}")
 
 

@@ -40,7 +40,7 @@ PROGRAMS = sorted(re.findall(r"^`examples/(\w+)\.py`", PAGE, re.M))
 
 def test_the_page_shows_every_program():
     helpers = {"camera", "codes", "course_networks", "drawing", "encoded_digits", "plots"}
-    helpers |= {"gesture_plots", "training"}
+    helpers |= {"gesture_plots", "store_recall", "training"}
     shown_elsewhere = {"course", "mnist", "neurons", "overview", "speed", "surrogates", "tricks"}
     shown_elsewhere |= {"distributed", "with_lightning"}
     there = {path.stem for path in (ROOT / "examples").glob("*.py")}
