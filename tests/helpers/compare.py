@@ -1,5 +1,7 @@
 """What tests compare with, and how."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,11 @@ RESETS = (
 def dense(x: Tensor) -> Tensor:
     """The numbers of a tensor, packed or not."""
     return x.dense() if isinstance(x, snn.SpikeTensor) else x
+
+
+def first(result: Any) -> Any:
+    """The spikes of what a neuron returns, with its states or without."""
+    return result[0] if isinstance(result, tuple) else result
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:

@@ -8,7 +8,7 @@ from torch import nn
 import bitspike as snn
 from bitspike import utils
 from bitspike.learning import online
-from helpers.compare import dense
+from helpers.compare import dense, first
 
 HIDDEN = {"init_hidden": True}
 T, B, N, M = 17, 3, 6, 5
@@ -33,10 +33,6 @@ def lively_task(net, *arguments, **options):
     x, costs = task(net, *arguments, **options)
     expect_life(net, x)
     return x, costs
-
-
-def first(result):
-    return result[0] if isinstance(result, tuple) else result
 
 
 def gradients(net):

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 import bitspike as snn
 from bitspike import utils
 from helpers.cases import CASES
+from helpers.compare import first
 
 
 def module_of(kind):
@@ -85,11 +86,6 @@ def state_of(net):
         for module in net.modules()
         for name in getattr(module, "STATES", ())
     ]
-
-
-def first(result):
-    """The spikes of what a neuron returns."""
-    return result if isinstance(result, torch.Tensor) else result[0]
 
 
 def gradients(net, loss):

@@ -7,6 +7,8 @@ from torch import nn
 
 import bitspike as snn
 from bitspike import utils
+from helpers.cases import CASES
+from helpers.compare import first
 from helpers.exact import exact
 
 STEPS, BATCH = 10, 3
@@ -219,42 +221,39 @@ def test_normalisations_that_cannot_be_folded_are_refused():
             snn.stream(net, sample)
 
 
-NEURONS = {
-    "Leaky": lambda **k: snn.Leaky(beta=torch.tensor([0.5, 0.75, 0.9]), **k),
-    "immediate": lambda **k: snn.Leaky(beta=0.9, reset_delay=False, **k),
-    "graded": lambda **k: snn.Leaky(
-        beta=0.9, graded_spikes_factor=torch.tensor([0.5, 2.0, 3.0]), **k
+LEAKY = {
+    "immediate": lambda: snn.Leaky(beta=0.9, reset_delay=False, init_hidden=True),
+    "graded": lambda: snn.Leaky(
+        beta=0.9, graded_spikes_factor=torch.tensor([0.5, 2.0, 3.0]), init_hidden=True
     ),
-    "fire first": lambda **k: snn.Synaptic(
-        alpha=0.5, beta=0.9, order="fire_first", graded_spikes_factor=2.0, **k
+    "fire first": lambda: snn.Synaptic(
+        alpha=0.5, beta=0.9, order="fire_first", graded_spikes_factor=2.0, init_hidden=True
     ),
-    "IF": lambda **k: snn.IF(**k),
-    "Lapicque": lambda **k: snn.Lapicque(beta=0.8, **k),
-    "Synaptic": lambda **k: snn.Synaptic(alpha=0.7, beta=0.9, **k),
-    "CuBaLIF": lambda **k: snn.CuBaLIF(alpha=0.7, beta=0.9, **k),
-    "PLIF": lambda **k: snn.PLIF(**k),
-    "KLIF": lambda **k: snn.KLIF(beta=0.9, **k),
-    "ALIF": lambda **k: snn.ALIF(beta=0.9, rho=0.95, beta_a=0.3, **k),
-    "QIF": lambda **k: snn.QIF(**k),
-    "EIF": lambda **k: snn.EIF(**k),
-    "AdEx": lambda **k: snn.AdEx(**k),
-    "Izhikevich": lambda **k: snn.Izhikevich(**k),
-    "HodgkinHuxley": lambda **k: snn.HodgkinHuxley(**k),
-    "RefractoryLeaky": lambda **k: snn.RefractoryLeaky(beta=0.9, **k),
+    "IF": lambda: snn.IF(init_hidden=True),
 }
 
 
-@pytest.mark.parametrize("name", NEURONS)
-def test_neurons_are_those_of_the_package(name):
-    neuron = NEURONS[name](init_hidden=True)
-    x = torch.rand(40, BATCH, 3, generator=torch.Generator().manual_seed(2)) * 3
+def expect_the_states_of(neuron, x):
+    """A stream of a neuron has its spikes and its states."""
     stream = snn.stream(neuron, x[0], BATCH)
     neuron.reset_mem()
     with torch.no_grad():
-        expected = torch.stack([neuron(step) for step in x])
-    assert torch.equal(of_steps(stream, x), expected)
+        expected = torch.stack([first(neuron(step)) for step in x])
+    assert torch.equal(torch.stack([first(stream(step)) for step in x]), expected)
     for state in neuron.STATES:
         assert torch.equal(stream.read(f"{type(neuron).__name__}.{state}"), getattr(neuron, state))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_neurons_are_those_of_the_package(case):
+    neuron = case.kind(**case.arguments(3), init_hidden=True)
+    expect_the_states_of(neuron, case.inputs(40, BATCH, 3)[0])
+
+
+@pytest.mark.parametrize("name", LEAKY)
+def test_switches_are_those_of_the_package(name):
+    x = torch.rand(40, BATCH, 3, generator=torch.Generator().manual_seed(2)) * 3
+    expect_the_states_of(LEAKY[name](), x)
 
 
 def test_indices_bits_and_floats_are_the_same_input():

@@ -7,14 +7,13 @@ from torch import nn
 import bitspike as snn
 from bitspike import utils
 from bitspike.learning import online
-from helpers.compare import same_bits
+from helpers.compare import first, same_bits
 from helpers.online import (
     BROKEN,
     EXACT,
     HIDDEN,
     bptt,
     difference,
-    first,
     learned,
     lively_task,
     network,

@@ -8,13 +8,13 @@ import bitspike as snn
 from bitspike.learning import online
 from bitspike.surrogate import Triangle
 from helpers.cases import CASES, IN_TORCH
+from helpers.compare import first
 from helpers.online import (
     BROKEN,
     EXACT,
     bptt,
     difference,
     expect_life,
-    first,
     gradients,
     learned,
     lively_task,

@@ -9,8 +9,8 @@ from torch import nn
 
 import bitspike as snn
 from bitspike.learning import online
-from helpers.compare import same_bits
-from helpers.online import EXACT, HIDDEN, difference, first, gradients, learned, network, task
+from helpers.compare import first, same_bits
+from helpers.online import EXACT, HIDDEN, difference, gradients, learned, network, task
 from helpers.program import assert_succeeds
 
 MEMORY = """
