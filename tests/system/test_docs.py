@@ -26,6 +26,7 @@ def python_blocks(path):
 
 
 README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
 FOLDERS = [*sorted((ROOT / "python").glob("**/README.md")), ROOT / "tests" / "README.md"]
 
@@ -184,7 +185,7 @@ def test_neurons_and_surrogates_show_an_example():
 
 
 def test_the_walk_through_of_contributing_is_the_code():
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    text = CONTRIBUTING.read_text(encoding="utf-8")
     sources = {
         "python": ROOT / "python/bitspike/neurons/cuba_lif.py",
         "rust": ROOT / "rust/core/src/neuron/cuba_lif.rs",
@@ -199,3 +200,60 @@ def test_the_walk_through_of_contributing_is_the_code():
         assert source[start : start + len(lines)] == lines
     for path, lines in re.findall(r"`([\w/]+\.(?:py|rs))`, (\d+) lines[,:]", text):
         assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) == int(lines), path
+
+
+def test_contributing_names_what_exists():
+    """Paths from the root, or, in what is said of a room, from where its files are."""
+    text = re.sub(r"^```.*?^```", "", CONTRIBUTING.read_text(encoding="utf-8"), flags=re.M | re.S)
+    names = re.findall(r"`([\w.]+/[\w./]*|\w+\.(?:py|rs|md))`", text)
+    assert len(names) > 40
+    homes = [ROOT / home for home in ("", "python/bitspike", "rust/core/src", "rust/python/src")]
+    homes += [ROOT / "rust/core/src/network", ROOT / "rust/core/tests/network"]
+    missing = {name for name in names if not any((home / name).exists() for home in homes)}
+    assert not missing
+
+
+def section(title):
+    """A section of CONTRIBUTING."""
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    return re.search(rf"^## {title}$(.*?)^## ", text, re.M | re.S)[1]
+
+
+@pytest.mark.parametrize(
+    ("title", "kinds"),
+    [
+        ("Adding a neuron", bitspike.neurons.ALL),
+        ("Adding a surrogate", surrogate.ALL),
+    ],
+    ids=["neuron", "surrogate"],
+)
+def test_a_walk_through_names_every_file_with_a_list(title, kinds):
+    """A file that names all neurons of the registry, but for one or two, is one to add to."""
+    names = [(kind.__name__, kind.NAME, *aliases(kind)) for kind in kinds]
+    walk = section(title)
+    lists = {
+        path.relative_to(ROOT).as_posix()
+        for path in sources()
+        if mentioned(path.read_text(encoding="utf-8"), names) >= len(kinds) - 2
+    }
+    assert len(lists) >= 5
+    assert not {path for path in lists if f"`{path}`" not in walk}
+
+
+def aliases(kind):
+    """Other names of a surrogate, such as `LSO`."""
+    return [name for name, value in vars(surrogate).items() if value is kind]
+
+
+def mentioned(text, names):
+    """How many of these are in a text, each by any of its names."""
+    return sum(bool(re.search(rf"\b({'|'.join(each)})\b", text, re.I)) for each in names)
+
+
+def sources():
+    """What is written by hand; records are not."""
+    for folder, kind in (("python", "py"), ("rust", "rs"), ("tests", "py"), ("docs", "md")):
+        yield from (ROOT / folder).glob(f"**/*.{kind}")
+    for folder in ("examples", "benches/python"):
+        yield from (ROOT / folder).glob("*.py")
+    yield from ROOT.glob("*.md")
