@@ -49,18 +49,15 @@ pub fn weight_gradient(
     if let Some(bias) = &mut bias {
         bias.fill(0.0);
     }
-    if grad.shape().contains(&0) {
-        out.fill(0.0);
-        return Ok(());
-    }
-    if inputs == 0 {
-        return bias.map_or(Ok(()), |bias| add_bias_gradient(isa, grad, bias));
-    }
-    let Inputs {
+    let Some(Inputs {
         rows_of_each,
         plan,
         active,
-    } = Inputs::new(isa, spikes, inputs, grad)?;
+    }) = Inputs::new(isa, spikes, inputs, grad, bias.as_deref_mut())?
+    else {
+        out.fill(0.0);
+        return Ok(());
+    };
     let nonfinite = AtomicBool::new(false);
     let mut items = Vec::new();
     let mut rest = &mut *out;
@@ -104,20 +101,17 @@ pub(crate) fn add_weight_gradient(
     inputs: usize,
     grad: Matrix<'_>,
     sums: &mut [f32],
-    bias: Option<&mut [f32]>,
+    mut bias: Option<&mut [f32]>,
 ) -> Result<(), Error> {
     check(spikes, inputs, grad, sums, bias.as_deref())?;
-    if grad.shape().contains(&0) {
-        return Ok(());
-    }
-    if inputs == 0 {
-        return bias.map_or(Ok(()), |bias| add_bias_gradient(isa, grad, bias));
-    }
-    let Inputs {
+    let Some(Inputs {
         rows_of_each,
         plan,
         active,
-    } = Inputs::new(isa, spikes, inputs, grad)?;
+    }) = Inputs::new(isa, spikes, inputs, grad, bias.as_deref_mut())?
+    else {
+        return Ok(());
+    };
     let nonfinite = AtomicBool::new(false);
     let of_tiles = vec![Weights::Matrix(grad); plan.tiles.len()];
     let to = (Target::Sums as ToTarget<'_>, &mut *sums);
@@ -172,18 +166,34 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn new(isa: Isa, spikes: &[u64], inputs: usize, grad: Matrix<'_>) -> Result<Self, Error> {
+    /// None where no row meets an input: then the sums of the columns are in the bias.
+    fn new(
+        isa: Isa,
+        spikes: &[u64],
+        inputs: usize,
+        grad: Matrix<'_>,
+        bias: Option<&mut [f32]>,
+    ) -> Result<Option<Self>, Error> {
         let [rows, outputs] = grad.shape();
+        if rows == 0 || outputs == 0 {
+            return Ok(None);
+        }
+        if inputs == 0 {
+            if let Some(bias) = bias {
+                add_bias_gradient(isa, grad, bias)?;
+            }
+            return Ok(None);
+        }
         let size = Error::checked_product("spikes", &[inputs, layout::words(rows)])?;
         let mut rows_of_each = vec![0; size];
         spikes::transpose(isa, spikes, rows, inputs, &mut rows_of_each)?;
         let count = spikes::count(isa, spikes) as usize;
         let plan = Plan::new(isa, count, [inputs, rows, outputs]);
         let active = Active::lists(isa, &rows_of_each, inputs, rows, plan.block);
-        Ok(Self {
+        Ok(Some(Self {
             rows_of_each,
             plan,
             active,
-        })
+        }))
     }
 }

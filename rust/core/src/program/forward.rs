@@ -4,7 +4,7 @@ use super::compiled::Compiled;
 use super::inputs::Inputs;
 use super::joined::{joined, repeated};
 use super::plan::{Plan, Wanted};
-use super::tile::{Machine, Source, fill, padded, steps_of, width};
+use super::tile::{Machine, Source, each_tile, fill, padded, steps_of, width};
 use crate::Error;
 use crate::parallel::{self, Scratch};
 use crate::simd::{Columns, Isa, Kernel, Simd, dispatch};
@@ -156,11 +156,12 @@ impl Kernel for Job<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let mut scratch = Scratch::take();
-        for tile in self.span.tiles_of(self.width) {
-            self.tile(simd, tile, &mut scratch);
-        }
-        scratch.put_back();
+        each_tile(
+            self.span,
+            self.width,
+            #[inline(always)]
+            |tile, scratch| self.tile(simd, tile, scratch),
+        );
     }
 }
 

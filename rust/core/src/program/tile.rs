@@ -2,7 +2,7 @@
 
 use super::machine::run;
 use super::plan::Plan;
-use crate::parallel::{self, progress};
+use crate::parallel::{self, Scratch, progress};
 use crate::simd::{BLOCK, Columns, Registers, Simd};
 use crate::spikes::layout::tail_mask;
 use crate::tiling::{Row, Shape, Span, Strided, Tile};
@@ -52,6 +52,16 @@ pub(super) struct Machine<'m> {
 /// The width of the registers of a tile.
 pub(super) fn padded(tile: Tile) -> usize {
     tile.width.next_multiple_of(BLOCK)
+}
+
+/// Calls a function for each tile of a span, with the thread's memory.
+#[inline(always)]
+pub(super) fn each_tile(span: Span, width: usize, mut f: impl FnMut(Tile, &mut Scratch)) {
+    let mut scratch = Scratch::take();
+    for tile in span.tiles_of(width) {
+        f(tile, &mut scratch);
+    }
+    scratch.put_back();
 }
 
 /// Fills a register with the part of a row, and zeros behind it.

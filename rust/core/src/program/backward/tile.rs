@@ -3,7 +3,7 @@
 use crate::parallel::Scratch;
 use crate::program::inputs::Inputs;
 use crate::program::plan::Plan;
-use crate::program::tile::{Machine, Source, fill, padded};
+use crate::program::tile::{Machine, Source, each_tile, fill, padded};
 use crate::sequence::OutputGradients;
 use crate::sequence::checkpoint::{Chunks, Pass};
 use crate::simd::{Columns, Kernel, Simd};
@@ -36,11 +36,12 @@ impl Kernel for Job<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let mut scratch = Scratch::take();
-        for tile in self.span.tiles_of(self.width) {
-            self.tile(simd, tile, &mut scratch);
-        }
-        scratch.put_back();
+        each_tile(
+            self.span,
+            self.width,
+            #[inline(always)]
+            |tile, scratch| self.tile(simd, tile, scratch),
+        );
     }
 }
 
