@@ -4,13 +4,12 @@ use crate::buffer::Written;
 use crate::call::{run, to_python};
 use crate::sequence::{slices, written};
 use crate::tensor::Tensor;
-use crate::view::{Axes, Constant, View};
+use crate::view::{Axes, Constant, Sizes, View};
 use bitspike::program::{
     Compiled, Gradients, Inputs, Instruction, Op, Outputs, Program as Description, backward,
     forward,
 };
 use bitspike::sequence::OutputGradients;
-use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -65,7 +64,7 @@ impl Program {
 /// initial states, constants.
 #[derive(Debug, FromPyObject)]
 pub(crate) struct ProgramInputs<'py>(
-    (usize, usize, usize),
+    Sizes,
     (bool, bool),
     Vec<Tensor<'py>>,
     Vec<Tensor<'py>>,
@@ -84,20 +83,11 @@ struct Views<'py> {
 
 impl<'py> ProgramInputs<'py> {
     fn views(&self) -> PyResult<Views<'py>> {
-        let Self((steps, samples, neurons), (has_time, batched), sequences, initial, constants) =
-            self;
-        let shape = Shape {
-            steps: *steps,
-            samples: *samples,
-            neurons: *neurons,
-        };
-        let axes = Axes {
-            shape,
-            batched: *batched,
-        };
+        let Self(sizes, (has_time, batched), sequences, initial, constants) = self;
+        let axes = Axes::new(*sizes, *batched);
         let sequence = |x| View::shaped(Some(x), axes, *has_time, "a sequence");
         let state = |x| View::shaped(Some(x), axes, false, "an initial state");
-        let constant = |x| View::constant(x, shape, "a constant");
+        let constant = |x| View::constant(x, axes.shape, "a constant");
         Ok(Views {
             axes,
             has_time: *has_time,
@@ -131,12 +121,7 @@ impl<'py> Views<'py> {
 
     /// Elementary steps of the call.
     fn work(&self) -> usize {
-        let Shape {
-            steps,
-            samples,
-            neurons,
-        } = self.axes.shape;
-        steps.saturating_mul(samples).saturating_mul(neurons)
+        self.axes.shape.work()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::tensor::Tensor;
-use crate::view::{Axes, Constant, View};
+use crate::view::{Axes, Constant, Sizes, View};
 use bitspike::scan::{Gradients, Scan, backward, forward};
 use bitspike::tiling::Shape;
 use pyo3::prelude::*;
@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 /// has as many rows as the input has values.
 #[derive(Debug, FromPyObject)]
 pub(crate) struct ScanArguments<'py>(
-    (usize, usize, usize),
+    Sizes,
     usize,
     bool,
     bool,
@@ -42,16 +42,8 @@ struct ScanViews<'py> {
 impl<'py> ScanArguments<'py> {
     fn views(&self) -> PyResult<ScanViews<'py>> {
         let Self(sizes, group, batched, varies, rectified, decay, input, key, initial) = self;
-        let (steps, samples, neurons) = *sizes;
-        let sequence = Axes {
-            shape: Shape {
-                steps,
-                samples,
-                neurons,
-            },
-            batched: *batched,
-        };
-        let rows = samples.saturating_mul(*group);
+        let sequence = Axes::new(*sizes, *batched);
+        let rows = sequence.shape.samples.saturating_mul(*group);
         let shape = Shape {
             samples: rows,
             ..sequence.shape

@@ -3,14 +3,13 @@
 use crate::buffer::Written;
 use crate::call::{run, to_python};
 use crate::tensor::Tensor;
-use crate::view::{Axes, Constant, View};
+use crate::view::{Axes, Constant, Sizes, View};
 use bitspike::neuron::{Mechanism, Reset};
 use bitspike::registry::{AnySurrogate, NeuronKind};
 use bitspike::sequence::{
     self, Errors, Gradients, Layer, OutputGradients, Outputs, backward, backward_with_errors,
     forward,
 };
-use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -22,7 +21,7 @@ pub(crate) struct LayerArguments<'py>(
     String,
     String,
     bool,
-    (usize, usize, usize),
+    Sizes,
     (bool, bool),
     Tensor<'py>,
     Vec<Constant<'py>>,
@@ -51,7 +50,7 @@ impl<'py> LayerArguments<'py> {
             neuron,
             mechanism,
             immediate,
-            (steps, samples, neurons),
+            sizes,
             (has_time, batched),
             current,
             parameters,
@@ -59,16 +58,8 @@ impl<'py> LayerArguments<'py> {
             graded_factor,
             initial,
         ) = self;
-        let shape = Shape {
-            steps: *steps,
-            samples: *samples,
-            neurons: *neurons,
-        };
-        let axes = Axes {
-            shape,
-            batched: *batched,
-        };
-        let constant = |x: &Constant<'py>, what| View::constant(x, shape, what);
+        let axes = Axes::new(*sizes, *batched);
+        let constant = |x: &Constant<'py>, what| View::constant(x, axes.shape, what);
         Ok(LayerViews {
             neuron: NeuronKind::parse(neuron).map_err(to_python)?,
             reset: Reset {
@@ -143,12 +134,7 @@ impl<'py> LayerViews<'py> {
 
     /// Elementary steps of the call.
     pub(crate) fn work(&self) -> usize {
-        let Shape {
-            steps,
-            samples,
-            neurons,
-        } = self.axes.shape;
-        steps.saturating_mul(samples).saturating_mul(neurons)
+        self.axes.shape.work()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::buffer::{Memory, Written, dtype};
 use crate::call::run;
 use crate::tensor::{Dtype, Plain, Tensor};
+use crate::view::Sizes;
 use bitspike::tiling::Shape;
 use bitspike::traces::{
     Decay, Learning, Moment, Pairs, Real, Side, Trace, filter, learn, sum, weighted_sums,
@@ -65,29 +66,27 @@ pub(crate) struct LearningArguments(f64, [f64; 2], [f64; 2], [f64; 2]);
 pub(crate) fn traces_filter(
     py: Python<'_>,
     spikes: Tensor<'_>,
-    shape: (usize, usize, usize),
+    shape: Sizes,
     trace: TraceArguments,
     state: Tensor<'_>,
     out: Tensor<'_>,
 ) -> PyResult<()> {
-    with_real!(&out, filter_as(py, &spikes, shape, trace, [&state, &out]))
+    with_real!(
+        &out,
+        filter_as(py, &spikes, shape.into(), trace, [&state, &out])
+    )
 }
 
 fn filter_as<T: Rounded>(
     py: Python<'_>,
     spikes: &Tensor<'_>,
-    (steps, samples, neurons): (usize, usize, usize),
+    shape: Shape,
     TraceArguments(forgets, euler, nearest, after): TraceArguments,
     [state, out]: [&Tensor<'_>; 2],
 ) -> PyResult<()> {
     let spikes = Memory::of(spikes, "spikes")?;
     let mut state = Written::of(state, "state")?;
     let mut out = Written::of(out, "out")?;
-    let shape = Shape {
-        steps,
-        samples,
-        neurons,
-    };
     let forgets = T::rounded(forgets);
     let decay = if euler {
         Decay::Euler(forgets)
@@ -107,30 +106,28 @@ fn filter_as<T: Rounded>(
 pub(crate) fn traces_weighted_sums(
     py: Python<'_>,
     spikes: Tensor<'_>,
-    shape: (usize, usize, usize),
+    shape: Sizes,
     traces: usize,
     weights: Tensor<'_>,
     sums: Tensor<'_>,
 ) -> PyResult<()> {
     let numbers = [&weights, &sums];
-    with_real!(&sums, weighted_sums_as(py, &spikes, shape, traces, numbers))
+    with_real!(
+        &sums,
+        weighted_sums_as(py, &spikes, shape.into(), traces, numbers)
+    )
 }
 
 fn weighted_sums_as<T: Rounded>(
     py: Python<'_>,
     spikes: &Tensor<'_>,
-    (steps, samples, neurons): (usize, usize, usize),
+    shape: Shape,
     traces: usize,
     [weights, sums]: [&Tensor<'_>; 2],
 ) -> PyResult<()> {
     let spikes = Memory::of(spikes, "spikes")?;
     let weights = Memory::<T>::of(weights, "weights")?;
     let mut sums = Written::of(sums, "sums")?;
-    let shape = Shape {
-        steps,
-        samples,
-        neurons,
-    };
     let (spikes, weights, sums) = (&*spikes, &*weights, &mut *sums);
     run(py, spikes.len().saturating_add(sums.len()), move |isa| {
         weighted_sums(isa, spikes, shape, traces, weights, sums)

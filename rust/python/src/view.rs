@@ -8,6 +8,20 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
+/// The sizes of a sequence as Python says them: `(T, B, N)`.
+#[derive(Clone, Copy, Debug, FromPyObject)]
+pub(crate) struct Sizes(usize, usize, usize);
+
+impl From<Sizes> for Shape {
+    fn from(Sizes(steps, samples, neurons): Sizes) -> Self {
+        Self {
+            steps,
+            samples,
+            neurons,
+        }
+    }
+}
+
 /// What the axes of a layer's tensors are: `[T, B, *features]`, or without `T` or `B`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Axes {
@@ -18,6 +32,11 @@ pub(crate) struct Axes {
 }
 
 impl Axes {
+    pub(crate) fn new(sizes: Sizes, batched: bool) -> Self {
+        let shape = sizes.into();
+        Self { shape, batched }
+    }
+
     /// Checks the sizes of a tensor's axes.
     fn expect(self, sizes: &[usize], has_time: bool, what: &str) -> PyResult<()> {
         let Shape {

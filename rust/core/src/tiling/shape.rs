@@ -34,8 +34,8 @@ impl Shape {
         self.work() >= PAST_CACHES
     }
 
-    /// Elementary steps, as [`crate::parallel::for_each`] counts work; saturating.
-    pub(crate) fn work(self) -> usize {
+    /// Elementary steps of a call, by which threads are given out; saturating.
+    pub fn work(self) -> usize {
         self.all().into_iter().fold(1, usize::saturating_mul)
     }
 }
