@@ -82,6 +82,7 @@
 
 mod binner;
 mod bounds;
+mod broadcast;
 mod builder;
 mod container;
 mod decide;
