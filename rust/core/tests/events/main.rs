@@ -2,6 +2,7 @@
 //! that are wrong.
 
 mod aedat4;
+mod aedat_traps;
 mod case;
 mod filters;
 mod frames;
