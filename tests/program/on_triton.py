@@ -108,9 +108,9 @@ def words():
         captured = program.capture(neuron, rank=len(shape), gradient=False)
         call = layer.Call(captured, sequence=True, packed=True)
         x, rest = torch.randn(4, *shape, device=DEVICE), torch.zeros(shape, device=DEVICE)
-        found, _ = layer.run_layer(
-            triton_layer.Run, call, None, [x, rest, *captured.constants(neuron, x.device)]
-        )
+        with torch.no_grad():
+            tensors = [x, rest, *captured.constants(neuron, x.device)]
+            found, _ = triton_layer.run(neuron, call, tensors)
         spikes, *_ = reference(neuron, x, [rest])
         dense = spikes.cpu().reshape(4, *shape[:1] * (len(shape) > 1), -1)
         assert torch.equal(found.cpu(), pack(dense))

@@ -1,13 +1,15 @@
 """Triton kernels: right under Triton's interpreter, and compiled without a GPU."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 import bitspike as snn
 from bitspike import program
-from bitspike.program import triton_layer
+from bitspike.program import triton_kernel
 from bitspike.program.triton_backward import Asked, Kept, backward_source
+from bitspike.program.triton_constants import Constant
 from bitspike.program.triton_source import Wanted, forward_source
 from helpers.program import assert_succeeds
 from program.on_triton import Functions
@@ -38,14 +40,15 @@ def kernels():
         simple = isinstance(neuron, snn.Synaptic)
         forward, adjoint, _ = program.capture(neuron)
         states = len(forward.states)
-        yield (
-            "forward",
-            forward_source(forward, Wanted(packed=True, history=True, saved=True)),
-            simple,
-        )
+        both = itertools.cycle(itertools.product((True, False), repeat=2))
+        constants = tuple(Constant(*next(both)) for _ in forward.constants)
+        wanted = Wanted(constants, packed=True, history=True, saved=True)
+        yield "forward", forward_source(forward, wanted), simple
         for kept in Kept if simple else (Kept.CHUNKS,):
             asked = Asked(
-                kept,
+                constants,
+                at_rest=False,
+                kept=kept,
                 grads=(True,) * (1 + states),
                 later=(True,) * states,
                 outputs=(True,) * len(adjoint.outputs),
@@ -53,33 +56,29 @@ def kernels():
                 sums=(True,) * len(adjoint.sums),
             )
             yield "backward", backward_source(forward, adjoint, asked), simple
-    yield "forward", forward_source(forward, Wanted()), False
+    yield "forward", forward_source(forward, Wanted(constants, at_rest=True)), False
     no, none = (False,) * states, (False,) * len(adjoint.sums)
     firsts = (True,) * states
-    asked = Asked(Kept.STEPS, (True, *no), later=no, outputs=(False,), firsts=firsts, sums=none)
+    asked = Asked(constants, True, Kept.HISTORY, (True, *no), no, (False,), firsts, none)
     yield "backward", backward_source(forward, adjoint, asked), False
+
+
+def compiled(name, source):
+    """A kernel as Triton compiles it for an H100 or an H200."""
+    kernel = triton_kernel.function(source, name)
+    words = {"spikes_at": "*i64"} if "words" in source else {}
+    whole = {param.name: param.annotation_type for param in kernel.params if param.annotation}
+    types = {argument: "*fp32" for argument in kernel.arg_names} | whole | words
+    return triton.compile(
+        triton.compiler.ASTSource(kernel, types),
+        target=triton.backends.compiler.GPUTarget("cuda", 90, 32),
+        options=triton_kernel.OPTIONS,
+    )
 
 
 def test_kernels_compile():
     """Without fused operations, which would round once what torch rounds twice."""
     for name, source, simple in kernels():
-        kernel = triton_layer._kernel(source, name)
-        numbers = ("steps", "neurons", "every")
-        types = {
-            argument: "i32"
-            if argument in numbers or argument.startswith("period")
-            else "*i64"
-            if argument == "spikes_at" and "words" in source
-            else "*fp32"
-            for argument in kernel.arg_names
-        }
-        compiled = triton.compile(
-            triton.compiler.ASTSource(
-                kernel, {**types, "BLOCK": "constexpr"}, {"BLOCK": triton_layer.BLOCK}
-            ),
-            target=triton.backends.compiler.GPUTarget("cuda", 90, 32),
-            options={"num_warps": 2, "enable_fp_fusion": False},
-        )
-        text = compiled.asm["ptx"]
+        text = compiled(name, source).asm["ptx"]
         assert "st.global" in text
         assert not simple or "fma.rn.f32" not in text

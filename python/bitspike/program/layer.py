@@ -12,6 +12,7 @@ from bitspike.derivable import gradients
 from bitspike.ops.route import gradient_needs_torch
 
 from .capture import Captured
+from .tensors import lent
 
 
 class Call(NamedTuple):
@@ -30,6 +31,23 @@ class Call(NamedTuple):
         program = self.captured.forward
         first, second = len(program.sequences), len(program.sequences + program.states)
         return list(tensors[:first]), list(tensors[first:second]), list(tensors[second:])
+
+    def in_torch(self, neuron: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The same in torch, for gradients of gradients.
+
+        Raises:
+            RuntimeError: if the neuron draws random numbers.
+        """
+        captured = self.captured
+        if captured.draws:
+            raise RuntimeError("a gradient of gradients would draw other random numbers")
+        (x, *_), before, numbers = self.split(tensors)
+        own = dict(zip(captured.forward.constants, numbers, strict=True))
+        for name, _ in captured.computed:
+            own.pop(name, None)
+        with lent(neuron, own):
+            spikes, all_steps, last = neuron._run_reference(x, before, self.sequence, self.states)
+        return (spikes, *all_steps, *last)
 
 
 class Run(Protocol):

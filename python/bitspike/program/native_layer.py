@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from bitspike.ops.call import OutputGradients
 from bitspike.spikes.tensor import of_words
 from bitspike.spikes.upstream import plain_gradient
 
-from .layer import Call
+from .layer import Call, run_layer
 
 
 class Run:
@@ -53,6 +54,30 @@ class Run:
             OutputGradients(spikes, states, others[-count:]),
             program.Need(sequences, any(initial), constants),
         )
+
+
+def run(neuron: Any, call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Spikes, then the states of all steps if wanted, then the states after the last.
+
+    Args:
+        neuron: Whose program runs.
+        call: What runs.
+        tensors: Sequences, initial states and constants, float32 on the CPU, not empty.
+    """
+    given = _private(call, tensors) if torch.is_grad_enabled() else tensors
+    return run_layer(Run, call, partial(call.in_torch, neuron), given)
+
+
+def _private(call: Call, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors of a call, copied where others may write to them before backward.
+
+    Torch saves neither the current of a step nor numbers that are not learned.
+    """
+    (current, *drawn), initial, constants = call.split(tensors)
+    own = {name for name, _ in call.captured.computed}
+    named = zip(call.captured.forward.constants, constants, strict=True)
+    copies = [x if x.requires_grad or name in own else x.clone() for name, x in named]
+    return [current if call.sequence else current.clone(), *drawn, *initial, *copies]
 
 
 def takes(x: Tensor) -> bool:

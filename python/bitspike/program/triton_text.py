@@ -1,23 +1,22 @@
 """Lines of Triton kernels that go through time.
 
 An instance of a kernel has `BLOCK` neurons of one row, whose states stay in registers. Everything
-is contiguous: step ``t`` of a sequence begins ``t * size`` numbers behind the first. A constant
-repeats with a period of 1, N or B·N.
+is contiguous: step ``t`` of a sequence begins ``t * size`` numbers behind the first. A constant is
+one number, or repeats with a period of N or B·N.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bitspike.ops.straight_line import Program
 
 from .triton_functions import FORMS
 
-AHEAD = 8
-"""How many steps before they are used numbers are loaded."""
+BLOCK = 64
+"""Neurons of an instance of a kernel, each with a thread of its own; a whole word of spikes."""
 
 
 class Text:
@@ -73,13 +72,25 @@ class Text:
             yield f"{self.name(value)} = {form}"
 
 
+def ahead(program: Program) -> int:
+    """How many steps before they are used numbers are loaded, and how many a loop writes out.
+
+    A load from memory takes as long as some ten steps of a simple neuron. Of a larger one it takes
+    fewer steps, which are longer to compile.
+    """
+    return 16 if len(program.code) <= 32 else 8 if len(program.code) <= 64 else 4
+
+
 def kernel_source(name: str, arguments: Sequence[str], body: Sequence[str]) -> str:
     """A kernel that knows its place before its body begins."""
-    sizes = ("steps", "neurons", "every")
-    given = ", ".join([*arguments, *sizes, "BLOCK: tl.constexpr"])
-    # One compiled kernel for all sizes: Triton would have others where 16 divides one, or it is 1.
-    plain = [*sizes, *(x for x in arguments if x.startswith("period"))]
+    # One compiled kernel for all sizes and addresses: Triton would have others where 16 divides
+    # one, or it is 1, or needs 64 bits.
+    sizes = {"steps": "i32", "neurons": "i64", "every": "i32"}
+    whole = {x: "i64" for x in arguments if x.startswith(("period", "stride"))} | sizes
+    given = [f"{x}: '{whole[x]}'" if x in whole else x for x in (*arguments, *sizes)]
+    at = [x for x in arguments if x not in whole]
     start = [
+        f"BLOCK: tl.constexpr = {BLOCK}",
         "row = tl.program_id(0).to(tl.int64)",
         "column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)",
         "inside = column < neurons",
@@ -89,7 +100,8 @@ def kernel_source(name: str, arguments: Sequence[str], body: Sequence[str]) -> s
         "one = tl.full([BLOCK], 1.0, tl.float32)",
     ]
     lines = "\n".join(f"    {line}" for line in (*start, *body))
-    return f"@triton.jit(do_not_specialize={plain})\ndef {name}({given}):\n{lines}\n"
+    general = f"do_not_specialize={[*whole]}, do_not_specialize_on_alignment={at}"
+    return f"@triton.jit({general})\ndef {name}({', '.join(given)}):\n{lines}\n"
 
 
 def joined(parts: Iterable[list[str]]) -> list[str]:
@@ -102,9 +114,9 @@ def indented(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-def load(variable: str, pointer: str, at: str, present: str = "inside") -> str:
-    """Reads a number for each neuron, 0 where none is present."""
-    return f"{variable} = tl.load({pointer} + {at}, mask={present}, other=0.0)"
+def load(variable: str, pointer: str, at: str, present: str = "inside", other: str = "0.0") -> str:
+    """Reads a number for each neuron, another where none is present."""
+    return f"{variable} = tl.load({pointer} + {at}, mask={present}, other={other})"
 
 
 def store(pointer: str, at: str, value: str) -> str:
@@ -115,43 +127,57 @@ def store(pointer: str, at: str, value: str) -> str:
 class Ahead(NamedTuple):
     """Numbers that are loaded some steps before the one that uses them.
 
-    A step waits for the one before it; its loads would wait too, and the memory for them.
+    A step waits for the one before it; its loads would wait too, and the memory for them. Each
+    number has a register of its own until it is used, for moving it to another would wait as well.
     """
 
     variable: str
     pointer: str
+    distance: int
     sign: str = "+"
     """The direction in which steps follow each other."""
     present: str = "< steps"
     """Which steps there are."""
+    other: str = "0.0"
+    """What stands for the others."""
+    stride: str = "size"
+    """How far apart in memory steps are."""
 
     def first(self, start: str) -> list[str]:
         """The loads for the first steps, of which ``start`` is the first."""
-        return [self._load(k, start, k) for k in range(AHEAD)]
+        return [self._load(f"_{k}", start, k) for k in range(self.distance)]
 
-    def step(self, now: str = "t") -> list[str]:
-        """The number of a step, and the load for a later one."""
-        names = [self.variable, *(f"{self.variable}_{k}" for k in range(AHEAD))]
-        return [
-            *(f"{a} = {b}" for a, b in itertools.pairwise(names)),
-            self._load(AHEAD - 1, now, AHEAD),
-        ]
+    def step(self, now: str, waited: int | None) -> list[str]:
+        """The number of a step, and the load for a later one.
 
-    def _load(self, waits: int, now: str, distance: int) -> str:
+        Args:
+            now: The step.
+            waited: Which of the registers has it; None to load it now.
+        """
+        if waited is None:
+            return [self._load("", now, 0)]
+        held = f"_{waited}"
+        return [f"{self.variable} = {self.variable}{held}", self._load(held, now, self.distance)]
+
+    def _load(self, held: str, now: str, distance: int) -> str:
         at = f"({now} {self.sign} {distance})"
         # The interpreter makes no mask of a comparison of single numbers.
         present = f"inside & (zero + {at} {self.present})"
-        return load(f"{self.variable}_{waits}", self.pointer, f"{at} * size + place", present)
+        at = f"{at} * {self.stride} + place"
+        return load(self.variable + held, self.pointer, at, present, self.other)
 
 
-BACKWARDS = ("-", ">= 0")
+Step = Callable[[int | None], list[str]]
+"""The lines of a step, by which register of an `Ahead` has its numbers; step number ``j``."""
 
 
-def constants(program: Program) -> tuple[list[str], list[str]]:
-    """Arguments for the constants of a program, and the lines that load them."""
-    count = range(len(program.constants))
-    loads = [load(f"constant{i}", f"constant_at{i}", f"place % period{i}") for i in count]
-    return [f"{name}{i}" for i in count for name in ("constant_at", "period")], loads
+def through(count: str, distance: int, step: Step) -> list[str]:
+    """A loop over ``count`` steps: ``distance`` of them written out, then what is left over."""
+    lines = [f"for i in range({count} // {distance}):"]
+    for k in range(distance):
+        lines += indented([f"j = i * {distance} + {k}", *step(k)])
+    lines += [f"for j in range({count} // {distance} * {distance}, {count}):"]
+    return lines + indented(step(None))
 
 
 def next_states(text: Text, first: int) -> list[str]:

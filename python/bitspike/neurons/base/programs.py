@@ -11,8 +11,8 @@ from torch import Tensor
 from bitspike.ops import route
 from bitspike.program import native_layer, triton_layer
 from bitspike.program.capture import Captured, look_up
-from bitspike.program.layer import Call, run_layer
-from bitspike.program.tensors import learned_and_fixed, lent
+from bitspike.program.layer import Call
+from bitspike.program.tensors import learned_and_fixed
 
 from .constants import expect_broadcast, spikes_are_bits
 
@@ -40,44 +40,24 @@ def run_program(
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
     packed = (
         sequence
-        and back_end is native_layer.Run
+        and back_end is native_layer
         and captured.fires_bits
         and spikes_are_bits(neuron)
     )
     call = Call(captured, sequence, packed, states)
-
-    def specification(*tensors: Tensor) -> tuple[Tensor, ...]:
-        if captured.draws:
-            raise RuntimeError("a gradient of gradients would draw other random numbers")
-        (x, *_), before, numbers = call.split(tensors)
-        own = dict(zip(captured.forward.constants, numbers, strict=True))
-        for name, _ in captured.computed:
-            own.pop(name, None)
-        with lent(neuron, own):
-            spikes, all_steps, last = neuron._run_reference(x, before, sequence, states)
-        return (spikes, *all_steps, *last)
-
-    x = current.float()
-    if torch.is_grad_enabled():
-        # Torch saves neither the current of a step nor numbers that are not learned, so that others
-        # may write to them before backward.
-        x = x.clone() if x is current and not sequence else x
-        computed = dict(captured.computed)
-        constants = [
-            y if y.requires_grad or name in computed else y.clone()
-            for name, y in zip(captured.forward.constants, constants, strict=True)
-        ]
-    tensors = [x, *drawn, *(y.float() for y in (*initial, *constants))]
-    spikes, *others = run_layer(back_end, call, specification, tensors)
+    tensors = [current, *drawn, *initial, *constants]
+    spikes, *others = back_end.run(neuron, call, floats(tensors))
     count = len(initial)
-    return spikes.to(current.dtype), tuple(others[:-count]), tuple(others[-count:])
+    if current.dtype is not torch.float32:
+        spikes = spikes.to(current.dtype)
+    return spikes, tuple(others[:-count]), tuple(others[-count:])
 
 
 def _back_end(current: Tensor, sequence: bool) -> Any:
     """What runs programs where this tensor is, or None."""
     if native_layer.takes(current):
-        return native_layer.Run
-    return triton_layer.Run if sequence and triton_layer.takes(current) else None
+        return native_layer
+    return triton_layer if sequence and triton_layer.takes(current) else None
 
 
 def _program_of(
@@ -99,3 +79,7 @@ def _fits(x: Tensor, current: Tensor) -> bool:
     """Whether a program may take a tensor beside this current."""
     is_float = x.dtype in route.NATIVE_DTYPES or not x.is_floating_point()
     return is_float and x.device == current.device and x.layout is torch.strided
+
+def floats(tensors: list[Tensor]) -> list[Tensor]:
+    """The same tensors in float32, without a call for those that are."""
+    return [x if x.dtype is torch.float32 else x.float() for x in tensors]

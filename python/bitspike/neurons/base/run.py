@@ -18,7 +18,7 @@ from bitspike.spikes.tensor import SpikeTensor
 
 from .constants import firing_refusal, spikes_are_bits
 from .layer import run_layer
-from .programs import run_program
+from .programs import floats, run_program
 
 
 class Run(NamedTuple):
@@ -171,8 +171,3 @@ def run_reference(
         return Run(one.new_zeros(0, *one.shape, dtype=dtype), none, last)
     all_steps = tuple(torch.stack(steps) for steps in zip(*history, strict=True)) if states else ()
     return Run(torch.stack(trains).to(dtype), all_steps, last)
-
-
-def floats(tensors: list[Tensor]) -> list[Tensor]:
-    """The same tensors in float32, without a call for those that are."""
-    return [x if x.dtype is torch.float32 else x.float() for x in tensors]
