@@ -26,6 +26,9 @@ FORMS = {
 }
 """What Triton has for each operation; the last ones are functions of `FUNCTIONS`."""
 
+OF_GRADIENTS = FORMS | {"reciprocal": "one / {0}"}
+"""The same for gradients: a reciprocal may be two floats from the nearest, and needs no branch."""
+
 FUNCTIONS = """
 @triton.jit
 def expm1(x):

@@ -66,7 +66,7 @@ class Plan:
         self.behind = self.first + len(self.held) + (self.together > 0)
         long = given.steps > ALL_SAVED and not call.states
         self.kept = Kept.CHUNKS if long else Kept.HISTORY
-        distance = ahead(program)
+        distance = ahead(len(program.code))
         self.every = -(-math.isqrt(given.steps) // distance) * distance if long else 1
         self.history = call.states or (records and not long)
         self.chunks = -(-given.steps // self.every) if records and long else 0

@@ -61,12 +61,12 @@ def forward_source(program: Program, wanted: Wanted) -> str:
         body += [f"{name} = one * 0.0" for name in names]
     else:
         body += [load(name, f"first_at{k}", "place") for k, name in enumerate(names)]
-    distance = ahead(program)
+    distance = ahead(len(program.code))
     given = [Ahead(text.name(i), f"sequence_at{i}", distance) for i in sequences]
     body += joined(x.first("0") for x in given)
 
     def step(waited: int | None) -> list[str]:
-        lines = joined(x.step("j", waited) for x in given)
+        lines = [x.number("j", waited) for x in given]
         if wanted.saved:
             saved = "(j // every) * size + place"
             stores = [store(f"saved_at{k}", saved, name) for k, name in enumerate(names)]
@@ -79,7 +79,7 @@ def forward_source(program: Program, wanted: Wanted) -> str:
         lines += next_states(text, first)
         if wanted.history:
             lines += [store(f"state_at{k}", "at", name) for k, name in enumerate(names)]
-        return lines
+        return lines + joined(x.later("j", waited) for x in given)
 
     body += through("steps", distance, step)
     body += [store(f"last_at{k}", "place", name) for k, name in enumerate(names)]

@@ -8,7 +8,7 @@ one number, or repeats with a period of N or B·N.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bitspike.ops.straight_line import Program
@@ -22,8 +22,8 @@ BLOCK = 64
 class Text:
     """Lines of a kernel, and the values of a program as its variables."""
 
-    def __init__(self, program: Program, prefix: str) -> None:
-        self.program, self.prefix = program, prefix
+    def __init__(self, program: Program, prefix: str, forms: Mapping[str, str] = FORMS) -> None:
+        self.program, self.prefix, self.forms = program, prefix, forms
         first = len(program.sequences) + len(program.states)
         self.kept = first + len(program.constants)
         fixed = set(range(first, program.inputs))
@@ -36,14 +36,14 @@ class Text:
         """The variable of a value."""
         return f"{self.prefix}{value}"
 
-    def used(self, results: Sequence[int]) -> set[int]:
-        """The values that results are made of."""
+    def used(self, results: Sequence[int], known: Collection[int] = ()) -> set[int]:
+        """The values that results are made of, but for what only known ones are made of."""
         found, todo = set(), list(results)
         while todo:
             value = todo.pop()
             if value not in found:
                 found.add(value)
-                if value >= self.program.inputs:
+                if value >= self.program.inputs and value not in known:
                     todo += self.program.code[value - self.program.inputs].operands
         return found
 
@@ -68,17 +68,17 @@ class Text:
         program = self.program
         for value in sorted(x for x in values if x >= program.inputs):
             op, operands = program.code[value - program.inputs]
-            form = FORMS[op].format(*(self.name(x) for x in operands))
+            form = self.forms[op].format(*(self.name(x) for x in operands))
             yield f"{self.name(value)} = {form}"
 
 
-def ahead(program: Program) -> int:
+def ahead(operations: int) -> int:
     """How many steps before they are used numbers are loaded, and how many a loop writes out.
 
     A load from memory takes as long as some ten steps of a simple neuron. Of a larger one it takes
     fewer steps, which are longer to compile.
     """
-    return 16 if len(program.code) <= 32 else 8 if len(program.code) <= 64 else 4
+    return 16 if operations <= 20 else 8 if operations <= 40 else 2
 
 
 def kernel_source(name: str, arguments: Sequence[str], body: Sequence[str]) -> str:
@@ -128,7 +128,8 @@ class Ahead(NamedTuple):
     """Numbers that are loaded some steps before the one that uses them.
 
     A step waits for the one before it; its loads would wait too, and the memory for them. Each
-    number has a register of its own until it is used, for moving it to another would wait as well.
+    number has a register of its own until it is used: moving it to another would wait as well. So
+    the load of a later number to this register comes last in a step.
     """
 
     variable: str
@@ -145,26 +146,35 @@ class Ahead(NamedTuple):
 
     def first(self, start: str) -> list[str]:
         """The loads for the first steps, of which ``start`` is the first."""
-        return [self._load(f"_{k}", start, k) for k in range(self.distance)]
+        return [self._load(f"{self.variable}_{k}", start, k) for k in range(self.distance)]
 
-    def step(self, now: str, waited: int | None) -> list[str]:
-        """The number of a step, and the load for a later one.
+    def number(self, now: str, waited: int | None) -> str:
+        """The number of a step.
 
         Args:
             now: The step.
             waited: Which of the registers has it; None to load it now.
         """
-        if waited is None:
-            return [self._load("", now, 0)]
-        held = f"_{waited}"
-        return [f"{self.variable} = {self.variable}{held}", self._load(held, now, self.distance)]
+        return self.number_of_next(self.variable, now, waited, 0)
 
-    def _load(self, held: str, now: str, distance: int) -> str:
+    def number_of_next(self, name: str, now: str, waited: int | None, distance: int = 1) -> str:
+        """The number of the step that comes next, as another variable."""
+        if waited is None:
+            return self._load(name, now, distance)
+        return f"{name} = {self.variable}_{(waited + distance) % self.distance}"
+
+    def later(self, now: str, waited: int | None) -> list[str]:
+        """The load for a later step, which goes to the register of this one's number."""
+        if waited is None:
+            return []
+        return [self._load(f"{self.variable}_{waited}", now, self.distance)]
+
+    def _load(self, variable: str, now: str, distance: int) -> str:
         at = f"({now} {self.sign} {distance})"
         # The interpreter makes no mask of a comparison of single numbers.
         present = f"inside & (zero + {at} {self.present})"
         at = f"{at} * {self.stride} + place"
-        return load(self.variable + held, self.pointer, at, present, self.other)
+        return load(variable, self.pointer, at, present, self.other)
 
 
 Step = Callable[[int | None], list[str]]
@@ -172,7 +182,7 @@ Step = Callable[[int | None], list[str]]
 
 
 def through(count: str, distance: int, step: Step) -> list[str]:
-    """A loop over ``count`` steps: ``distance`` of them written out, then what is left over."""
+    """A loop over ``count`` steps, ``distance`` of them written out, and one over those left."""
     lines = [f"for i in range({count} // {distance}):"]
     for k in range(distance):
         lines += indented([f"j = i * {distance} + {k}", *step(k)])
