@@ -44,7 +44,8 @@ class HiddenState(nn.Module):
             return
         object.__setattr__(self, "_before", before)
         for name, state in zip(self.STATES, states, strict=True):
-            object.__setattr__(self, name, state.detach() if detached else state)
+            cut = detached and state.requires_grad
+            object.__setattr__(self, name, state.detach() if cut else state)
 
     def _kept(self) -> list[Tensor]:
         """The states after the last call."""

@@ -23,14 +23,18 @@ def key(neuron: nn.Module) -> Hashable:
 
     Two neurons with the same key have the same program. The numbers of tensors are no part of it.
     """
+    return known_of(neuron).key
+
+
+def known_of(neuron: nn.Module) -> Known:
+    """The key of a neuron as it is, and what it was made of."""
     known = _known.get(neuron)
     if known is None or not known.holds():
-        known = _Known(neuron)
-        _known[neuron] = known
-    return known.key
+        known = _known[neuron] = Known(neuron)
+    return known
 
 
-class _Known:
+class Known:
     """The key of a neuron, and what it was made of: comparing that takes less than making it."""
 
     def __init__(self, neuron: nn.Module) -> None:
@@ -38,6 +42,7 @@ class _Known:
         self.held: dict[int, _Held] = {}
         self.shapes: list[tuple[Tensor, Any]] = []
         self.is_whole = self._watch(neuron)
+        """Whether all that it was made of is compared; otherwise it is made anew each time."""
         if not self.is_whole:
             self.held.clear()
             self.shapes.clear()
@@ -93,7 +98,7 @@ class _Held(NamedTuple):
         return len(holder) == self.size and all(map(is_, now, self.values))
 
 
-_known: WeakKeyDictionary[nn.Module, _Known] = WeakKeyDictionary()
+_known: WeakKeyDictionary[nn.Module, Known] = WeakKeyDictionary()
 
 
 def _frozen(x: Any, above: tuple[int, ...]) -> Hashable:

@@ -6,7 +6,7 @@ Triton comes with torch for CUDA. Under ``TRITON_INTERPRET=1`` kernels run on th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,12 +23,10 @@ from .triton_plan import Given, Plan
 
 def takes(x: Tensor) -> bool:
     """Whether a tensor is where the kernels run: on a GPU, with Triton installed."""
-    return x.is_cuda and _is_installed()
+    return x.is_cuda and _IS_INSTALLED
 
 
-@cache
-def _is_installed() -> bool:
-    return find_spec("triton") is not None
+_IS_INSTALLED = find_spec("triton") is not None
 
 
 def run(neuron: Any, call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -40,7 +38,8 @@ def run(neuron: Any, call: Call, tensors: Sequence[Tensor]) -> tuple[Tensor, ...
         tensors: Sequences, initial states and constants, float32 on one GPU, not empty.
     """
     sequences, initial, constants = call.split(tensors)
-    constants = [_repeated(x, initial[0].shape) for x in constants]
+    step = initial[0].shape
+    constants = [x if is_repeated(x, step) else x.expand(step) for x in constants]
     tensors = [x.contiguous() for x in (*sequences, *initial, *constants)]
     return run_plan(neuron, plan_of(call, tensors, at_rest=False, carried=True), tensors)
 
@@ -66,10 +65,10 @@ def plan_of(call: Call, tensors: Sequence[Tensor], *, at_rest: bool, carried: bo
 _plan = lru_cache(maxsize=256)(Plan)
 
 
-def _repeated(x: Tensor, step: torch.Size) -> Tensor:
-    """A constant that lies in memory as its numbers repeat over the neurons of a step."""
+def is_repeated(x: Tensor, step: torch.Size) -> bool:
+    """Whether a constant lies in memory as its numbers repeat over the neurons of a step."""
     own = x.shape[next((i for i, size in enumerate(x.shape) if size > 1), x.dim()) :]
-    return x if own == step[len(step) - len(own) :] else x.expand(step)
+    return own == step[len(step) - len(own) :]
 
 
 def run_plan(neuron: Any, plan: Plan, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -21,9 +21,12 @@ from .overridden import overridden_by_class
 from .reset import Reset, expect_offered, take_over_mechanism
 from .run import Run, refusal, run, run_native, run_reference
 from .single_step import single_step
+from .whole_sequence import whole_sequence
 
 _COMMON = ("run", "state_shapes", "_refusal", "_numbers", "_run_native")
 """What all neurons do alike in a call, unless a class says otherwise."""
+_STARTED = ("run", "state_shapes", "rest", "_first", "_at_rest", "_kept")
+"""What they do alike in a call with a sequence that runs as a program."""
 
 Result = Any
 """``spikes`` or ``(spikes, *states)``: snnTorch's flags decide, in :meth:`SpikingNeuron._call`."""
@@ -80,6 +83,8 @@ class SpikingNeuron(HiddenState):
     """A method of the class that kernels stand in for, and that is not the library's own."""
     _is_usual: ClassVar[bool] = False
     """Whether calls of this class are made as those of most neurons."""
+    _starts_as_usual: ClassVar[bool] = False
+    """Whether sequences start and run as those of most neurons."""
     _constant = register
     _refusal = refusal
     _run_native = run_native
@@ -88,9 +93,8 @@ class SpikingNeuron(HiddenState):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls._overridden = overridden_by_class(cls)
-        cls._is_usual = bool(cls.NAME) and all(
-            getattr(cls, name) is getattr(SpikingNeuron, name) for name in _COMMON
-        )
+        cls._is_usual = bool(cls.NAME) and _are_common(cls, _COMMON)
+        cls._starts_as_usual = _are_common(cls, _STARTED)
 
     def __init__(
         self,
@@ -261,7 +265,11 @@ class SpikingNeuron(HiddenState):
         Returns:
             Spikes, the states of all steps if they are wanted, and the states after the last step.
         """
-        return run(self, current, initial, sequence, states)
+        return self._returned(run(self, current, initial, sequence, states), sequence)
+
+    def _returned(self, result: Run, sequence: bool) -> Run:
+        """What a call has computed, in the form in which it is returned."""
+        return result
 
     def native_refusal(self, current: Tensor) -> str | None:
         """Why no kernel runs a call with this input, or None if one does.
@@ -317,7 +325,9 @@ class SpikingNeuron(HiddenState):
                 "keeps its own"
             )
         checkpoint.note(self, self.init_hidden or (not sequence and given[0] is None))
-        taken = None if sequence or not self._is_usual else single_step(self, input_, given)
+        taken = None
+        if self._starts_as_usual if sequence else self._is_usual:
+            taken = (whole_sequence if sequence else single_step)(self, input_, given)
         if taken is not None:
             initial, (spikes, states, last) = taken
         else:
@@ -342,3 +352,8 @@ class SpikingNeuron(HiddenState):
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         """The first value of a state that was neither passed nor kept."""
         return self._at_rest(index, shape, dtype, device)
+
+
+def _are_common(kind: type, names: tuple[str, ...]) -> bool:
+    """Whether a class has these methods as all neurons do."""
+    return all(getattr(kind, name) is getattr(SpikingNeuron, name) for name in names)

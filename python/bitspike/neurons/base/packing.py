@@ -14,9 +14,7 @@ from .run import Run
 class Packing(SpikingNeuron):
     """Base of the neurons without a kernel that return spikes in the form in which kernels do."""
 
-    def run(self, current: Tensor, initial: list[Tensor], *, sequence: bool, states: bool) -> Run:
-        """See :meth:`SpikingNeuron.run`."""
-        result = super().run(current, initial, sequence=sequence, states=states)
+    def _returned(self, result: Run, sequence: bool) -> Run:
         if spikes_are_bits(self):
             return result._replace(spikes=like_native(result.spikes, sequence))
         return result

@@ -30,12 +30,12 @@ def run_program(
     kernels are.
     """
     back_end = _back_end(current, sequence)
-    captured = None if back_end is None else _program_of(neuron, current, initial, sequence)
+    captured = None if back_end is None else program_of(neuron, current, initial, sequence)
     if back_end is None or captured is None:
         return None
     constants = captured.constants(neuron, current.device)
     expect_broadcast(captured.forward.constants, constants, initial[0].shape)
-    if not all(_fits(y, current) for y in constants):
+    if not all(fits(y, current) for y in constants):
         return None
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
     packed = (
@@ -60,14 +60,14 @@ def _back_end(current: Tensor, sequence: bool) -> Any:
     return triton_layer if sequence and triton_layer.takes(current) else None
 
 
-def _program_of(
+def program_of(
     neuron: Any, current: Tensor, initial: Sequence[Tensor], sequence: bool
 ) -> Captured | None:
     """The program of a neuron, if it fits its tensors."""
     if route.is_observed() or not current.numel():
         return None
     tensors = (current, *initial, *learned_and_fixed(neuron))
-    if not all(_fits(x, current) for x in tensors):
+    if not all(fits(x, current) for x in tensors):
         return None
     gradient = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     rank = current.dim() - sequence
@@ -75,7 +75,7 @@ def _program_of(
     return None if isinstance(found, str) else found
 
 
-def _fits(x: Tensor, current: Tensor) -> bool:
+def fits(x: Tensor, current: Tensor) -> bool:
     """Whether a program may take a tensor beside this current."""
     is_float = x.dtype in route.NATIVE_DTYPES or not x.is_floating_point()
     return is_float and x.device == current.device and x.layout is torch.strided
