@@ -49,11 +49,16 @@ class Known:
 
     def holds(self) -> bool:
         """Whether every attribute is the object that it was, and every tensor has its shape."""
-        return (
-            self.is_whole
-            and all(map(_Held.is_unchanged, self.held.values()))
-            and all(x.shape == shape for x, shape in self.shapes)
-        )
+        if not self.is_whole:
+            return False
+        for holder, names, values, size in self.held.values():
+            now = map(holder.get, names) if names else holder
+            if len(holder) != size or not all(map(is_, now, values)):
+                return False
+        for x, shape in self.shapes:  # A generator would take longer than the rest.
+            if x.shape != shape:
+                return False
+        return True
 
     def _watch(self, x: Any) -> bool:
         """Notes what an object refers to; False where it may change and no dictionary tells."""
@@ -90,12 +95,6 @@ class _Held(NamedTuple):
     """Of a dictionary."""
     values: tuple[Any, ...]
     size: int
-
-    def is_unchanged(self) -> bool:
-        """Whether the same objects are in it."""
-        holder = self.holder
-        now = map(holder.get, self.names) if self.names else holder
-        return len(holder) == self.size and all(map(is_, now, self.values))
 
 
 _known: WeakKeyDictionary[nn.Module, Known] = WeakKeyDictionary()

@@ -85,12 +85,15 @@ def backward_source(program: Program, adjoint: Program, asked: Asked) -> str:
             body.append(f"{back.name(of_grads + j)} = one * 0.0")
     present = ">= start" if chunked else ">= 0"
     turned = [
-        Ahead(back.name(x), pointer, distance, "-", present, "0.0", stride)
+        Ahead(back.name(x), pointer, distance, "-", present=present, stride=stride)
         for x, (pointer, stride) in sorted(given.items())
         if x in used
     ]
-    held = "scratch_at" if chunked else "state_at"
-    kept = [Ahead(f"state{k}", f"{held}{k}", distance, "-", ">= 0", f"first{k}") for k in states]
+    at = "scratch_at" if chunked else "state_at"
+    kept = [
+        Ahead(f"state{k}", f"{at}{k}", distance, "-", present=">= 0", other=f"first{k}")
+        for k in states
+    ]
     of_kept = "k" if chunked else "t"
 
     def step(waited: int | None) -> list[str]:

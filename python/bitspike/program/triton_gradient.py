@@ -34,6 +34,7 @@ class Gradient:
         self.sequences = asks[: plan.sequences]
         self.initial = asks[plan.sequences : plan.sequences + states]
         self.sums = asks[plan.sequences + states :]
+        self.alike = [*self.initial, *self.sums]
         none = (False,) * states
         self.of_steps = 1 + states * call.states
         self.kernel = backward_kernel(
@@ -53,7 +54,8 @@ class Gradient:
         chunked = plan.kept is Kept.CHUNKS
         self.given = plan.sequences if chunked else plan.first
         self.scratch = [Size((plan.every, *step))] * states if chunked else []
-        held = enumerate(i for i, x in enumerate(plan.constants) if not (x.alone and x.copied))
+        self.periods = [plan.constants[i] for i in plan.held] if plan.periods else []
+        held = enumerate(plan.held)
         behind = plan.sequences + states
         self.learned = [(behind + i, plan.first + k) for k, i in held if self.sums[i]]
         """Where found gradients of constants are, and where the constants are among the saved."""
@@ -63,15 +65,18 @@ class Gradient:
 
     def __call__(self, saved: Tensors, grads: Optionals) -> Optionals:
         """The gradients of what autograd was shown, for those of the results."""
-        plan, current, step = self.plan, saved[0], self.plan.given.step
+        plan, current = self.plan, saved[0]
         constants = saved[plan.first : plan.behind]
-        numbers = with_periods(constants, plan.held) if plan.periods else constants
+        numbers = with_periods(constants, self.periods) if self.periods else constants
         of_steps = grads[: self.of_steps]
         to_steps = [y for x in of_steps if x is not None for y in spaced(x, current)]
         to_last = [x.contiguous() for x in grads[self.of_steps :] if x is not None]
         scratch = [current.new_empty(shape) for shape in self.scratch]
         found: list[Any] = [torch.empty_like(current) if x else None for x in self.sequences]
-        found += [current.new_empty(step) if x else None for x in (*self.initial, *self.sums)]
+        found += [
+            current.new_empty_strided(plan.shape, plan.strides) if asks else None
+            for asks in self.alike
+        ]
         outputs = [x for x in found if x is not None]
         inputs = (*numbers, *saved[: self.given], *saved[plan.behind :], *scratch)
         arguments = (*inputs, *to_steps, *to_last, *outputs, *self.sizes)

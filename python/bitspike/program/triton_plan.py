@@ -59,11 +59,14 @@ class Plan:
             for size, asks, name in pairs
         )
         self.periods = not all(x.alone for x in self.constants)
-        self.copied = any(x.copied for x in self.constants)
         self.together = self.constants.count(Constant(alone=True, copied=True))
-        self.held = [x for x in self.constants if not (x.alone and x.copied)]
-        """Constants with a tensor of their own in backward; ``together`` are in one."""
+        """How many constants are in one tensor in backward."""
+        self.held = [i for i, x in enumerate(self.constants) if not (x.alone and x.copied)]
+        """Which have a tensor of their own there."""
+        self.copied = [i for i in self.held if self.constants[i].copied]
         self.behind = self.first + len(self.held) + (self.together > 0)
+        self.shape = tuple(given.step)
+        self.strides = torch.empty(given.step, device="meta").stride()
         long = given.steps > ALL_SAVED and not call.states
         self.kept = Kept.CHUNKS if long else Kept.HISTORY
         distance = ahead(len(program.code))
@@ -99,17 +102,24 @@ class Plan:
         Returns:
             Spikes and the states of all steps if wanted; and what backward wants to be saved.
         """
-        current, step, states = tensors[0], self.given.step, range(self.states)
+        current, states = tensors[0], range(self.states)
         given, constants = tensors[: self.first], tensors[self.first :]
-        copies, held = self._copies(constants) if self.copied else ([], constants)
+        copied = {i: torch.empty_like(constants[i]) for i in self.copied}
+        held = [copied.get(i, constants[i]) for i in self.held]
+        copies = [*copied.values()]
+        if self.together:
+            together = current.new_empty(self.together)
+            copies.append(together)
+            held.append(together)
         if self.words is None:
             spikes = torch.empty_like(current)
         else:
             spikes = current.new_empty(self.words, dtype=torch.int64)
-        last += [current.new_empty(step) for _ in states]
+        # The quickest way to memory, of several that differ much.
+        last += [current.new_empty_strided(self.shape, self.strides) for _ in states]
         history = [torch.empty_like(current) for _ in states] if self.history else []
         if self.chunks:
-            kept = [current.new_empty((self.chunks, *step)) for _ in states]
+            kept = [current.new_empty((self.chunks, *self.shape)) for _ in states]
         else:
             kept = history
         numbers = with_periods(constants, self.constants) if self.periods else constants
@@ -120,28 +130,13 @@ class Plan:
         results = [spikes, *history] if self.given.call.states else [spikes]
         return results, [*given, *held, *kept]
 
-    def _copies(self, constants: Tensors) -> tuple[list[Tensor], list[Tensor]]:
-        """Memory for copies of constants, and what stands for all constants in backward."""
-        copies, held = [], []
-        for x, constant in zip(constants, self.constants, strict=True):
-            if not constant.copied:
-                held.append(x)
-            elif not constant.alone:
-                copies.append(torch.empty_like(x))
-                held.append(copies[-1])
-        if self.together:
-            copies.append(constants[0].new_empty(self.together))
-            held.append(copies[-1])
-        return copies, held
-
     def tensors(self, saved: Tensors) -> list[Tensor]:
         """Sequences, initial states and constants, of what was saved."""
         given = [*saved[: self.first]]
         if self.given.at_rest:
             given += [given[0].new_zeros(self.given.step) for _ in range(self.states)]
         held = iter(saved[self.first : self.behind])
-        together = saved[self.behind - 1].unbind() if self.together else ()
-        copies = iter(together)
+        copies = iter(saved[self.behind - 1].unbind() if self.together else ())
         return given + [next(copies if x.alone and x.copied else held) for x in self.constants]
 
 

@@ -138,7 +138,7 @@ def _find(neuron: Any, memory: Memory, current: Tensor, initial: list[Tensor]) -
     constants = captured.constants(neuron, current.device)
     step = current.shape[1:]
     for x in constants:
-        simple = x.numel() == 1 or (broadcasts(x.shape, step) and is_repeated(x, step))
+        simple = x.numel() == 1 or (broadcasts(x.shape, step) and triton_layer.is_repeated(x, step))
         if not (simple and x.is_contiguous() and x.dtype is torch.float32 and fits(x, current)):
             return None
     call = Call(captured, sequence=True, states=neuron.output or not neuron.init_hidden)
