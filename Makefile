@@ -50,6 +50,7 @@ gpu-test: $(STAMPS)/test $(STAMPS)/wheel ## Compare kernels and training on a GP
 	@$(ON_GPU) || { echo 'there is no CUDA device here: make test runs the kernels in an interpreter'; exit 1; }
 	PYTHONPATH=tests $(BIN)/python -m program.on_triton
 	PYTHONPATH=tests $(BIN)/python -m program.networks_on_triton
+	PYTHONPATH=tests $(BIN)/python -m program.changes_on_triton
 	$(BIN)/python -m pytest tests/neurons/test_cuda.py tests/spikes/test_spikes_on_cuda.py
 
 .PHONY: gpu-bench

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
 
 import bitspike as snn
 from bitspike.neurons.base import neuron, packing
-from bitspike.program import native_layer, triton_layer
+from bitspike.program import native_layer, triton_kernel, triton_layer
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -26,3 +27,18 @@ def as_on_a_gpu() -> Iterator[None]:
             patch.setattr(native_layer, "takes", lambda x: False)
             patch.setattr(triton_layer, "takes", lambda x: True)
         yield
+
+
+@contextmanager
+def launches() -> Iterator[list[str]]:
+    """The kernels that are launched inside, by their names."""
+    found: list[str] = []
+    launch = triton_kernel.Kernel._launch
+
+    def counted(self: triton_kernel.Kernel, *given: Any) -> None:
+        found.append(self.function.__name__)
+        launch(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(triton_kernel.Kernel, "_launch", counted)
+        yield found

@@ -6,11 +6,9 @@ A process of its own runs it, with ``TRITON_INTERPRET=1`` where there is no GPU.
 import copy
 import random
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
-import pytest
 import torch
 from torch import nn
 
@@ -18,14 +16,13 @@ import bitspike as snn
 from bitspike import functional as SF
 from bitspike.program import triton_kernel
 from helpers.compare import dense
-from helpers.triton import DEVICE, as_on_a_gpu
+from helpers.triton import DEVICE, as_on_a_gpu, launches
 
 NEAR = 1e-5
 """How far losses, gradients and parameters may differ, of the largest of each tensor."""
 APART = 1e-5
 """No membrane comes so close to threshold that rounding might decide about a spike."""
 STEPS, SAMPLES, CLASSES, TRAINED = 6, 3, 4, 3
-
 
 
 class Tired(snn.Neuron):
@@ -182,21 +179,6 @@ def networks():
         compared += 1
         with_silent += not all(y.count_nonzero() for y in wanted.numbers)
     assert compared >= 20 and with_silent <= 4, "networks that compare little"
-
-
-@contextmanager
-def launches() -> Iterator[list[str]]:
-    """The kernels that are launched inside, by their names."""
-    found: list[str] = []
-    launch = triton_kernel.Kernel._launch
-
-    def counted(self: triton_kernel.Kernel, *given: Any) -> None:
-        found.append(self.function.__name__)
-        launch(self, *given)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(triton_kernel.Kernel, "_launch", counted)
-        yield found
 
 
 def made() -> int:

@@ -29,7 +29,7 @@ def key(neuron: nn.Module) -> Hashable:
 def known_of(neuron: nn.Module) -> Known:
     """The key of a neuron as it is, and what it was made of."""
     known = _known.get(neuron)
-    if known is None or not known.holds():
+    if known is None or not known.holds(neuron):
         known = _known[neuron] = Known(neuron)
     return known
 
@@ -41,21 +41,29 @@ class Known:
         self.key = _frozen(neuron, ())
         self.held: dict[int, _Held] = {}
         self.shapes: list[tuple[Tensor, Any]] = []
+        self.kind = type(neuron)
+        self.kinds: list[tuple[Any, type]] = []
         self.is_whole = self._watch(neuron)
         """Whether all that it was made of is compared; otherwise it is made anew each time."""
         if not self.is_whole:
             self.held.clear()
             self.shapes.clear()
+            self.kinds.clear()
+        # The neuron itself would be kept alive.
+        self.kinds = [(x, kind) for x, kind in self.kinds if x is not neuron]
 
-    def holds(self) -> bool:
-        """Whether every attribute is the object that it was, and every tensor has its shape."""
-        if not self.is_whole:
+    def holds(self, neuron: nn.Module) -> bool:
+        """Whether every attribute is the object that it was, of its class and with its shape."""
+        if not self.is_whole or type(neuron) is not self.kind:
             return False
+        for x, kind in self.kinds:  # A generator would take longer than all the rest.
+            if type(x) is not kind:
+                return False
         for holder, names, values, size in self.held.values():
             now = map(holder.get, names) if names else holder
             if len(holder) != size or not all(map(is_, now, values)):
                 return False
-        for x, shape in self.shapes:  # A generator would take longer than the rest.
+        for x, shape in self.shapes:
             if x.shape != shape:
                 return False
         return True
@@ -74,6 +82,8 @@ class Known:
             return all(map(self._watch, x))
         if isinstance(x, FunctionType | MethodType | partial | set):
             return False
+        if type(x) not in (dict, list):
+            self.kinds.append((x, type(x)))
         if isinstance(x, nn.Module):
             own = attributes(x)
             self.held[id(x)] = _Held(x.__dict__, tuple(own), tuple(own.values()), len(x.__dict__))

@@ -55,8 +55,7 @@ class Plan:
         own = {name for name, _ in call.captured.computed}
         pairs = zip(given.sizes, given.asks[self.first :], program.constants, strict=True)
         self.constants = tuple(
-            Constant(size == 1, records and not (asks or name in own))
-            for size, asks, name in pairs
+            Constant(size == 1, records and not (asks or name in own)) for size, asks, name in pairs
         )
         self.periods = not all(x.alone for x in self.constants)
         self.together = self.constants.count(Constant(alone=True, copied=True))

@@ -17,7 +17,7 @@ from .constants import expect_broadcast, held, note_unit_spikes, register, set_f
 from .firing import Firing
 from .inhibition import KWTA
 from .inputs import current_of, states_before
-from .overridden import overridden_by_class
+from .overridden import are_common, overridden_by_class
 from .reset import Reset, expect_offered, take_over_mechanism
 from .run import Run, refusal, run, run_native, run_reference
 from .single_step import single_step
@@ -93,8 +93,8 @@ class SpikingNeuron(HiddenState):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls._overridden = overridden_by_class(cls)
-        cls._is_usual = bool(cls.NAME) and _are_common(cls, _COMMON)
-        cls._starts_as_usual = _are_common(cls, _STARTED)
+        cls._is_usual = bool(cls.NAME) and are_common(cls, SpikingNeuron, _COMMON)
+        cls._starts_as_usual = are_common(cls, SpikingNeuron, _STARTED)
 
     def __init__(
         self,
@@ -352,8 +352,3 @@ class SpikingNeuron(HiddenState):
     def _first(self, index: int, shape: torch.Size, dtype: torch.dtype, device: Any) -> Tensor:
         """The first value of a state that was neither passed nor kept."""
         return self._at_rest(index, shape, dtype, device)
-
-
-def _are_common(kind: type, names: tuple[str, ...]) -> bool:
-    """Whether a class has these methods as all neurons do."""
-    return all(getattr(kind, name) is getattr(SpikingNeuron, name) for name in names)

@@ -41,3 +41,8 @@ def overridden_by(neuron: object) -> str | None:
         if name in own:
             return name
     return None
+
+
+def are_common(kind: type, base: type, names: tuple[str, ...]) -> bool:
+    """Whether a class has these methods as its base has them."""
+    return all(getattr(kind, name) is getattr(base, name) for name in names)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from bitspike.spikes.dense import like_native
 
 from .constants import spikes_are_bits

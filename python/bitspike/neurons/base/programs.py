@@ -39,10 +39,7 @@ def run_program(
         return None
     drawn = captured.drawn(current) if sequence else [x[0] for x in captured.drawn(current[None])]
     packed = (
-        sequence
-        and back_end is native_layer
-        and captured.fires_bits
-        and spikes_are_bits(neuron)
+        sequence and back_end is native_layer and captured.fires_bits and spikes_are_bits(neuron)
     )
     call = Call(captured, sequence, packed, states)
     tensors = [current, *drawn, *initial, *constants]
@@ -79,6 +76,7 @@ def fits(x: Tensor, current: Tensor) -> bool:
     """Whether a program may take a tensor beside this current."""
     is_float = x.dtype in route.NATIVE_DTYPES or not x.is_floating_point()
     return is_float and x.device == current.device and x.layout is torch.strided
+
 
 def floats(tensors: list[Tensor]) -> list[Tensor]:
     """The same tensors in float32, without a call for those that are."""

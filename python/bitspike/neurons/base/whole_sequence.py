@@ -108,7 +108,7 @@ def _initial(neuron: Any, current: Tensor, given: tuple[Any, ...]) -> list[Tenso
 def _memory_of(neuron: Any) -> Memory | None:
     """What is remembered of a neuron, empty if it is another; None where changes go unnoticed."""
     memory = _memories.get(neuron)
-    if memory is not None and memory.known.holds():
+    if memory is not None and memory.known.holds(neuron):
         return memory
     known = known_of(neuron)
     if not known.is_whole:
@@ -143,7 +143,5 @@ def _find(neuron: Any, memory: Memory, current: Tensor, initial: list[Tensor]) -
             return None
     call = Call(captured, sequence=True, states=neuron.output or not neuron.init_hidden)
     tensors = [current, *initial, *constants]
-    plan = triton_layer.plan_of(
-        call, tensors, at_rest=not initial, carried=neuron.init_hidden
-    )
+    plan = triton_layer.plan_of(call, tensors, at_rest=not initial, carried=neuron.init_hidden)
     return Found(captured, plan, None if captured.computed else constants)
