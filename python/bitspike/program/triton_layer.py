@@ -106,11 +106,9 @@ class Recorded(torch.autograd.Function):
         """Gradients of the tensors that were shown."""
         plan, saved, need = ctx.plan, ctx.saved_tensors, ctx.needs_input_grad[4:]
         if gradient_needs_torch(grads):
-            found = _in_torch(plan, ctx.neuron, saved, grads, need)
-        else:
-            given = tuple([x is not None for x in grads])
-            found = gradient(plan, given, need)(saved, grads)
-        return (None, None, None, None, *found)
+            return (None, None, None, None, *_in_torch(plan, ctx.neuron, saved, grads, need))
+        given = tuple([x is not None for x in grads])
+        return (None, None, None, None, *gradient(plan, given, need)(saved, grads))
 
 
 def _in_torch(
@@ -119,11 +117,11 @@ def _in_torch(
     saved: Sequence[Tensor],
     grads: Sequence[Tensor | None],
     need: Sequence[bool],
-) -> list[Tensor | None]:
+) -> tuple[Tensor | None, ...]:
     """The gradients of what was shown, which autograd may differentiate again."""
 
     def specification(*tensors: Tensor) -> tuple[Tensor, ...]:
         return plan.given.call.in_torch(neuron, *tensors)[: len(grads)]
 
     found = gradients(specification, plan.tensors(saved), needed(plan, need), grads)
-    return [found[i] for i in order(plan)]
+    return tuple([found[i] for i in order(plan)])

@@ -16,8 +16,9 @@ from bitspike.spikes.pack import pack_if_binary
 
 from .constants import spikes_are_bits
 from .lif import LIF
+from .programs import floats
 from .recurrent_layer import run_recurrent
-from .run import Run, floats, kind_of
+from .run import Run, kind_of
 
 
 class OneToOne(nn.Module):

@@ -33,37 +33,45 @@ class Run(NamedTuple):
 
 def run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, states: bool) -> Run:
     """The functional form; see :meth:`SpikingNeuron.run`."""
-    # A program checks its own constants; those of kernels take small launches on a GPU.
-    found = None if current.is_cpu else run_program(neuron, current, initial, sequence, states)
-    if found is None:
-        result = _run_checked(neuron, current, initial, sequence, states)
-    else:
-        result = Run(*found)
+    result = _run(neuron, current, initial, sequence, states)
     if neuron.order == "fire_first":
         return result._replace(spikes=_before_update(neuron, result.spikes, initial, sequence))
     return result
 
 
-def _run_checked(
-    neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, states: bool
-) -> Run:
-    """A call with coefficients that fit it: as a kernel, on the CPU as a program, or in torch."""
-    step = current.shape[1:] if sequence else current.shape
-    try:
-        numbers = neuron._numbers(neuron.state_shapes(step)[-1])
-    except RuntimeError:
-        _expect_one_device(neuron, current, initial)
-        raise
-    reason = neuron._refusal(current, numbers)
-    if reason is None:
-        result: Run = neuron._run_native(current, numbers, initial, sequence, states)
-        return result
-    found = run_program(neuron, current, initial, sequence, states) if current.is_cpu else None
+def _run(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool, states: bool) -> Run:
+    """On the CPU as a kernel, or else as a program, or else in torch."""
+    if current.is_cpu:
+        numbers = _numbers(neuron, current, initial, sequence)
+        reason = neuron._refusal(current, numbers)
+        if reason is None:
+            result: Run = neuron._run_native(current, numbers, initial, sequence, states)
+            return result
+    found = run_program(neuron, current, initial, sequence, states)
     if found is not None:
         return Run(*found)
+    if not current.is_cpu:
+        # A program has checked its own constants; these take small launches on a GPU.
+        numbers = _numbers(neuron, current, initial, sequence)
+        reason = neuron._refusal(current, numbers)
     _expect_one_device(neuron, current, initial)
     leave_kernels(type(neuron).__name__, reason, current, numbers)
     return Run(*neuron._run_reference(current, initial, sequence, states))
+
+
+def _numbers(neuron: Any, current: Tensor, initial: list[Tensor], sequence: bool) -> list[Tensor]:
+    """The coefficients of a kernel, which fit the states.
+
+    Raises:
+        ValueError: if one has another shape, or is on another device.
+    """
+    step = current.shape[1:] if sequence else current.shape
+    try:
+        found: list[Tensor] = neuron._numbers(neuron.state_shapes(step)[-1])
+    except RuntimeError:
+        _expect_one_device(neuron, current, initial)
+        raise
+    return found
 
 
 def _before_update(neuron: Any, spikes: Tensor, initial: list[Tensor], sequence: bool) -> Tensor:

@@ -15,7 +15,8 @@ from bitspike.layers.folding import folded
 from bitspike.neurons.base.constants import spikes_are_bits
 from bitspike.neurons.base.inputs import states_before
 from bitspike.neurons.base.neuron import SpikingNeuron
-from bitspike.neurons.base.run import floats, kind_of
+from bitspike.neurons.base.programs import floats
+from bitspike.neurons.base.run import kind_of
 from bitspike.neurons.base.saving import private
 from bitspike.ops import pooling, route
 from bitspike.ops.call import Call
