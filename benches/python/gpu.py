@@ -13,7 +13,7 @@ from timing import interleaved
 SIZES = ((100, 16, 512), (500, 16, 512), (100, 128, 2048), (500, 64, 2048))
 """Steps, samples, neurons."""
 BYTES = 24
-"""What a training step moves at least per neuron and step: the current twice, spikes, gradients."""
+"""What a training step moves per neuron and step: current, spikes, membranes twice, gradients."""
 ROUNDS = 15
 
 

@@ -16,6 +16,7 @@ from torch import nn
 import bitspike as snn
 from bitspike.neurons.base import whole_sequence
 from bitspike.neurons.base.run import run_reference
+from bitspike.program import triton_kernel
 from bitspike.program.key import Known
 from helpers.triton import DEVICE, as_on_a_gpu, launches
 
@@ -211,6 +212,22 @@ def hidden_states():
         assert torch.allclose(*grads, atol=NEAR) and grads[0][:4].count_nonzero()
 
 
+def launches_beside_kernels():
+    """A step of training has torch reserve memory, and compute nothing."""
+    neuron = snn.Leaky(0.8, threshold=0.5, multi_step=True).to(DEVICE)
+    x, weights = drawn().requires_grad_(), drawn()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(triton_kernel.Kernel, "_launch", lambda *_: None)
+        for _ in range(2):
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+                spikes, _ = neuron(x)
+                torch.autograd.grad([spikes], [x], [weights])
+    names = {event.name for event in seen.events() if event.name.startswith("aten::")}
+    memory = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
+    assert "aten::empty_like" in names
+    assert names <= {"aten::detach", *(f"aten::{name}" for name in memory)}, names
+
+
 def memory():
     """It is of use, belongs to one neuron, and ends with it."""
     neuron, x = new(), drawn().requires_grad_()
@@ -241,6 +258,7 @@ if __name__ == "__main__":
             observers,
             written_before_backward,
             hidden_states,
+            launches_beside_kernels,
             memory,
         ):
             test()
