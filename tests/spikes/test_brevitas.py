@@ -98,12 +98,12 @@ def test_spikes_of_a_step_are_packed_for_the_next_layer(monkeypatch):
     x, _ = snn.Leaky(beta=0.9)((torch.rand(64, 40) < 0.1) * 2.0)
     assert type(x) is snn.DenseSpikes
     layers = []
-    linear = dense_spikes.linear
+    linear = dense_spikes.linear_of_floats
     monkeypatch.setattr(
-        dense_spikes, "linear", lambda x, *rest: layers.append(x) or linear(x, *rest)
+        dense_spikes, "linear_of_floats", lambda x, *rest: layers.append(x) or linear(x, *rest)
     )
     result = layer(x)
-    assert [type(x) for x in layers] == [snn.SpikeTensor]
+    assert [type(x) for x in layers] == [snn.DenseSpikes]
     assert same_bits(result, layer(x.as_subclass(torch.Tensor)))
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "EventReader",
     "EventWriter",
     "Fired",
+    "KeptWeights",
     "Network",
     "NetworkState",
     "Program",
@@ -60,6 +61,7 @@ __all__ = [
     "scan_forward",
     "sequence_backward",
     "sequence_forward",
+    "small_dense_product",
     "spike_times",
     "spike_times_backward",
     "spike_times_forward",
@@ -193,6 +195,7 @@ def product(
 def weight_gradient(
     spikes: Tensor, inputs: int, grad: Tensor, out: Tensor, bias: Tensor | None
 ) -> None: ...
+def small_dense_product(data: Tensor, rows: int, weights: Tensor, out: Tensor) -> None: ...
 def prefers_dense(spikes: Tensor | None, rows: int, inputs: int, outputs: int) -> bool: ...
 def input_gradient(
     shape: tuple[int, int, int],
@@ -291,6 +294,13 @@ def bernoulli(
     words: Tensor,
 ) -> None: ...
 def write_network(graph: str, tensors: Sequence[tuple[str, str, list[int], Tensor]]) -> bytes: ...
+
+@final
+class KeptWeights:
+    def __new__(cls) -> KeptWeights: ...
+    def product(
+        self, spikes: Tensor, rows: int, weights: Tensor, bias: Tensor | None, out: Tensor
+    ) -> None: ...
 
 @final
 class Network:

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from . import _native, buffer, spikes, threads
+from ._native import KeptWeights as KeptWeights
 from .call import Errors
 from .route import is_traced, routed, unrecorded
 
 _BLOCK = 1 << 20
 """Elements that are unpacked at a time for a dense product: they stay in the cache."""
+
+_SMALL = 1 << 21
+"""Multiplications of a dense product that one thread does before torch's have woken up."""
 
 
 def prefers_dense(words: Tensor | None, rows: int, neurons: int, outputs: int) -> bool:
@@ -40,6 +44,18 @@ def gathered(words: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
     rows = words.shape[0]
     out = buffer.empty((rows, weights.shape[1]))
     _native.product(words, rows, weights, bias, out)
+    return out
+
+
+def kept_product(
+    words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None, kept: KeptWeights
+) -> Tensor:
+    """:func:`product` of a loop, with the weights that are kept from step to step."""
+    rows, outputs = words.shape[0], weights.shape[1]
+    if prefers_dense(words, rows, neurons, outputs):
+        return product.kernel(words, neurons, weights, bias)  # type: ignore[no-any-return]
+    out = buffer.empty((rows, outputs))
+    kept.product(words, rows, weights, bias, out)
     return out
 
 
@@ -112,6 +128,9 @@ def dense_input_gradient(grad: Tensor, weight: Tensor) -> Tensor:
     *rows, neurons = grad.shape
     out = buffer.empty((*rows, weight.shape[1]))
     count = math.prod(rows)
+    if count * weight.numel() <= _SMALL and grad.is_contiguous():
+        _native.small_dense_product(grad, count, weight, out)
+        return out
     with threads.serial_if_forked():
         torch.mm(grad.reshape(count, neurons), weight, out=out.view(count, weight.shape[1]))
     return out

@@ -1,9 +1,10 @@
-"""The weight gradients of a loop over time, computed at once.
+"""What the products of a loop over time share: their weights, and the gradients of these.
 
 A loop multiplies the spikes of each step by the same weight. Backward would compute a gradient of
 the whole weight for each step and add them up; one product over the rows of all steps takes a
 fraction of that. So the product of a step leaves its rows with a node of the graph that lies
 between the products of all steps and their weight: autograd runs it when all have left theirs.
+With it the weights are kept as the product wants them.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class Deferred(torch.autograd.Function):
         """The node of a weight and of a bias that is learned."""
         ctx.set_materialize_grads(False)
         ctx.sums, ctx.neurons, ctx.biased = {}, weight.shape[1], bias is not None
+        ctx.kept = matmul.KeptWeights()
         return weight.new_empty(0)
 
     @staticmethod
@@ -108,7 +110,7 @@ def _backward_pass() -> int:
 
 
 def node_of(weight: Tensor, bias: Tensor | None) -> Tensor | None:
-    """The tensor of the node that computes a weight's gradient, or None if it is not one's own.
+    """The tensor of the node of a weight, or None if its gradient is not computed there.
 
     It lives as long as a graph that refers to it, so a loop has one for all its steps.
     """

@@ -22,8 +22,8 @@ from bitspike.ops.route import (
 
 from ._in_place import refuse_writes
 from ._plain_memory import PlainMemory
-from .linear import linear
-from .pack import pack_if_binary, pack_if_faster, pack_maps_if_faster
+from .linear import linear_of_floats
+from .pack import pack_if_binary, pack_maps_if_faster, words_if_faster
 from .unpacked_view import UnpackedView
 
 
@@ -85,8 +85,10 @@ class DenseSpikes(PlainMemory):
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    packed = pack_if_faster(input, weight) if isinstance(input, DenseSpikes) else input
-    return F.linear(input, weight, bias) if packed is input else linear(packed, weight, bias)
+    words = words_if_faster(input, weight) if isinstance(input, DenseSpikes) else None
+    if words is None:
+        return F.linear(input, weight, bias)
+    return linear_of_floats(input, words, weight, bias)
 
 
 def _convolution(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -13,7 +13,9 @@ from bitspike.ops import matmul
 from bitspike.ops.route import gradient_needs_torch, is_traced
 
 from . import deferred, errors
-from .tensor import SpikeTensor
+from .pack import pack
+from .tensor import SpikeTensor, of_words
+from .upstream import plain_gradient
 from .views import plain_rows
 
 
@@ -26,18 +28,32 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.linear(input, weight, bias)
 
 
+def linear_of_floats(x: Tensor, words: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The same for floats, whose words are given."""
+    records = x.requires_grad and torch.is_grad_enabled()
+    if records and x.dim() == 2 and _is_plain_layer(words, x.shape[1], weight, bias):
+        node = deferred.node_of(weight, bias)
+        out: Tensor = LinearOfFloats.apply(x, weight, bias, node, words)[0]
+        return out
+    return linear(pack(x, words), weight, bias)
+
+
 def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
     """Whether it is a plain float32 layer, and no tracing, torch.func or autocast is at work."""
     if not isinstance(x, SpikeTensor) or x.is_transposed or len(x.features) != 1 or x.dim() < 2:
         return False
+    return x.dtype is torch.float32 and _is_plain_layer(x.words, x.neurons, weight, bias)
+
+
+def _is_plain_layer(words: Tensor, neurons: int, weight: Any, bias: Any) -> bool:
     tensors = [weight] if bias is None else [weight, bias]
-    if is_traced(x.words, *tensors):
+    if is_traced(words, *tensors):
         return False
     if torch.is_autocast_enabled("cpu") or torch._C._functorch.peek_interpreter_stack() is not None:
         return False
-    if weight.dim() != 2 or x.dtype is not torch.float32:
+    if weight.dim() != 2:
         return False
-    shapes = (weight.shape[0], x.neurons), weight.shape[:1]
+    shapes = (weight.shape[0], neurons), weight.shape[:1]
     for t, shape in zip(tensors, shapes, strict=False):
         if t.dtype is not torch.float32 or not t.is_cpu or t.shape != shape:
             return False
@@ -56,32 +72,75 @@ class Linear(torch.autograd.Function):
     def forward(
         ctx: Any, x: Any, weight: Tensor, bias: Tensor | None, node: Tensor | None
     ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.node = node
-        ctx.biased, ctx.shape = bias is not None, weight.shape
-        ctx.rows = math.prod(x.words.shape[:-1])
-        words, outputs = x.words, weight.shape[0]
-        product: Tensor = matmul.product.kernel(_rows(words), x.neurons, weight.t(), bias)
-        return product.view(*words.shape[:-1], outputs)
+        return _forward(ctx, x, weight, bias, node)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        need_x, need_weight, need_bias, _ = ctx.needs_input_grad
-        words = x.saved_words() if need_weight else x.words
-        to_x = _input_gradient(ctx, grad, weight) if need_x else None
-        grad = grad.reshape(math.prod(words.shape[:-1]), weight.shape[0])
-        if gradient_needs_torch([grad]):
-            # Operations that autograd can record, and that know batches of gradients.
-            to_weight = grad.t() @ x.flatten(0, -2)
-            return to_x, to_weight, grad.sum(0) if ctx.biased else None, None
-        if not need_weight:
-            return to_x, None, grad.sum(0) if need_bias else None, None
-        node = None if ctx.node is None else ctx.node.grad_fn
-        if node is not None and node.biased == need_bias:
-            deferred.leave(node, _rows(words), grad)
-            return to_x, None, None, None
-        return to_x, *matmul.linear_gradient(_rows(words), x.neurons, grad, need_bias), None
+        return (*_backward(ctx, grad), None)
+
+
+class LinearOfFloats(torch.autograd.Function):
+    """The same for floats, whose words are given: the product, and the spikes of the words.
+
+    Nobody reads these but second derivatives, which find the way from them to the floats. Packing
+    them in a function of its own would cost a step of a loop as much again as this one.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        node: Tensor | None,
+        words: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        spikes = of_words(words, x.shape[-1:])
+        return _forward(ctx, spikes, weight, bias, node), spikes
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad: Tensor | None, of_spikes: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        to_x, *others = (None,) * 3 if grad is None else _backward(ctx, grad)
+        through = plain_gradient(of_spikes)
+        if through is not None:
+            to_x = through if to_x is None else to_x + through
+        return to_x, *others, None, None
+
+
+def _forward(ctx: Any, x: Any, weight: Tensor, bias: Tensor | None, node: Tensor | None) -> Tensor:
+    ctx.save_for_backward(x, weight)
+    ctx.node = node
+    ctx.biased, ctx.shape = bias is not None, weight.shape
+    words, outputs = x.words, weight.shape[0]
+    ctx.rows = math.prod(words.shape[:-1])
+    if node is not None:
+        kept = node.grad_fn.kept  # type: ignore[union-attr]
+        return matmul.kept_product(words, x.neurons, weight.t(), bias, kept)
+    product: Tensor = matmul.product.kernel(_rows(words), x.neurons, weight.t(), bias)
+    return product.view(*words.shape[:-1], outputs)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    """The gradients of spikes, weight and bias."""
+    x, weight = ctx.saved_tensors
+    need_x, need_weight, need_bias = ctx.needs_input_grad[:3]
+    words = x.saved_words() if need_weight else x.words
+    to_x = _input_gradient(ctx, grad, weight) if need_x else None
+    grad = grad.reshape(math.prod(words.shape[:-1]), weight.shape[0])
+    if gradient_needs_torch([grad]):
+        # Operations that autograd can record, and that know batches of gradients.
+        to_weight = grad.t() @ x.flatten(0, -2)
+        return to_x, to_weight, grad.sum(0) if ctx.biased else None
+    if not need_weight:
+        return to_x, None, grad.sum(0) if need_bias else None
+    node = None if ctx.node is None else ctx.node.grad_fn
+    if node is not None and node.biased == need_bias:
+        deferred.leave(node, _rows(words), grad)
+        return to_x, None, None
+    return to_x, *matmul.linear_gradient(_rows(words), x.neurons, grad, need_bias)
 
 
 def reader_of_errors(ctx: Any) -> Any:

@@ -42,10 +42,10 @@ def pack_if_binary(spikes: Tensor, features: int | None = None) -> Tensor:
     words, others = ops.pack(spikes.detach(), features)
     if others:
         return spikes
-    return _with_gradient(spikes, words)
+    return pack(spikes, words)
 
 
-def _with_gradient(x: Tensor, words: Tensor, channels_last: bool = False) -> Tensor:
+def pack(x: Tensor, words: Tensor, channels_last: bool = False) -> Tensor:
     """The packed form of dense spikes, whose words are given, with their gradient."""
     if x.requires_grad and torch.is_grad_enabled():
         bits: Tensor = Pack.apply(x, words, x.dim() - words.dim() + 1, channels_last)
@@ -53,23 +53,21 @@ def _with_gradient(x: Tensor, words: Tensor, channels_last: bool = False) -> Ten
     return of_words(words, x.shape[words.dim() - 1 :], channels_last=channels_last)
 
 
-def pack_if_faster(x: Tensor, weight: Any) -> Tensor:
-    """Floats that may be spikes, as bits if a linear layer is faster with them."""
+def words_if_faster(x: Tensor, weight: Any) -> Tensor | None:
+    """The words of floats that may be spikes, or None if a linear layer is not faster with them."""
     if not x.dim() or weight.dim() != 2:
-        return x
+        return None
     inputs, outputs = x.shape[-1], weight.shape[0]
     rows = x.numel() // inputs if inputs else 0
     # The question that a small layer answers comes first, for it has no time for the others.
     if matmul.prefers_dense(None, rows, inputs, outputs):
-        return x
+        return None
     if not (x.is_cpu and x.dtype == weight.dtype == torch.float32):
-        return x
+        return None
     if torch._C._functorch.is_functorch_wrapped_tensor(x):
-        return x
+        return None
     words, others = ops.pack(x.detach(), 1)
-    if others or matmul.prefers_dense(words, rows, inputs, outputs):
-        return x
-    return _with_gradient(x, words)
+    return None if others or matmul.prefers_dense(words, rows, inputs, outputs) else words
 
 
 def pack_maps_if_faster(x: Tensor, weight: Any) -> Tensor:
@@ -83,4 +81,4 @@ def pack_maps_if_faster(x: Tensor, weight: Any) -> Tensor:
     words, others = ops.pack(floats.movedim(1, -1) if last else floats, x.dim() - 1)
     if others or conv.prefers_dense(words, x.shape, weight.shape):
         return x
-    return _with_gradient(x, words, last)
+    return pack(x, words, last)

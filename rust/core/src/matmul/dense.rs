@@ -3,6 +3,7 @@
 use super::Matrix;
 use super::packed::Packed;
 use super::plan::ADDITIONS_PER_STEP;
+use crate::Error;
 use crate::parallel::{self, Scratch, progress};
 use crate::simd::{Isa, Kernel, Simd, array, dispatch};
 
@@ -47,6 +48,76 @@ pub(crate) fn dense_product(isa: Isa, data: &[f32], weights: Matrix<'_>, out: &m
     });
     let work = data.len().saturating_mul(stride) / ADDITIONS_PER_STEP;
     parallel::for_each(items.collect(), work, |item| dispatch(isa, item));
+}
+
+/// `out = data × weights` in the calling thread: for products so small that waking others takes longer.
+/// `weights` is `[K, N]`, `data` is `[R, K]` and `out` `[R, N]`.
+///
+/// # Errors
+/// [`Error::Length`] or [`Error::Overflow`] if a length does not fit the shape of the weights.
+///
+/// ```
+/// use bitspike::matmul::{Matrix, small_dense_product};
+/// use bitspike::simd::Isa;
+///
+/// let weights = Matrix::new("weights", &[1.0, 2.0, 10.0, 20.0], [2, 2], [2, 1])?;
+/// let mut out = [0.0; 2];
+/// small_dense_product(Isa::active()?, &[0.5, -1.0], 1, weights, &mut out)?;
+/// assert_eq!(out, [-9.5, -19.0]);
+/// # Ok::<(), bitspike::Error>(())
+/// ```
+pub fn small_dense_product(
+    isa: Isa,
+    data: &[f32],
+    rows: usize,
+    weights: Matrix<'_>,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let [len, columns] = weights.shape();
+    Error::check_length("data", data.len(), &[rows, len])?;
+    Error::check_length("out", out.len(), &[rows, columns])?;
+    if len == 0 || out.is_empty() {
+        out.fill(0.0);
+        return Ok(());
+    }
+    let stride = dense_stride(isa, columns);
+    let weights = &Packed::new(isa, weights, width(isa.lanes()));
+    let rows = Rows { data, len };
+    let whole = |out| Whole {
+        rows,
+        weights,
+        out,
+        stride,
+    };
+    if stride == columns {
+        dispatch(isa, whole(out));
+        return Ok(());
+    }
+    let mut scratch = Scratch::take();
+    let [wide] = scratch.slices([out.len() / columns * stride]);
+    dispatch(isa, whole(&mut *wide));
+    for (to, from) in out.chunks_exact_mut(columns).zip(wide.chunks_exact(stride)) {
+        to.copy_from_slice(&from[..columns]);
+    }
+    scratch.put_back();
+    Ok(())
+}
+
+/// All rows of a product.
+struct Whole<'a> {
+    rows: Rows<'a>,
+    weights: &'a Packed,
+    out: &'a mut [f32],
+    stride: usize,
+}
+
+impl Kernel for Whole<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        product(simd, self.rows, self.weights, self.out, self.stride);
+    }
 }
 
 /// Some rows of a product.
