@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +16,7 @@ from bitspike.ops.route import gradient_needs_torch, is_traced
 
 from . import deferred, errors
 from .pack import pack
-from .tensor import SpikeTensor, of_words
-from .upstream import plain_gradient
+from .tensor import SpikeTensor
 from .views import plain_rows
 
 
@@ -72,18 +73,23 @@ class Linear(torch.autograd.Function):
     def forward(
         ctx: Any, x: Any, weight: Tensor, bias: Tensor | None, node: Tensor | None
     ) -> Tensor:
-        return _forward(ctx, x, weight, bias, node)
+        ctx.save_for_backward(x, weight)
+        return _forward(ctx, x.words, weight, bias, node)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*_backward(ctx, grad), None)
+        x, weight = ctx.saved_tensors
+        words = x.saved_words() if ctx.needs_input_grad[1] else x.words
+        return (*_backward(ctx, grad, weight, words, lambda: x), None)
 
 
 class LinearOfFloats(torch.autograd.Function):
-    """The same for floats, whose words are given: the product, and the spikes of the words.
+    """The same for floats, whose words are given.
 
-    Nobody reads these but second derivatives, which find the way from them to the floats. Packing
-    them in a function of its own would cost a step of a loop as much again as this one.
+    Second derivatives need the way from the spikes to the floats. A function of its own that packs
+    them would cost a step of a loop as much again as this one. So this one has a second result,
+    which has the shape of the floats and no numbers; where a derivative is differentiated, spikes
+    are made of it and of the words.
     """
 
     @staticmethod
@@ -96,43 +102,51 @@ class LinearOfFloats(torch.autograd.Function):
         words: Tensor,
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        spikes = of_words(words, x.shape[-1:])
-        return _forward(ctx, spikes, weight, bias, node), spikes
+        floats = torch.empty_strided(x.shape, (0, 0), dtype=x.dtype, device=x.device)
+        ctx.save_for_backward(floats, weight)
+        ctx.words = words
+        return _forward(ctx, words, weight, bias, node), floats
 
     @staticmethod
     def backward(
-        ctx: Any, grad: Tensor | None, of_spikes: Tensor | None
+        ctx: Any, grad: Tensor | None, of_floats: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        to_x, *others = (None,) * 3 if grad is None else _backward(ctx, grad)
-        through = plain_gradient(of_spikes)
-        if through is not None:
-            to_x = through if to_x is None else to_x + through
+        found: tuple[Tensor | None, ...] = (None,) * 3
+        if grad is not None:
+            floats, weight = ctx.saved_tensors
+            spikes = partial(pack, floats, ctx.words)
+            found = _backward(ctx, grad, weight, ctx.words, spikes)
+        to_x, *others = found
+        if of_floats is not None:
+            to_x = of_floats if to_x is None else to_x + of_floats
         return to_x, *others, None, None
 
 
-def _forward(ctx: Any, x: Any, weight: Tensor, bias: Tensor | None, node: Tensor | None) -> Tensor:
-    ctx.save_for_backward(x, weight)
+def _forward(
+    ctx: Any, words: Tensor, weight: Tensor, bias: Tensor | None, node: Tensor | None
+) -> Tensor:
     ctx.node = node
     ctx.biased, ctx.shape = bias is not None, weight.shape
-    words, outputs = x.words, weight.shape[0]
     ctx.rows = math.prod(words.shape[:-1])
+    outputs, neurons = weight.shape
     if node is not None:
         kept = node.grad_fn.kept  # type: ignore[union-attr]
-        return matmul.kept_product(words, x.neurons, weight.t(), bias, kept)
-    product: Tensor = matmul.product.kernel(_rows(words), x.neurons, weight.t(), bias)
+        return matmul.kept_product(words, neurons, weight.t(), bias, kept)
+    product: Tensor = matmul.product.kernel(_rows(words), neurons, weight.t(), bias)
     return product.view(*words.shape[:-1], outputs)
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    """The gradients of spikes, weight and bias."""
-    x, weight = ctx.saved_tensors
+def _backward(
+    ctx: Any, grad: Tensor, weight: Tensor, words: Tensor, spikes: Callable[[], Tensor]
+) -> tuple[Tensor | None, ...]:
+    """The gradients of the spikes of these words, of weight and bias."""
     need_x, need_weight, need_bias = ctx.needs_input_grad[:3]
-    words = x.saved_words() if need_weight else x.words
     to_x = _input_gradient(ctx, grad, weight) if need_x else None
-    grad = grad.reshape(math.prod(words.shape[:-1]), weight.shape[0])
+    outputs, neurons = ctx.shape
+    grad = grad.reshape(ctx.rows, outputs)
     if gradient_needs_torch([grad]):
         # Operations that autograd can record, and that know batches of gradients.
-        to_weight = grad.t() @ x.flatten(0, -2)
+        to_weight = grad.t() @ spikes().flatten(0, -2)
         return to_x, to_weight, grad.sum(0) if ctx.biased else None
     if not need_weight:
         return to_x, None, grad.sum(0) if need_bias else None
@@ -140,7 +154,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     if node is not None and node.biased == need_bias:
         deferred.leave(node, _rows(words), grad)
         return to_x, None, None
-    return to_x, *matmul.linear_gradient(_rows(words), x.neurons, grad, need_bias)
+    return to_x, *matmul.linear_gradient(_rows(words), neurons, grad, need_bias)
 
 
 def reader_of_errors(ctx: Any) -> Any:
