@@ -8,7 +8,8 @@
 use super::matrix::Numbers;
 use super::packed::Packed;
 use super::plan::tile_width;
-use super::{Matrix, check, prepared::product_of_packed, product};
+use super::prepared::Listed;
+use super::{Matrix, check, product};
 use crate::Error;
 use crate::simd::Isa;
 
@@ -63,7 +64,8 @@ impl KeptWeights {
             let kept = self.kept.take().filter(|kept| kept.fits(weights, width));
             self.kept = kept.or_else(|| Kept::new(isa, weights, width));
             if let Some(kept) = &self.kept {
-                product_of_packed(isa, spikes, &kept.packed, bias, outputs, out);
+                let listed = Listed::new(isa, spikes, rows, inputs);
+                listed.product(isa, &kept.packed, 0..outputs, bias, out);
                 return Ok(());
             }
         }

@@ -64,7 +64,7 @@ pub use matrix::Matrix;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
 pub use plan::{gradient_prefers_dense, prefers_dense};
 pub use planes::{Affine, Planes, plane_product, prefers_planes, scaled_plane_product};
-pub(crate) use prepared::product_of_packed;
+pub(crate) use prepared::Listed;
 pub(crate) use weight_gradient::add_weight_gradient;
 pub use weight_gradient::weight_gradient;
 
@@ -100,12 +100,7 @@ pub fn product(
         return Ok(());
     }
     if inputs == 0 {
-        out.fill(0.0);
-        for row in out.chunks_exact_mut(outputs) {
-            row.iter_mut()
-                .zip(bias.into_iter().flatten())
-                .for_each(|(sum, bias)| *sum += bias);
-        }
+        nothing(bias, outputs, out);
         return Ok(());
     }
     let count = spikes::count(isa, spikes) as usize;
@@ -136,6 +131,16 @@ fn check(
     bias.map_or(Ok(()), |bias| {
         Error::check_length("bias", bias.len(), &[outputs])
     })
+}
+
+/// The sums of no inputs.
+fn nothing(bias: Option<&[f32]>, outputs: usize, out: &mut [f32]) {
+    out.fill(0.0);
+    for row in out.chunks_exact_mut(outputs) {
+        row.iter_mut()
+            .zip(bias.into_iter().flatten())
+            .for_each(|(sum, bias)| *sum += bias);
+    }
 }
 
 /// What becomes of sums that go to some columns.

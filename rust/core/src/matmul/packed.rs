@@ -1,7 +1,7 @@
 //! A matrix laid out for many products.
 
 use super::Matrix;
-use crate::parallel::progress;
+use crate::parallel::{self, progress};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::tiling::cut;
 use alloc::vec;
@@ -66,14 +66,26 @@ impl Packed {
 
 /// Copies the tiles of a matrix, one behind the other, with zeros in the columns that the last lacks.
 pub(crate) fn pack_tiles(isa: Isa, matrix: Matrix<'_>, width: usize, to: &mut [f32]) {
-    dispatch(isa, Pack { matrix, width, to });
+    let [rows, columns] = matrix.shape();
+    let work = to.len();
+    let tiles = to.chunks_exact_mut((rows * width).max(1));
+    let items = cut(0..columns, width).zip(tiles);
+    let items = items.map(|(columns, tile)| Pack {
+        matrix,
+        columns,
+        width,
+        tile,
+    });
+    parallel::for_each(items.collect(), work, |item| dispatch(isa, item));
 }
 
+/// Some columns of a matrix, as a tile.
 #[derive(Debug)]
 struct Pack<'a> {
     matrix: Matrix<'a>,
+    columns: Range<usize>,
     width: usize,
-    to: &'a mut [f32],
+    tile: &'a mut [f32],
 }
 
 impl Kernel for Pack<'_> {
@@ -81,13 +93,9 @@ impl Kernel for Pack<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { matrix, width, to } = self;
-        let [rows, columns] = matrix.shape();
-        let size = rows * width;
-        let tiles = to.chunks_exact_mut(size.max(1));
-        for (columns, tile) in cut(0..columns, width).zip(tiles) {
-            matrix.pack(simd, 0..rows, columns, width, tile);
-            progress(size);
-        }
+        let (rows, size) = (self.matrix.shape()[0], self.tile.len());
+        self.matrix
+            .pack(simd, 0..rows, self.columns, self.width, self.tile);
+        progress(size);
     }
 }

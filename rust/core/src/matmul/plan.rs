@@ -77,22 +77,25 @@ impl Plan {
         Self::of_tiles(tiles, count, sizes)
     }
 
+    /// Inputs of a block, for so many spikes in so many rows.
+    pub(super) fn block_of(count: usize, rows: usize, inputs: usize) -> usize {
+        block(count as f64 / (rows as f64 * inputs as f64))
+    }
+
     fn of_tiles(tiles: Vec<Tile>, count: usize, [rows, inputs, outputs]: [usize; 3]) -> Self {
         let additions = count.saturating_add(rows).saturating_mul(outputs);
         let work = inputs
             .saturating_mul(outputs)
             .saturating_add(additions / ADDITIONS_PER_STEP);
-        let items = if work < GRAIN {
-            1
-        } else {
-            ITEMS_PER_THREAD * parallel::threads()
+        let items = match parallel::threads() {
+            threads if threads > 1 && work >= GRAIN => ITEMS_PER_THREAD * threads,
+            _ => 1,
         };
         let chunks = rows.div_ceil(CHUNK);
-        let density = count as f64 / (rows as f64 * inputs as f64);
         let per_item = chunks.div_ceil(items.div_ceil(tiles.len()));
         Self {
             chunks_per_item: per_item.min(MOST_CHUNKS),
-            block: block(density),
+            block: Self::block_of(count, rows, inputs),
             slab: LARGEST_BLOCK,
             past_caches: rows.saturating_mul(outputs) >= PAST_CACHES,
             tiles,

@@ -46,9 +46,12 @@ pub fn install(executor: Box<dyn Executor>) -> bool {
     EXECUTOR.set(executor).is_ok()
 }
 
-/// How many threads large work would use now.
+/// How many threads large work would use now: one where the calling thread works on an item of many.
 #[must_use]
 pub fn threads() -> usize {
+    if WORKS.get() {
+        return 1;
+    }
     executor().threads().max(1)
 }
 
@@ -129,13 +132,22 @@ mod tests {
     #[test]
     fn items_work_on_their_own_thread() {
         let items = || (0..8).collect::<Vec<_>>();
+        let several = super::threads() > 1;
         for_each(items(), 100 * GRAIN, |_| {
             let outer = std::thread::current().id();
             for_each(items(), 100 * GRAIN, |_| {
-                let alone = super::threads() > 1;
-                assert!(!alone || std::thread::current().id() == outer);
+                assert!(!several || std::thread::current().id() == outer);
             });
         });
+    }
+
+    #[test]
+    fn an_item_has_one_thread() {
+        let several = super::threads() > 1;
+        for_each((0..8).collect::<Vec<_>>(), 100 * GRAIN, |_| {
+            assert!(!several || super::threads() == 1);
+        });
+        assert_eq!(super::threads() > 1, several);
     }
 
     #[test]

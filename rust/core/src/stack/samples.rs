@@ -8,30 +8,36 @@ use std::ops::Range;
 /// The words of some samples' spikes, of those of all samples.
 pub(super) fn words_of(spikes: &[u64], all: Shape, samples: Range<usize>) -> Vec<u64> {
     let row = words(all.neurons);
-    spikes
-        .chunks_exact((all.samples * row).max(1))
-        .flat_map(|step| &step[samples.start * row..samples.end * row])
-        .copied()
-        .collect()
+    let mut found = Vec::with_capacity(all.steps * samples.len() * row);
+    for step in spikes.chunks_exact((all.samples * row).max(1)) {
+        found.extend_from_slice(&step[samples.start * row..samples.end * row]);
+    }
+    found
 }
 
-/// A layer of some samples' neurons, which these currents drive.
+/// A layer of some samples' neurons, or of some of these, which these currents drive.
 pub(super) fn layer_of<'a>(
     layer: &sequence::Layer<'a>,
     samples: Range<usize>,
+    neurons: Range<usize>,
     current: &'a [f32],
 ) -> sequence::Layer<'a> {
     let shape = Shape {
         samples: samples.len(),
+        neurons: neurons.len(),
         ..layer.shape
+    };
+    let of = |view: &Strided<'a>| {
+        view.starting_at(samples.start)
+            .starting_at_neuron(neurons.start)
     };
     sequence::Layer {
         shape,
         current: rows(current, shape, shape.neurons),
-        parameters: starting_at(&layer.parameters, samples.start),
-        threshold: layer.threshold.starting_at(samples.start),
-        graded_factor: layer.graded_factor.starting_at(samples.start),
-        initial: starting_at(&layer.initial, samples.start),
+        parameters: layer.parameters.iter().map(of).collect(),
+        threshold: of(&layer.threshold),
+        graded_factor: of(&layer.graded_factor),
+        initial: layer.initial.iter().map(of).collect(),
         ..*layer
     }
 }

@@ -122,6 +122,15 @@ impl<'a> Strided<'a> {
         }
     }
 
+    /// The view without the neurons in front of this one.
+    pub(crate) fn starting_at_neuron(self, neuron: usize) -> Strided<'a> {
+        let start = if self.per_neuron { neuron } else { 0 };
+        Strided {
+            data: &self.data[start.min(self.data.len())..],
+            ..self
+        }
+    }
+
     /// The same view of one row of all neurons of `shape`, if its samples lie side by side.
     pub(crate) fn joined(self, shape: Shape) -> Option<Self> {
         let side_by_side = self.sample == if self.per_neuron { shape.neurons } else { 0 };

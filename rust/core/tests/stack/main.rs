@@ -204,6 +204,19 @@ fn many_samples_are_shared_between_threads() {
     );
 }
 
+#[test]
+fn wide_layers_run_some_neurons_at_a_time() {
+    // Samples that go through the layers together, and others after them.
+    for (steps, samples) in [(300, 9), (2000, 3), (7, 400)] {
+        let shape = Shape {
+            steps,
+            samples,
+            neurons: 90,
+        };
+        check(shape, &[256, 128, 290, 3]);
+    }
+}
+
 const SHAPE: Shape = Shape {
     steps: 2,
     samples: 1,

@@ -183,7 +183,8 @@ impl Part<'_> {
         let (weights, bias) = (pass.layer.weights, pass.layer.bias);
         let current = &mut room.current[..self.shape.work()];
         product(isa, &self.spikes, self.rows(), weights, bias, current).expect(CHECKED);
-        let layer = layer_of(&pass.layer.neurons, self.samples.clone(), current);
+        let all = 0..self.shape.neurons;
+        let layer = layer_of(&pass.layer.neurons, self.samples.clone(), all, current);
         let gradients = sequence::Gradients {
             current: Some(&mut room.gradient[..self.shape.work()]),
             initial,
