@@ -170,6 +170,11 @@ impl Convolution {
         self.stride[1] == 1 && self.dilation[1] == 1 && self.group_outputs() < SCATTERED
     }
 
+    /// Whether neighbouring outputs meet mostly the same inputs, by neighbouring taps.
+    pub(super) fn meets_neighbours(&self) -> bool {
+        self.stride[1] == 1 && self.dilation[1] == 1 && self.kernel[1] >= 3
+    }
+
     /// Pixels of a line of sums, of which outputs keep some: what any pixel of the input reaches.
     pub(super) fn reached(&self) -> usize {
         self.size[1] + self.kernel[1] - 1

@@ -18,7 +18,8 @@
 //! that is made once for a sample (`taps.rs`).
 //!
 //! * From 32 outputs on, sums stay in registers: a pixel's runs are joined to one list of weights, and
-//!   one loop adds these (`prepared.rs`).
+//!   one loop adds these (`prepared.rs`). Up to four vectors of outputs, two neighbouring pixels share a
+//!   list: most inputs of one are inputs of the other.
 //! * With fewer outputs an event adds all that it reaches in a line, taps times outputs, to a line of
 //!   sums in the first-level cache (`scatter.rs`): no loop is shorter than the events of a line.
 //!

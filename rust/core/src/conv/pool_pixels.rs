@@ -3,9 +3,12 @@
 use super::Windows;
 use crate::parallel::progress;
 use crate::simd::{Kernel, Simd};
-use crate::spikes::layout::WORD_BITS;
+use crate::spikes::layout::{self, WORD_BITS};
 use crate::spikes::regroup::bits_at;
 use alloc::vec;
+
+/// Lanes of the widest vectors.
+const MOST_LANES: usize = 16;
 
 impl Windows {
     /// Calls `visit` for each run of at most `step` channels of each window, with the place of its
@@ -15,11 +18,12 @@ impl Windows {
         let mut places = vec![0; self.window[0] * self.window[1]];
         for y in 0..grid[0] {
             for x in 0..grid[1] {
+                let corner = (y * self.stride[0] * self.width + x * self.stride[1]) * self.planes;
                 for first in (0..self.planes).step_by(step) {
-                    for (i, place) in places.iter_mut().enumerate() {
-                        let line = y * self.stride[0] + i / self.window[1];
-                        let column = x * self.stride[1] + i % self.window[1];
-                        *place = (line * self.width + column) * self.planes + first;
+                    for (dy, places) in places.chunks_exact_mut(self.window[1]).enumerate() {
+                        for (dx, place) in places.iter_mut().enumerate() {
+                            *place = corner + (dy * self.width + dx) * self.planes + first;
+                        }
                     }
                     visit(Run {
                         result: (y * grid[1] + x) * self.planes + first,
@@ -50,26 +54,35 @@ impl Run<'_> {
     }
 }
 
+/// The maxima of a row: the lines of its windows are joined first, whole words at a time.
 #[inline(always)]
 pub(super) fn max_row(row: &[u64], windows: Windows, grid: [usize; 2], maxima: &mut [u64]) {
+    let Windows { planes, width, .. } = windows;
+    let mut joined = vec![0; layout::words(width * planes)];
     maxima.fill(0);
-    windows.for_each_run(
-        grid,
-        WORD_BITS,
-        #[inline(always)]
-        |run| {
-            let any = run
-                .inputs
-                .iter()
-                .fold(0, |any, &place| any | bits_at(row, place));
-            let any = any & run.mask();
-            let (word, shift) = (run.result / WORD_BITS, run.result % WORD_BITS);
-            maxima[word] |= any << shift;
-            if shift + run.length > WORD_BITS {
-                maxima[word + 1] |= any >> (WORD_BITS - shift);
+    for y in 0..grid[0] {
+        for (i, joined) in joined.iter_mut().enumerate() {
+            let line = |dy| (y * windows.stride[0] + dy) * width * planes;
+            *joined = (0..windows.window[0])
+                .fold(0, |any, dy| any | bits_at(row, line(dy) + i * WORD_BITS));
+        }
+        for x in 0..grid[1] {
+            for first in (0..planes).step_by(WORD_BITS) {
+                let length = WORD_BITS.min(planes - first);
+                let corner = x * windows.stride[1] * planes + first;
+                let any = (0..windows.window[1])
+                    .fold(0, |any, dx| any | bits_at(&joined, corner + dx * planes));
+                let any = any & (u64::MAX >> (WORD_BITS - length));
+                let place = (y * grid[1] + x) * planes + first;
+                let (word, shift) = (place / WORD_BITS, place % WORD_BITS);
+                maxima[word] |= any << shift;
+                if shift + length > WORD_BITS {
+                    maxima[word + 1] |= any >> (WORD_BITS - shift);
+                }
             }
-        },
-    );
+        }
+        progress(grid[1] * windows.window[0] * windows.window[1]);
+    }
 }
 
 /// Sums of the windows of some rows.
@@ -168,5 +181,13 @@ fn send_back<S: Simd>(simd: S, row: &[u64], run: &Run<'_>, grad: &[f32], to_spik
 #[inline(always)]
 fn add_where<S: Simd>(simd: S, bits: u64, share: S::F32, to: &mut [f32]) {
     let share = simd.select(simd.to_mask(bits), share, simd.splat(0.0));
-    simd.store_partial(to, simd.add(simd.load_partial(to), share));
+    if to.len() == S::LANES {
+        return simd.store(to, simd.add(simd.load(to), share));
+    }
+    // A masked store takes longer than to add the few one by one.
+    let mut shares = [0.0; MOST_LANES];
+    simd.store(&mut shares, share);
+    to.iter_mut()
+        .zip(shares)
+        .for_each(|(to, share)| *to += share);
 }

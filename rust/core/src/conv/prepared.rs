@@ -8,6 +8,7 @@ use crate::matmul::packed::Packed;
 use crate::matmul::{ADDITIONS_PER_STEP, Matrix, WIDEST, tile_width};
 use crate::parallel::progress;
 use crate::simd::{Isa, Simd};
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// A convolution whose weights are laid out for many samples.
@@ -52,7 +53,11 @@ impl Prepared {
 
     /// Memory to list the spikes of a sample in.
     pub(crate) fn taps(&self) -> Taps {
-        Taps::new(self.conv, self.orders.spikes)
+        let taps = Taps::new(self.conv, self.orders.spikes);
+        match &self.weights {
+            Weights::Tiles { by_two: true, .. } => taps.with_margin(),
+            _ => taps,
+        }
     }
 
     /// Lengths of the memory that sums need beside their own: of all pixels, and of a line.
@@ -64,7 +69,7 @@ impl Prepared {
         };
         match &self.weights {
             Weights::Runs(runs) => [pixels, runs.line_length()],
-            Weights::Tiles(_) => [pixels, 0],
+            Weights::Tiles { .. } => [pixels, 0],
         }
     }
 
@@ -101,10 +106,10 @@ impl Prepared {
                     add_to_lines(bias, sums);
                 }
             }
-            Weights::Tiles(groups) => {
+            Weights::Tiles { groups, by_two } => {
                 for (group, packed) in groups.iter().enumerate() {
                     let bias = self.bias.as_deref();
-                    add_tiles(simd, taps, (group, packed), bias, width, sums);
+                    add_tiles(simd, taps, (group, packed), (bias, *by_two), width, sums);
                 }
             }
         }
@@ -120,7 +125,11 @@ impl Prepared {
 #[derive(Debug)]
 enum Weights {
     /// Tiles of outputs, a row for each tap.
-    Tiles(Vec<Packed>),
+    Tiles {
+        groups: Vec<Packed>,
+        /// Whether two pixels are summed at a time, for which lines of taps have a margin.
+        by_two: bool,
+    },
     /// Runs of taps and outputs, one for each line of the kernel and channel.
     Runs(scatter::Runs),
 }
@@ -130,17 +139,40 @@ impl Weights {
         if conv.is_scattered() {
             return Self::Runs(scatter::Runs::new(isa, conv, weight));
         }
-        let taps = conv.taps();
-        let shape = [conv.group_outputs(), taps];
-        let pack = |weight| {
-            let matrix = Matrix::new("weight", weight, shape, [taps, 1]);
+        let (taps, outputs) = (conv.taps(), conv.group_outputs());
+        let width = tile_width(isa, outputs);
+        let by_two = conv.meets_neighbours() && width <= by_two(isa) * isa.lanes();
+        let pack = |weight: &[f32]| {
+            let margin = if by_two { conv.group_channels() } else { 0 };
+            let line = conv.kernel[1] * conv.group_channels();
+            let rows = conv.kernel[0] * (line + 2 * margin);
+            let mut padded = vec![0.0; outputs * rows];
+            let lines = padded.chunks_exact_mut(line + 2 * margin);
+            for (to, from) in lines.zip(weight.chunks_exact(line)) {
+                to[margin..margin + line].copy_from_slice(from);
+            }
+            let matrix = Matrix::new("weight", &padded, [outputs, rows], [rows, 1]);
             let matrix = matrix.expect("the weights of a group have this shape");
-            Packed::new(isa, matrix.transposed(), tile_width(isa, shape[0]))
+            Packed::new(isa, matrix.transposed(), width)
         };
-        let group = (shape[0] * taps).max(1);
-        Self::Tiles(weight.chunks_exact(group).map(pack).collect())
+        let group = (outputs * taps).max(1);
+        Self::Tiles {
+            groups: weight.chunks_exact(group).map(pack).collect(),
+            by_two,
+        }
     }
 }
+
+/// Vectors of the widest tile of which two pixels are summed at a time: twice as many sums are to stay in
+/// registers.
+fn by_two(isa: Isa) -> usize {
+    match isa {
+        Isa::Scalar => 2,
+        Isa::Avx2 | Isa::Avx512 => BY_TWO,
+    }
+}
+
+const BY_TWO: usize = 4;
 
 /// Adds the bias to each line of sums.
 #[inline(always)]
@@ -158,7 +190,7 @@ fn add_tiles<S: Simd>(
     simd: S,
     taps: &mut Taps,
     (group, packed): (usize, &Packed),
-    bias: Option<&[f32]>,
+    (bias, by_two): (Option<&[f32]>, bool),
     width: usize,
     sums: &mut [f32],
 ) {
@@ -172,6 +204,7 @@ fn add_tiles<S: Simd>(
             first,
             columns,
             group,
+            by_two,
         };
         match packed.width() / S::LANES {
             1 => tile.sum::<S, 1>(simd, taps, width, sums),
@@ -192,6 +225,7 @@ struct Tile<'a> {
     first: usize,
     columns: usize,
     group: usize,
+    by_two: bool,
 }
 
 impl Tile<'_> {
@@ -211,7 +245,21 @@ impl Tile<'_> {
         }
         for (y, line) in out.chunks_exact_mut(width * outputs).enumerate() {
             let mut additions = 0;
-            for (x, out) in line.chunks_exact_mut(outputs).enumerate() {
+            // What is too wide is not compiled.
+            let by_two = V <= BY_TWO && self.by_two;
+            let two = if by_two { width - width % 2 } else { 0 };
+            let (pairs, others) = line.split_at_mut(two * outputs);
+            for (x, out) in (0..).step_by(2).zip(pairs.chunks_exact_mut(2 * outputs)) {
+                let behind = taps.conv().group_channels() * V * S::LANES;
+                let selected = taps.of_two(self.group, y, x);
+                additions += 2 * selected.len();
+                let sums = two_sums::<S, V>(simd, self.weights, selected, behind);
+                for (mut sum, out) in sums.into_iter().zip(out.chunks_exact_mut(outputs)) {
+                    add(simd, &mut sum, &bias[..V * S::LANES]);
+                    store_partial(simd, &mut out[self.first..][..self.columns], sum);
+                }
+            }
+            for (x, out) in (two..).zip(others.chunks_exact_mut(outputs)) {
                 let selected = taps.of(self.group, y, x);
                 additions += selected.len();
                 let mut sum = [simd.splat(0.0); V];
@@ -222,4 +270,23 @@ impl Tile<'_> {
             progress((additions + width) * V * S::LANES / ADDITIONS_PER_STEP);
         }
     }
+}
+
+/// The sums of two neighbouring pixels: the second adds the rows that are selected, the first those that
+/// lie so many numbers behind them.
+#[inline(always)]
+fn two_sums<S: Simd, const V: usize>(
+    simd: S,
+    weights: &[f32],
+    selected: &[u32],
+    behind: usize,
+) -> [[S::F32; V]; 2] {
+    let width = V * S::LANES;
+    let mut sums = [[simd.splat(0.0); V]; 2];
+    for &row in selected {
+        let rows = &weights[row as usize * width..];
+        add(simd, &mut sums[0], &rows[behind..][..width]);
+        add(simd, &mut sums[1], &rows[..width]);
+    }
+    sums
 }

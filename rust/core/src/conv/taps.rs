@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 
 /// Numbers that are copied at a time.
 const STEP: usize = 8;
+/// Steps that are taken unseen: few runs are longer, and to look would be to mispredict.
+const STEPS: usize = 2;
 
 /// The active inputs of one sample, as a convolution meets them: ascending, group by group, in each
 /// pixel by pixel.
@@ -23,6 +25,13 @@ pub(crate) struct Taps {
     active: Vec<u32>,
     /// For each pixel of each group, where its active inputs start; last, where all end.
     starts: Vec<u32>,
+    /// Weights in front of each line of taps, and behind it, that are 0.
+    margin: usize,
+    /// The group and the line of the output that were asked for last.
+    at: (usize, usize),
+    /// For each line of taps that meets inputs there, where these start, and what turns a place into a
+    /// weight of the first pixel.
+    lines: Vec<(usize, u32)>,
     /// The weights that a pixel of the output adds.
     selected: Vec<u32>,
 }
@@ -30,22 +39,39 @@ pub(crate) struct Taps {
 impl Taps {
     pub(crate) fn new(conv: Convolution, order: Order) -> Self {
         let (pixels, group) = (conv.pixels(), conv.group_channels());
-        let place = |n: usize| {
-            let (channel, pixel) = match order {
-                Order::ChannelsFirst => (n / pixels, n % pixels),
-                Order::ChannelsLast => (n % conv.channels, n / conv.channels),
+        let mut places = vec![0; conv.neurons()];
+        for channel in 0..conv.channels {
+            let (first, step) = match order {
+                Order::ChannelsFirst => (channel * pixels, 1),
+                Order::ChannelsLast => (channel, conv.channels),
             };
-            (channel / group * pixels + pixel) * group + channel % group
-        };
-        let places: Vec<_> = (0..conv.neurons()).map(|n| place(n) as u32).collect();
+            let place = channel / group * pixels * group + channel % group;
+            for (pixel, n) in (first..).step_by(step).take(pixels).enumerate() {
+                places[n] = (place + pixel * group) as u32;
+            }
+        }
         let in_place = places.iter().zip(0..).all(|(&place, n)| place == n);
         Self {
             conv,
             row: vec![0; if in_place { 0 } else { words(conv.neurons()) }],
             places: if in_place { Vec::new() } else { places },
-            active: vec![0; conv.neurons() + SLACK.max(STEP)],
+            active: vec![0; conv.neurons() + SLACK.max(STEPS * STEP)],
             starts: vec![0; conv.groups * pixels + 1],
-            selected: vec![0; conv.taps() + STEP],
+            margin: 0,
+            at: (usize::MAX, usize::MAX),
+            lines: Vec::with_capacity(conv.kernel[0]),
+            selected: vec![0; conv.taps() + STEPS * STEP],
+        }
+    }
+
+    /// The same for weights that have a 0 in front of each line of taps, and behind it, for
+    /// [two](Self::of_two) pixels.
+    pub(super) fn with_margin(self) -> Self {
+        let of_two = self.conv.taps() + self.conv.kernel[0] * self.conv.group_channels();
+        Self {
+            margin: 1,
+            selected: vec![0; of_two + STEPS * STEP],
+            ..self
         }
     }
 
@@ -53,6 +79,7 @@ impl Taps {
     pub(crate) fn bytes(&self) -> usize {
         let numbers = [&self.places, &self.active, &self.starts, &self.selected];
         size_of::<u64>() * self.row.len()
+            + size_of::<(usize, u32)>() * self.lines.capacity()
             + size_of::<u32>() * numbers.map(Vec::len).iter().sum::<usize>()
     }
 
@@ -101,51 +128,81 @@ impl Taps {
     /// The weights, counted from the first of an output, that the output at `(y, x)` adds, ascending.
     #[inline(always)]
     pub(crate) fn of(&mut self, group: usize, y: usize, x: usize) -> &[u32] {
+        self.select(group, y, x, 1)
+    }
+
+    /// The weights that two neighbouring outputs add: for each input that either of them meets, that of the second;
+    /// the first adds the one that lies a pixel behind it. Where only one of them meets the input, the
+    /// other's weight lies in the margin. Stride and dilation along a line must be 1.
+    #[inline(always)]
+    pub(super) fn of_two(&mut self, group: usize, y: usize, x: usize) -> &[u32] {
+        self.select(group, y, x, 2)
+    }
+
+    /// The weights of so many neighbouring pixels.
+    #[inline(always)]
+    fn select(&mut self, group: usize, y: usize, x: usize, pixels: usize) -> &[u32] {
         let Convolution {
             size: [_, width],
-            kernel,
-            stride,
-            padding,
-            dilation,
+            kernel: [_, kernel],
+            stride: [_, stride],
+            padding: [_, padding],
+            dilation: [_, dilation],
             ..
         } = self.conv;
+        if self.at != (group, y) {
+            self.enter(group, y);
+        }
+        // Neighbouring taps meet neighbouring pixels, whose inputs lie side by side.
+        let (runs, taps) = match dilation {
+            1 => (1, kernel + pixels - 1),
+            _ => (kernel, 1),
+        };
         let channels = self.conv.group_channels();
         let mut count = 0;
-        for ky in 0..kernel[0] {
-            let Some(line) = self.conv.line(y, ky) else {
-                continue;
-            };
-            let pixel = group * self.conv.pixels() + line * width;
-            let runs = if dilation[1] == 1 { 1 } else { kernel[1] };
+        for &(start, shift) in &self.lines {
             for run in 0..runs {
-                // Neighbouring taps meet neighbouring pixels, whose inputs lie side by side.
-                let taps = if runs == 1 { kernel[1] } else { 1 };
-                let left = x * stride[1] + run * dilation[1];
-                let first = left.saturating_sub(padding[1]).min(width);
-                let last = (left + taps).saturating_sub(padding[1]).min(width);
-                let first_tap = ky * kernel[1] + run + (first + padding[1]).saturating_sub(left);
-                let shift = (first_tap * channels) as u32;
-                let shift = shift.wrapping_sub(((pixel + first) * channels) as u32);
-                let [from, to] = [first, last].map(
+                let left = x * stride + run * dilation;
+                let [from, to] = [left, left + taps].map(
                     #[inline(always)]
-                    |x| self.starts[pixel + x] as usize,
+                    |x| self.starts[start + x.saturating_sub(padding).min(width)] as usize,
                 );
-                count += copy(
-                    &self.active[from..],
-                    to - from,
-                    shift,
-                    &mut self.selected[count..],
-                );
+                let taps = (self.margin + 1 - pixels + run).wrapping_sub(left);
+                let shift = shift.wrapping_add(taps.wrapping_mul(channels) as u32);
+                let to_copy = &mut self.selected[count..];
+                count += copy(&self.active[from..], to - from, shift, to_copy);
             }
         }
         &self.selected[..count]
     }
+
+    /// Looks up which lines of inputs a line of the output meets.
+    #[inline(always)]
+    fn enter(&mut self, group: usize, y: usize) {
+        let Convolution {
+            size: [_, width],
+            kernel,
+            padding,
+            ..
+        } = self.conv;
+        self.at = (group, y);
+        self.lines.clear();
+        for ky in 0..kernel[0] {
+            if let Some(line) = self.conv.line(y, ky) {
+                let pixel = group * self.conv.pixels() + line * width;
+                let taps = ky * (kernel[1] + 2 * self.margin) + padding[1];
+                let shift = taps.wrapping_sub(pixel);
+                let shift = shift.wrapping_mul(self.conv.group_channels()) as u32;
+                self.lines.push((pixel, shift));
+            }
+        }
+    }
 }
 
-/// Copies so many numbers, and rubbish up to a whole step behind them, each `shift` larger.
+/// Copies so many numbers, and rubbish up to some whole steps behind them, each `shift` larger.
 #[inline(always)]
 fn copy(from: &[u32], count: usize, shift: u32, to: &mut [u32]) -> usize {
-    let steps = count.div_ceil(STEP);
+    let steps = count.div_ceil(STEP).max(STEPS);
     let from = from.as_chunks::<STEP>().0.iter();
     let to = to.as_chunks_mut::<STEP>().0;
     for (from, to) in from.zip(to).take(steps) {

@@ -61,8 +61,9 @@ pub fn cut_rows(
 pub(crate) fn bits_at(row: &[u64], start: usize) -> u64 {
     let (word, shift) = (start / WORD_BITS, start % WORD_BITS);
     let low = row[word] >> shift;
-    match (shift, row.get(word + 1)) {
-        (0, _) | (_, None) => low,
-        (_, Some(next)) => low | next << (WORD_BITS - shift),
+    match row.get(word + 1) {
+        None => low,
+        // In two shifts, of which none is as wide as a word.
+        Some(next) => low | next << 1 << (WORD_BITS - 1 - shift),
     }
 }

@@ -208,6 +208,41 @@ fn several_tiles_of_outputs_are_shared_between_threads() {
 }
 
 #[test]
+fn two_pixels_at_a_time_are_as_good_as_one() {
+    // Pixels of two, and one that is left; of one group, and of two; wider and narrower than the kernel.
+    for (width, padding) in [(7, 0), (8, 1), (1, 2), (5, 4)] {
+        for (groups, outputs) in [(1, 32), (1, 35), (2, 66)] {
+            let conv = Convolution {
+                channels: 6,
+                size: [4, width],
+                outputs,
+                groups,
+                kernel: [2, 3],
+                padding: [1, padding],
+                ..LAYER
+            };
+            check(conv, 3, if width == 1 { 10 } else { 6 });
+        }
+    }
+}
+
+#[test]
+fn outputs_that_no_vector_holds_are_written_beside_each_other() {
+    for outputs in 1..32 {
+        for padding in [0, 2, 5] {
+            let conv = Convolution {
+                channels: 2,
+                size: [3, 6],
+                outputs,
+                padding: [1, padding],
+                ..LAYER
+            };
+            check(conv, 2, 8);
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let refused = |conv: Convolution| conv.grid().expect_err("it does not fit");
     let wide = Convolution {
