@@ -1,6 +1,5 @@
 //! Where threads write what they compute.
 
-use super::Outputs;
 use crate::simd::Columns;
 use crate::spikes::layout::words;
 use crate::tiling::Shape;
@@ -13,7 +12,12 @@ pub(super) struct Bands<'a> {
 }
 
 impl<'a> Bands<'a> {
-    pub(super) fn split(outputs: Outputs<'a>, shape: Shape, parts: &[Range<usize>]) -> Vec<Self> {
+    /// The bands of each part of the samples, of words and last states.
+    pub(super) fn split(
+        (packed, last): (&'a mut [u64], Vec<&'a mut [f32]>),
+        shape: Shape,
+        parts: &[Range<usize>],
+    ) -> Vec<Self> {
         let Shape {
             samples, neurons, ..
         } = shape;
@@ -22,9 +26,8 @@ impl<'a> Bands<'a> {
             parts.map(move |part| part.start * per_sample..part.end * per_sample)
         };
         let row = words(neurons);
-        let packed = Columns::split(outputs.packed, samples * row, of(row));
-        let mut last: Vec<_> = outputs
-            .last
+        let packed = Columns::split(packed, samples * row, of(row));
+        let mut last: Vec<_> = last
             .into_iter()
             .map(|last| Columns::split(last, samples * neurons, of(neurons)).into_iter())
             .collect();

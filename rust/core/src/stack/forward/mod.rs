@@ -116,7 +116,9 @@ pub fn forward(
     let mut bands: Vec<_> = outputs
         .into_iter()
         .zip(layers)
-        .map(|(outputs, layer)| Bands::split(outputs, layer.neurons.shape, &parts))
+        .map(|(Outputs { packed, last }, layer)| {
+            Bands::split((packed, last), layer.neurons.shape, &parts)
+        })
         .map(Vec::into_iter)
         .collect();
     let jobs = parts
