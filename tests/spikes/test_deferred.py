@@ -11,7 +11,6 @@ from torch.utils.checkpoint import checkpoint
 
 import bitspike as snn
 from bitspike.spikes import deferred
-from helpers.compare import same_bits
 
 STEPS, BATCH = 6, 32
 
@@ -184,45 +183,6 @@ def test_the_node_goes_with_its_graph(layer, x):
     del loss
     gc.collect()
     assert node() is None
-
-
-def silent_writes(layer):
-    """Ways to write to a weight of which autograd counts no version."""
-    yield lambda: None
-    yield lambda: layer.weight.data.mul_(-1)
-    yield lambda: layer.weight.data[3].zero_()
-    yield lambda: layer.weight.detach().numpy()[5:7].fill(0.25)
-    yield lambda: None
-    yield lambda: layer.weight.data.fill_(torch.inf)
-    yield lambda: setattr(layer.weight, "data", torch.ones(64, 200))
-
-
-def test_each_step_has_the_weight_of_its_time(layer, x):
-    spikes, losses = x.as_subclass(snn.DenseSpikes), []
-    for step, write in enumerate(silent_writes(layer)):
-        write()
-        found = layer(spikes[step % STEPS])
-        losses.append(found.sum())  # the graph is kept, and with it the weights
-        with torch.no_grad():
-            expected = layer(snn.SpikeTensor.from_dense(x[step % STEPS]))
-        assert same_bits(found, expected)
-
-
-def test_weights_are_kept_packed_from_the_second_step_on(layer, x, monkeypatch):
-    kept = []
-    real = deferred.matmul.kept_product
-
-    def note(*arguments):
-        kept.append(arguments[-1])
-        return real(*arguments)
-
-    monkeypatch.setattr(deferred.matmul, "kept_product", note)
-    loss = loop(layer, x)
-    assert len(kept) == STEPS
-    assert len(set(map(id, kept))) == 1
-    del loss
-    loop(layer, x)
-    assert kept[-1] is not kept[0]
 
 
 def test_gradients_of_gradients_reach_the_floats(layer):

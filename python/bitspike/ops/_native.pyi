@@ -24,7 +24,6 @@ __all__ = [
     "EventReader",
     "EventWriter",
     "Fired",
-    "KeptWeights",
     "Network",
     "NetworkState",
     "Program",
@@ -294,13 +293,6 @@ def bernoulli(
     words: Tensor,
 ) -> None: ...
 def write_network(graph: str, tensors: Sequence[tuple[str, str, list[int], Tensor]]) -> bytes: ...
-
-@final
-class KeptWeights:
-    def __new__(cls) -> KeptWeights: ...
-    def product(
-        self, spikes: Tensor, rows: int, weights: Tensor, bias: Tensor | None, out: Tensor
-    ) -> None: ...
 
 @final
 class Network:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from . import _native, buffer, spikes, threads
-from ._native import KeptWeights as KeptWeights
 from .call import Errors
 from .route import is_traced, routed, unrecorded
 
@@ -44,18 +43,6 @@ def gathered(words: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
     rows = words.shape[0]
     out = buffer.empty((rows, weights.shape[1]))
     _native.product(words, rows, weights, bias, out)
-    return out
-
-
-def kept_product(
-    words: Tensor, neurons: int, weights: Tensor, bias: Tensor | None, kept: KeptWeights
-) -> Tensor:
-    """:func:`product` of a loop, with the weights that are kept from step to step."""
-    rows, outputs = words.shape[0], weights.shape[1]
-    if prefers_dense(words, rows, neurons, outputs):
-        return product.kernel(words, neurons, weights, bias)  # type: ignore[no-any-return]
-    out = buffer.empty((rows, outputs))
-    kept.product(words, rows, weights, bias, out)
     return out
 
 

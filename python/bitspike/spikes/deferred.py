@@ -1,10 +1,9 @@
-"""What the products of a loop over time share: their weights, and the gradients of these.
+"""The weight gradients of a loop over time, computed at once.
 
 A loop multiplies the spikes of each step by the same weight. Backward would compute a gradient of
 the whole weight for each step and add them up; one product over the rows of all steps takes a
 fraction of that. So the product of a step leaves its rows with a node of the graph that lies
 between the products of all steps and their weight: autograd runs it when all have left theirs.
-With it the weights are kept as the product wants them.
 """
 
 from __future__ import annotations
@@ -82,7 +81,6 @@ class Deferred(torch.autograd.Function):
         """The node of a weight and of a bias that is learned."""
         ctx.set_materialize_grads(False)
         ctx.sums, ctx.neurons, ctx.biased = {}, weight.shape[1], bias is not None
-        ctx.kept = matmul.KeptWeights()
         return weight.new_empty(0)
 
     @staticmethod

@@ -31,8 +31,11 @@ def linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def linear_of_floats(x: Tensor, words: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The same for floats, whose words are given."""
-    records = x.requires_grad and torch.is_grad_enabled()
-    if records and x.dim() == 2 and _is_plain_layer(words, x.shape[1], weight, bias):
+    if (
+        x.dim() == 2
+        and torch.is_grad_enabled()
+        and _is_plain_layer(words, x.shape[1], weight, bias)
+    ):
         node = deferred.node_of(weight, bias)
         out: Tensor = LinearOfFloats.apply(x, weight, bias, node, words)[0]
         return out
@@ -129,9 +132,6 @@ def _forward(
     ctx.biased, ctx.shape = bias is not None, weight.shape
     ctx.rows = math.prod(words.shape[:-1])
     outputs, neurons = weight.shape
-    if node is not None:
-        kept = node.grad_fn.kept  # type: ignore[union-attr]
-        return matmul.kept_product(words, neurons, weight.t(), bias, kept)
     product: Tensor = matmul.product.kernel(_rows(words), neurons, weight.t(), bias)
     return product.view(*words.shape[:-1], outputs)
 

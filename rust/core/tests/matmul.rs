@@ -1,9 +1,7 @@
 //! Products of spikes, bit for bit against plain loops.
 
 use bitspike::Error;
-use bitspike::matmul::{
-    KeptWeights, Matrix, prefers_dense, product, small_dense_product, weight_gradient,
-};
+use bitspike::matmul::{Matrix, prefers_dense, product, small_dense_product, weight_gradient};
 use bitspike::simd::Isa;
 use bitspike::spikes::{layout::words, pack};
 use proptest::prelude::*;
@@ -107,38 +105,6 @@ proptest! {
     }
 
     #[test]
-    fn kept_weights_are_those_of_each_product(
-        [rows, inputs, outputs] in (0usize..40, 0usize..300, 0usize..150).prop_map(|(r, k, n)| [r, k, n]),
-        layout in 0u8..4,
-        changes in prop::collection::vec((0u8..8, any::<prop::sample::Index>(), prop::sample::select(
-            vec![0.0, -0.0, 1e-40, f32::INFINITY, f32::NAN],
-        )), 1..6),
-        seed: u64,
-    ) {
-        let (_, packed) = spikes(seed, rows, inputs, 0.2);
-        for &isa in Isa::available() {
-            let mut data = numbers(!seed, 2 * inputs * outputs + outputs + 1);
-            let mut kept = KeptWeights::default();
-            for (kind, place, number) in &changes {
-                // A change of one number, of the layout, of the shape, or none.
-                let mut layout = layout;
-                let mut shape = [inputs, outputs];
-                match kind {
-                    0 | 1 => data[place.index(inputs * outputs + 1)] = *number,
-                    2 => layout = (layout + 1) % 4,
-                    3 => shape[1] = outputs / 2,
-                    _ => {}
-                }
-                let weights = matrix(&data, shape, layout)?;
-                let [mut found, mut expected] = [(); 2].map(|()| vec![0.5; rows * shape[1]]);
-                product(isa, &packed, rows, weights, None, &mut expected)?;
-                kept.product(isa, &packed, rows, weights, None, &mut found)?;
-                prop_assert_eq!(bits(&found), bits(&expected), "{:?}", isa);
-            }
-        }
-    }
-
-    #[test]
     fn weight_gradient_equals_plain_loops(
         [rows, inputs, outputs] in shape(),
         density in density(),
@@ -219,10 +185,6 @@ fn wrong_lengths_are_refused_by_name() {
     assert_eq!(
         weight_gradient(isa, &[0; 3], 5, weights, &mut [0.0; 9], None),
         length("out", 9, 10)
-    );
-    assert_eq!(
-        KeptWeights::default().product(isa, &[0; 2], 2, weights, None, &mut [0.0; 5]),
-        length("out", 5, 4)
     );
     assert_eq!(
         small_dense_product(isa, &[0.0; 5], 2, weights, &mut [0.0; 4]),

@@ -48,8 +48,8 @@ mod _native {
     use super::events::{EventReader, EventWriter, event_format, event_formats};
     #[pymodule_export]
     use super::matmul::{
-        KeptWeights, gradient_prefers_dense, input_gradient, plane_product, prefers_dense,
-        prefers_planes, product, small_dense_product, weight_gradient,
+        gradient_prefers_dense, input_gradient, plane_product, prefers_dense, prefers_planes,
+        product, small_dense_product, weight_gradient,
     };
     #[pymodule_export]
     use super::network::{Network, NetworkState, write_network};

@@ -3,14 +3,11 @@
 use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
 use crate::tensor::Tensor;
-use bitspike::Error;
 use bitspike::matmul::{self, Affine, FilteredErrors, Matrix, Planes};
-use bitspike::simd::Isa;
 use bitspike::spikes::density;
 use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::sync::{Mutex, TryLockError};
 
 /// A matrix of any strides, with the memory of its tensor.
 #[derive(Debug)]
@@ -41,28 +38,6 @@ impl<'py> MatrixMemory<'py> {
     }
 }
 
-/// Runs a product with the memory of its operands.
-fn multiply<'py>(
-    py: Python<'py>,
-    spikes: &Tensor<'py>,
-    weights: &Tensor<'py>,
-    bias: Option<Tensor<'py>>,
-    out: &Tensor<'py>,
-    product: impl FnOnce(Isa, &[u64], Matrix<'_>, Option<&[f32]>, &mut [f32]) -> Result<(), Error>
-    + Send,
-) -> PyResult<()> {
-    let spikes = Memory::of(spikes, "spikes")?;
-    let weights = MatrixMemory::of(weights, "weights")?;
-    let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
-    let mut out = Written::of(out, "out")?;
-    let work = spikes.len() + weights.memory.len() + out.len();
-    let (spikes, bias, out) = (&*spikes, bias.as_deref(), &mut *out);
-    let weights = weights.matrix()?;
-    run(py, work, move |isa| {
-        product(isa, spikes, weights, bias, out)
-    })
-}
-
 /// `out[r] = Σ weights[k] over the active inputs k of row r, + bias`.
 #[pyfunction]
 pub(crate) fn product(
@@ -73,60 +48,16 @@ pub(crate) fn product(
     bias: Option<Tensor<'_>>,
     out: Tensor<'_>,
 ) -> PyResult<()> {
-    multiply(
-        py,
-        &spikes,
-        &weights,
-        bias,
-        &out,
-        |isa, spikes, weights, bias, out| matmul::product(isa, spikes, rows, weights, bias, out),
-    )
-}
-
-/// The weights of products that follow one another, packed once.
-#[pyclass(frozen)]
-#[derive(Debug, Default)]
-pub(crate) struct KeptWeights(Mutex<matmul::KeptWeights>);
-
-#[pymethods]
-impl KeptWeights {
-    #[new]
-    fn new() -> Self {
-        Self::default()
-    }
-
-    /// As the function [`product`].
-    fn product(
-        &self,
-        py: Python<'_>,
-        spikes: Tensor<'_>,
-        rows: usize,
-        weights: Tensor<'_>,
-        bias: Option<Tensor<'_>>,
-        out: Tensor<'_>,
-    ) -> PyResult<()> {
-        multiply(
-            py,
-            &spikes,
-            &weights,
-            bias,
-            &out,
-            |isa, spikes, weights, bias, out| {
-                match self.0.try_lock() {
-                    Ok(mut kept) => kept.product(isa, spikes, rows, weights, bias, out),
-                    // A product that was interrupted has left whole weights, or none.
-                    Err(TryLockError::Poisoned(kept)) => {
-                        let mut kept = kept.into_inner();
-                        kept.product(isa, spikes, rows, weights, bias, out)
-                    }
-                    // Another thread multiplies, or did so when this process was forked.
-                    Err(TryLockError::WouldBlock) => {
-                        matmul::product(isa, spikes, rows, weights, bias, out)
-                    }
-                }
-            },
-        )
-    }
+    let spikes = Memory::of(&spikes, "spikes")?;
+    let weights = MatrixMemory::of(&weights, "weights")?;
+    let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
+    let mut out = Written::of(&out, "out")?;
+    let work = spikes.len() + weights.memory.len() + out.len();
+    let (spikes, bias, out) = (&*spikes, bias.as_deref(), &mut *out);
+    let weights = weights.matrix()?;
+    run(py, work, move |isa| {
+        matmul::product(isa, spikes, rows, weights, bias, out)
+    })
 }
 
 /// `out[n][k] = Σ grad[r][n] over the rows r in which input k is active`, `bias[n] = Σ grad[r][n]`.

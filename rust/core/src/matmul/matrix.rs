@@ -3,7 +3,6 @@
 use crate::Error;
 use crate::simd::{Simd, array};
 use crate::tiling::cut;
-use alloc::boxed::Box;
 use core::ops::Range;
 
 /// A read-only matrix of any strides, checked to lie within its buffer.
@@ -20,14 +19,6 @@ use core::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     data: &'a [f32],
-    shape: [usize; 2],
-    strides: [usize; 2],
-}
-
-/// A copy of the numbers of a [`Matrix`], in the order of its memory.
-#[derive(Debug)]
-pub(super) struct Numbers {
-    data: Box<[f32]>,
     shape: [usize; 2],
     strides: [usize; 2],
 }
@@ -90,35 +81,6 @@ impl<'a> Matrix<'a> {
     /// The numbers of a column.
     pub(super) fn column(&self, column: usize) -> impl Iterator<Item = f32> {
         (0..self.shape[0]).map(move |row| self.data[self.offset(row, column)])
-    }
-
-    /// A copy of the numbers, or None if memory that is not the matrix's lies between them.
-    pub(super) fn numbers(&self) -> Option<Numbers> {
-        Some(Numbers {
-            data: self.gapless()?.into(),
-            shape: self.shape,
-            strides: self.strides,
-        })
-    }
-
-    /// Whether the numbers are these, bit for bit.
-    pub(super) fn has(&self, numbers: &Numbers) -> bool {
-        // Without an early end in a piece, which would keep it from being done in vectors.
-        const PIECE: usize = 1024;
-        let differ = |differ, (x, y): (&f32, &f32)| differ | (x.to_bits() ^ y.to_bits());
-        (self.shape, self.strides) == (numbers.shape, numbers.strides)
-            && self.gapless().is_some_and(|data| {
-                data.chunks(PIECE)
-                    .zip(numbers.data.chunks(PIECE))
-                    .all(|(x, y)| x.iter().zip(y).fold(0, differ) == 0)
-            })
-    }
-
-    /// The numbers as they lie in memory, or None if others lie between them.
-    fn gapless(&self) -> Option<&'a [f32]> {
-        let ([rows, columns], [row, column]) = (self.shape, self.strides);
-        let is_gapless = [row, column] == [columns, 1] || [row, column] == [1, rows];
-        is_gapless.then(|| &self.data[..rows * columns])
     }
 
     /// Copies `rows` × `columns` into a tile whose rows are `width` long, and zeros the rest of them.

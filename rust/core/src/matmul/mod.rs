@@ -34,7 +34,6 @@ pub(crate) mod dense;
 pub(crate) mod errors;
 pub(crate) mod gather;
 mod input_gradient;
-mod kept;
 pub(crate) mod lists;
 mod matrix;
 pub(crate) mod nonfinite;
@@ -59,7 +58,6 @@ pub use dense::small_dense_product;
 pub(crate) use dense::{dense_product, dense_stride};
 pub use errors::FilteredErrors;
 pub use input_gradient::input_gradient;
-pub use kept::KeptWeights;
 pub use matrix::Matrix;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
 pub use plan::{gradient_prefers_dense, prefers_dense};
@@ -95,7 +93,11 @@ pub fn product(
     out: &mut [f32],
 ) -> Result<(), Error> {
     let [inputs, outputs] = weights.shape();
-    check(spikes, rows, weights, bias, out)?;
+    layout::check_padded(spikes, rows, inputs)?;
+    Error::check_length("out", out.len(), &[rows, outputs])?;
+    if let Some(bias) = bias {
+        Error::check_length("bias", bias.len(), &[outputs])?;
+    }
     if out.is_empty() {
         return Ok(());
     }
@@ -115,22 +117,6 @@ pub fn product(
         Nonfinite::new(weights).spoil(spikes, layout::words(inputs), outputs, out);
     }
     Ok(())
-}
-
-/// Whether the lengths of a product fit one another.
-fn check(
-    spikes: &[u64],
-    rows: usize,
-    weights: Matrix<'_>,
-    bias: Option<&[f32]>,
-    out: &[f32],
-) -> Result<(), Error> {
-    let [inputs, outputs] = weights.shape();
-    layout::check_padded(spikes, rows, inputs)?;
-    Error::check_length("out", out.len(), &[rows, outputs])?;
-    bias.map_or(Ok(()), |bias| {
-        Error::check_length("bias", bias.len(), &[outputs])
-    })
 }
 
 /// The sums of no inputs.
