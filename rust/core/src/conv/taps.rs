@@ -1,6 +1,7 @@
 //! Which weights of a kernel the spikes of a sample select.
 
 use super::{Convolution, Order};
+use crate::simd::array;
 use crate::spikes::indices::{self, SLACK};
 use crate::spikes::layout::{WORD_BITS, words};
 use crate::spikes::swap::move_bits;
@@ -163,9 +164,12 @@ impl Taps {
         for &(start, shift) in &self.lines {
             for run in 0..runs {
                 let left = x * stride + run * dilation;
-                let [from, to] = [left, left + taps].map(
+                let [from, to] = array(
                     #[inline(always)]
-                    |x| self.starts[start + x.saturating_sub(padding).min(width)] as usize,
+                    |end| {
+                        let x = left + end * taps;
+                        self.starts[start + x.saturating_sub(padding).min(width)] as usize
+                    },
                 );
                 let taps = (self.margin + 1 - pixels + run).wrapping_sub(left);
                 let shift = shift.wrapping_add(taps.wrapping_mul(channels) as u32);

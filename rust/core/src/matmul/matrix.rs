@@ -137,9 +137,9 @@ impl<'a> Matrix<'a> {
         );
         let mut row = 0;
         while row + SQUARE <= rows.len() {
-            let square = columns.map(
+            let square: [&[f32]; SQUARE] = array(
                 #[inline(always)]
-                |column| &column[row..],
+                |j| &columns[j][row..],
             );
             simd.transpose_square(square, &mut tile[row * width..], width);
             row += SQUARE;

@@ -1,5 +1,6 @@
 //! A square of eight by eight numbers in registers of AVX, with rows and columns exchanged.
 
+use crate::simd::array;
 use core::arch::x86_64::*;
 
 /// [`transpose_square`](crate::simd::Simd::transpose_square) on a CPU with AVX.
@@ -8,9 +9,9 @@ use core::arch::x86_64::*;
 /// The CPU must have AVX, and the caller must be compiled for it.
 #[inline(always)]
 pub(super) unsafe fn transpose_square(from: [&[f32]; 8], to: &mut [f32], width: usize) {
-    let from = from.map(
+    let from: [&[f32]; 8] = array(
         #[inline(always)]
-        |row| &row[..8],
+        |i| &from[i][..8],
     );
     assert!(
         width >= 8 && to.len() >= 7 * width + 8,
@@ -19,9 +20,9 @@ pub(super) unsafe fn transpose_square(from: [&[f32]; 8], to: &mut [f32], width: 
     // SAFETY: the caller vouches for AVX; each slice of `from` has 8 readable floats, and `to` has
     // room for 8 of them at every multiple of `width` up to the seventh.
     unsafe {
-        let [a, b, c, d, e, f, g, h] = from.map(
+        let [a, b, c, d, e, f, g, h] = array(
             #[inline(always)]
-            |row| _mm256_loadu_ps(row.as_ptr()),
+            |i| _mm256_loadu_ps(from[i].as_ptr()),
         );
         // Pairs of numbers, then fours, of the lower halves of the slices and of the upper ones.
         let [ab, cd, ef, gh] = [
