@@ -30,7 +30,7 @@ pub struct Outputs<'a> {
 }
 
 /// Runs `[T, B]` rows of spikes through all layers. Bits and states are those of
-/// [`matmul::product`](crate::matmul::product) and [`sequence::forward`], layer after layer.
+/// [`matmul::product`](crate::matmul::product) and [`sequence::forward`](crate::sequence::forward), layer after layer.
 ///
 /// Returns whether all weights are finite. If not, nothing is computed: a silent input counts where
 /// its weight is infinite or NaN.
