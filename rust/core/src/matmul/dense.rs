@@ -40,11 +40,13 @@ pub(crate) fn dense_product(isa: Isa, data: &[f32], weights: Matrix<'_>, out: &m
     }
     let weights = &Packed::new(isa, weights, width(isa.lanes()));
     let items = data.chunks(ROWS * len).zip(out.chunks_mut(ROWS * stride));
-    let items = items.map(|(data, out)| Piece {
-        rows: Rows { data, len },
-        weights,
-        out,
-        stride,
+    let items = items.map(|(data, out)| {
+        WithoutLeast(Product {
+            rows: Rows { data, len },
+            weights,
+            out,
+            stride,
+        })
     });
     let work = data.len().saturating_mul(stride) / ADDITIONS_PER_STEP;
     parallel::for_each(items.collect(), work, |item| dispatch(isa, item));
@@ -83,7 +85,7 @@ pub fn small_dense_product(
     let stride = dense_stride(isa, columns);
     let weights = &Packed::new(isa, weights, width(isa.lanes()));
     let rows = Rows { data, len };
-    let whole = |out| Whole {
+    let whole = |out| Product {
         rows,
         weights,
         out,
@@ -103,15 +105,15 @@ pub fn small_dense_product(
     Ok(())
 }
 
-/// All rows of a product.
-struct Whole<'a> {
+/// Some rows of a product, or all.
+struct Product<'a> {
     rows: Rows<'a>,
     weights: &'a Packed,
     out: &'a mut [f32],
     stride: usize,
 }
 
-impl Kernel for Whole<'_> {
+impl Kernel for Product<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -120,25 +122,20 @@ impl Kernel for Whole<'_> {
     }
 }
 
-/// Some rows of a product.
-struct Piece<'a> {
-    rows: Rows<'a>,
-    weights: &'a Packed,
-    out: &'a mut [f32],
-    stride: usize,
-}
+/// The same, but for numbers that are all but 0.
+struct WithoutLeast<'a>(Product<'a>);
 
-impl Kernel for Piece<'_> {
+impl Kernel for WithoutLeast<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Rows { data, len } = self.rows;
+        let Rows { data, len } = self.0.rows;
         let mut scratch = Scratch::take();
         let [kept] = scratch.slices([data.len()]);
         let data = without_least(data, kept);
         let rows = Rows { data, len };
-        product(simd, rows, self.weights, self.out, self.stride);
+        Product { rows, ..self.0 }.run(simd);
         scratch.put_back();
     }
 }
