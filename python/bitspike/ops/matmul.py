@@ -115,11 +115,17 @@ def dense_input_gradient(grad: Tensor, weight: Tensor) -> Tensor:
     *rows, neurons = grad.shape
     out = buffer.empty((*rows, weight.shape[1]))
     count = math.prod(rows)
-    if count * weight.numel() <= _SMALL and grad.is_contiguous():
-        _native.small_dense_product(grad, count, weight, out)
-        return out
     with threads.serial_if_forked():
         torch.mm(grad.reshape(count, neurons), weight, out=out.view(count, weight.shape[1]))
+    return out
+
+
+def step_input_gradient(grad: Tensor, weight: Tensor) -> Tensor:
+    """The same for rows ``[B, N]`` of one step, small ones in another order: on one thread."""
+    if grad.shape[0] * weight.numel() > _SMALL or not grad.is_contiguous():
+        return dense_input_gradient(grad, weight)
+    out = buffer.empty((grad.shape[0], weight.shape[1]))
+    _native.small_dense_product(grad, grad.shape[0], weight, out)
     return out
 
 

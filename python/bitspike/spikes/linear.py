@@ -174,6 +174,8 @@ def _input_gradient(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
         return matmul.input_gradient(grad, listed, weight)
     if gradient_needs_torch([grad]) or is_traced(grad, weight) or grad.dtype is not torch.float32:
         return grad @ weight
+    if ctx.node is not None:  # A step of a loop has no time to wait for torch's threads.
+        return matmul.step_input_gradient(grad, weight)
     return matmul.dense_input_gradient(grad, weight)
 
 
