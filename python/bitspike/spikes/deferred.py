@@ -108,7 +108,7 @@ def _backward_pass() -> int:
 
 
 def node_of(weight: Tensor, bias: Tensor | None) -> Tensor | None:
-    """The tensor of the node of a weight, or None if its gradient is not computed there.
+    """The tensor of the node that computes a weight's gradient, or None if it is not one's own.
 
     It lives as long as a graph that refers to it, so a loop has one for all its steps.
     """

@@ -77,11 +77,14 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
 
 
 def _is_usual(x: Any) -> bool:
-    """Whether this is dense float32 on the CPU that autograd may save."""
+    return is_usual(x) and x.is_cpu
+
+
+def is_usual(x: Any) -> bool:
+    """Whether this is dense float32 that autograd may save."""
     return (
         type(x) is Tensor
         and x.dtype is torch.float32
-        and x.is_cpu
         and x.layout is torch.strided
         and not x.is_nested
         and not x.is_inference()

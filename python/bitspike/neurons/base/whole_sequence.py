@@ -24,7 +24,7 @@ from bitspike.state import broadcasts, is_alive
 
 from .programs import fits, program_of
 from .run import Run
-from .single_step import Taken
+from .single_step import Taken, is_usual
 
 
 class Found(NamedTuple):
@@ -62,7 +62,7 @@ def whole_sequence(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken |
         return None
     initial = _initial(neuron, current, given)
     memory = _memory_of(neuron)
-    if initial is None or memory is None or not _is_usual(current):
+    if initial is None or memory is None or not is_usual(current):
         return None
     records = torch.is_grad_enabled()
     form: list[object] = [current.shape, current.device, records, current.requires_grad]
@@ -101,7 +101,7 @@ def _initial(neuron: Any, current: Tensor, given: tuple[Any, ...]) -> list[Tenso
     step = current.shape[1:]
     if all(x.shape != step for x in kept):
         return []
-    usual = all(x.shape == step and _is_usual(x) and x.is_contiguous() for x in kept)
+    usual = all(x.shape == step and is_usual(x) and x.is_contiguous() for x in kept)
     return kept if usual and all(x.device == current.device and is_alive(x) for x in kept) else None
 
 
@@ -115,17 +115,6 @@ def _memory_of(neuron: Any) -> Memory | None:
         return None
     memory = _memories[neuron] = Memory(neuron, known)
     return memory
-
-
-def _is_usual(x: Tensor) -> bool:
-    """Whether this is dense float32 that autograd may save."""
-    return (
-        type(x) is Tensor
-        and x.dtype is torch.float32
-        and x.layout is torch.strided
-        and not x.is_nested
-        and not x.is_inference()
-    )
 
 
 def _find(neuron: Any, memory: Memory, current: Tensor, initial: list[Tensor]) -> Found | None:
