@@ -120,6 +120,14 @@ def empty_like(x: Tensor) -> Tensor:
     return _recycler.empty(x.shape, torch.float32)
 
 
+def joined(parts: tuple[Tensor, ...]) -> Tensor:
+    """Rows one after another, of one dtype; a single part as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    rows = sum(x.shape[0] for x in parts)
+    return torch.cat(parts, out=empty((rows, *parts[0].shape[1:]), parts[0].dtype))
+
+
 def empty_cache() -> None:
     """Gives the idle memory that is kept for large results back to the system.
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from bitspike.ops import matmul
+from bitspike.ops import buffer, matmul
 
 ROWS = 8192
 """How many rows wait at most; more are multiplied before the others have come."""
@@ -51,18 +51,13 @@ class _Sum:
         """The gradients of all rows so far."""
         if self.waiting:
             # Backward goes from the last step to the first.
-            words, grad = map(_joined, zip(*self.waiting[::-1], strict=True))
+            words, grad = map(buffer.joined, zip(*self.waiting[::-1], strict=True))
             found = matmul.linear_gradient(words, self.neurons, grad, self.biased)
             self.waiting.clear()
             self.count = 0
             self.total = _added(self.total, found)
         assert self.total is not None
         return self.total
-
-
-def _joined(parts: tuple[Tensor, ...]) -> Tensor:
-    # Outside loops there is one part, which may be large.
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _added(first: Any, second: Any) -> list[Tensor | None]:

@@ -50,18 +50,20 @@ def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
 
 
 def _is_plain_layer(words: Tensor, neurons: int, weight: Any, bias: Any) -> bool:
-    tensors = [weight] if bias is None else [weight, bias]
-    if is_traced(words, *tensors):
-        return False
     if torch.is_autocast_enabled("cpu") or torch._C._functorch.peek_interpreter_stack() is not None:
         return False
-    if weight.dim() != 2:
+    if is_traced(words, weight) or not _is_plain_weight(weight) or weight.dim() != 2:
         return False
-    shapes = (weight.shape[0], neurons), weight.shape[:1]
-    for t, shape in zip(tensors, shapes, strict=False):
-        if t.dtype is not torch.float32 or not t.is_cpu or t.shape != shape:
-            return False
-    return True
+    outputs, inputs = weight.shape
+    if inputs != neurons:
+        return False
+    if bias is None:
+        return True
+    return not is_traced(bias) and _is_plain_weight(bias) and bias.shape == (outputs,)
+
+
+def _is_plain_weight(x: Tensor) -> bool:
+    return x.dtype is torch.float32 and x.is_cpu
 
 
 class Linear(torch.autograd.Function):
@@ -130,10 +132,11 @@ def _forward(
 ) -> Tensor:
     ctx.node = node
     ctx.biased, ctx.shape = bias is not None, weight.shape
-    ctx.rows = math.prod(words.shape[:-1])
     outputs, neurons = weight.shape
-    product: Tensor = matmul.product.kernel(_rows(words), neurons, weight.t(), bias)
-    return product.view(*words.shape[:-1], outputs)
+    rows = _rows(words)
+    ctx.rows = rows.shape[0]
+    product: Tensor = matmul.product.kernel(rows, neurons, weight.t(), bias)
+    return product if rows is words else product.view(*words.shape[:-1], outputs)
 
 
 def _backward(
@@ -180,6 +183,8 @@ def _input_gradient(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
 
 
 def _rows(words: Tensor) -> Tensor:
+    if words.dim() == 2:  # As in a step of a loop, which has no time for a view.
+        return words
     return words.reshape(math.prod(words.shape[:-1]), words.shape[-1])
 
 

@@ -98,7 +98,12 @@ def _results(call: Call, inputs: Inputs, results: list[Tensor]) -> tuple[Tensor,
     if call.packed:
         features = sequence.features(inputs.current.shape)
         spikes = of_words(spikes, features, channels_last=call.channels_last)
-    elif call.spikes is not Tensor:
-        # No view, which autograd would forbid to write to.
-        spikes = Tensor._make_subclass(call.spikes, spikes)
+    else:
+        spikes = as_spikes(call, spikes)
     return (spikes, *states)
+
+
+def as_spikes(call: Call, spikes: Tensor) -> Tensor:
+    """Spikes that are not packed, of their class."""
+    # No view, which autograd would forbid to write to.
+    return spikes if call.spikes is Tensor else Tensor._make_subclass(call.spikes, spikes)

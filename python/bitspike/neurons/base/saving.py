@@ -26,14 +26,7 @@ def private(
         constants: The numbers of the equation.
         threshold: Which of them is the threshold, counted from the end.
     """
-    held: list[Tensor | float] = [current]
-    if not call.sequence:
-        # Autograd records the copy, so that second derivatives reach the current.
-        torch._C._set_grad_enabled(True)
-        try:
-            held[0] = current.clone()
-        finally:
-            torch._C._set_grad_enabled(False)
+    held: list[Tensor | float] = [current if call.sequence else recorded_copy(current)]
     held += [
         x if isinstance(x, float) or x.requires_grad or x.numel() != 1 else x.item()
         for x in constants
@@ -42,6 +35,18 @@ def private(
     if isinstance(last, Tensor) and not last.requires_grad:
         held[threshold] = last.clone()
     return held
+
+
+def recorded_copy(current: Tensor) -> Tensor:
+    """A copy of a current within an autograd function, of which autograd knows.
+
+    So second derivatives reach the current.
+    """
+    torch._C._set_grad_enabled(True)
+    try:
+        return current.clone()
+    finally:
+        torch._C._set_grad_enabled(False)
 
 
 def save(ctx: Any, values: Sequence[Tensor | float | None]) -> None:
