@@ -1,6 +1,7 @@
 """Networks as files, and back."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -82,3 +83,13 @@ def test_a_file_that_is_none_is_refused(path):
     path.write_bytes(b"PK\x03\x04" + bytes(100))
     with pytest.raises(ValueError, match="header|limit"):
         snn.load_network(path)
+
+
+@pytest.mark.parametrize("shape", [(70,), (2, 0)])
+def test_a_sample_without_neurons_is_refused(path, shape):
+    net = network() if shape == (70,) else snn.Leaky(beta=0.9, init_hidden=True)
+    message = "sample must be one step .* not " + re.escape(str(list(shape)))
+    for refuses in (lambda x: snn.save_network(net, path, x), lambda x: snn.stream(net, x)):
+        with pytest.raises(ValueError, match=message):
+            refuses(torch.zeros(shape))
+    assert not path.exists()

@@ -43,6 +43,11 @@ def describe(
         kind = "spikes" if packed or bool(((sample == 0) | (sample == 1)).all()) else "numbers"
     with torch.no_grad():
         step = step_of(capture(net, sample))
+    if not step.shape or 0 in step.shape:
+        raise ValueError(
+            "sample must be one step [B, *] or a sequence [T, B, *] with neurons behind its "
+            f"samples, not {list(sample.shape)}"
+        )
     described = Description(step, kind, dt)
     if not described.outputs:
         raise GraphError("the program returns nothing that its steps make")
@@ -78,7 +83,7 @@ def save_network(
         TypeError: for a sample that is no tensor and cannot become one, or has no values.
         GraphError: for a program that is no network of steps, or a call that a file has no word
             for, with the line and the reason.
-        ValueError: if the file would not be read, with the reason.
+        ValueError: for a sample without neurons; if the file would not be read, with the reason.
 
     Example:
         >>> import torch, bitspike as snn, tempfile

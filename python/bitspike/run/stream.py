@@ -145,6 +145,7 @@ def stream(
     Raises:
         GraphError: as `save_network`.
         TypeError: if there is no sample for a network that is not loaded.
+        ValueError: for a sample without neurons.
         KeyError: if there is no value of a name.
 
     Example:
