@@ -93,8 +93,9 @@ def _quantised(graph: Any, name: str) -> Quantised:
     layer = graph.layers.get(name)
     if isinstance(layer, QuantLayer) and isinstance(layer.weight_quant, Scaled):
         return layer.integer_weight()
+    weight_quant: Scaled = graph.options.weight_quant
     try:
-        return graph.options.weight_quant.quantise(graph.tensors[name])
+        return weight_quant.quantise(graph.tensors[name])
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
