@@ -23,7 +23,7 @@ const THRESHOLD: f32 = 1.0;
 /// A name, its parameters, the derivative in double precision.
 type Surrogate = (&'static str, &'static [f32], fn(f64) -> f64);
 
-const SURROGATES: [Surrogate; 3] = [
+const SURROGATES: &[Surrogate] = &[
     ("atan", &[2.0], |x| 1.0 / (1.0 + (PI * x).powi(2))),
     ("fast_sigmoid", &[25.0], |x| (1.0 + 25.0 * x.abs()).powi(-2)),
     ("sigmoid", &[25.0], |x| {
@@ -213,7 +213,7 @@ fn backwards(criterion: &mut Criterion) {
         let (layer, incoming) = (problem.layer(), problem.incoming());
         let mut group = group(criterion, "backward", &problem);
         let mut current = vec![0.0; membrane.len()];
-        for (name, parameters, slope) in SURROGATES {
+        for &(name, parameters, slope) in SURROGATES {
             let surrogate = AnySurrogate::new(name, parameters).expect("a known surrogate");
             let (expected, beta, threshold) = problem.gradients(&membrane, slope);
             let largest = expected

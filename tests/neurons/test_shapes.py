@@ -5,6 +5,7 @@ import snntorch
 import torch
 
 import bitspike as snn
+from helpers.three import flat
 
 SHAPES = [(), (1,), (3,), (1, 1), (1, 3), (2, 3), (3, 1), (3, 3), (2, 1, 3), (2, 3, 4, 4)]
 PARAMETERS = [(), (1,), (3,), (1, 3), (1, 1), (3, 1, 1), (2, 3)]
@@ -26,11 +27,6 @@ def outcome(function):
         return function()
     except Exception:
         return None
-
-
-def flat(result):
-    """The tensors of a result, as a list."""
-    return [result] if isinstance(result, torch.Tensor) else [x for r in result for x in flat(r)]
 
 
 def steps(neuron, currents):

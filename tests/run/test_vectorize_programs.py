@@ -7,7 +7,8 @@ import torch
 
 import bitspike as snn
 from bitspike.graph.values import tensors_of
-from helpers.looped import PROGRAMS, B, N, T, made
+from helpers.looped import PROGRAMS
+from helpers.looped.program import B, N, T, made
 
 APART = {
     "NothingAtFirst": {"add"},

@@ -3,6 +3,7 @@
 import pytest
 
 import bitspike as snn
+from bitspike.ops import _native
 
 
 @pytest.fixture
@@ -17,3 +18,15 @@ def unpacked():
         }
 
     return since
+
+
+@pytest.fixture
+def products(monkeypatch):
+    """The results of `_native.input_gradient`: whether weights were finite."""
+    native, done = _native.input_gradient, []
+    monkeypatch.setattr(
+        _native,
+        "input_gradient",
+        lambda *args, **named: done.append(native(*args, **named)) or done[-1],
+    )
+    return done

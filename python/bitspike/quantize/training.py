@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
 
 from bitspike.arguments import as_tensor
 
@@ -188,7 +189,34 @@ class QuantLinear(QuantLayer, nn.Linear):
         return F.linear(input, self.quant_weight(), self.bias)
 
 
-class QuantConv1d(QuantLayer, nn.Conv1d):
+class _QuantConv(QuantLayer, _ConvNd):
+    """What convolutions have in common; the other base of a class is its layer of floats.
+
+    Each has a ``forward`` of its own: Dynamo limits how often it compiles one function.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: str | int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        **options: Unpack[WeightOptions],
+    ) -> None:
+        conv: dict[str, Any] = {"dilation": dilation, "groups": groups, "bias": bias}
+        conv |= {"padding_mode": padding_mode, "device": device, "dtype": dtype}
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, **conv)  # type: ignore[arg-type]
+        self.quantise_with(format_of(**options))
+
+
+class QuantConv1d(_QuantConv, nn.Conv1d):
     r"""``nn.Conv1d`` with weights of few bits; see `QuantLinear`.
 
     Args:
@@ -218,26 +246,6 @@ class QuantConv1d(QuantLayer, nn.Conv1d):
 
     shaped_as = nn.Conv1d
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] = 1,
-        padding: str | int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-        **options: Unpack[WeightOptions],
-    ) -> None:
-        conv: dict[str, Any] = {"dilation": dilation, "groups": groups, "bias": bias}
-        conv |= {"padding_mode": padding_mode, "device": device, "dtype": dtype}
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, **conv)  # type: ignore[arg-type]
-        self.quantise_with(format_of(**options))
-
     def forward(self, input: Tensor) -> Tensor:
         """The convolution with the rounded weight."""
         input = as_tensor(input, "input")
@@ -245,7 +253,7 @@ class QuantConv1d(QuantLayer, nn.Conv1d):
         return out
 
 
-class QuantConv2d(QuantLayer, nn.Conv2d):
+class QuantConv2d(_QuantConv, nn.Conv2d):
     r"""``nn.Conv2d`` with weights of few bits; see `QuantLinear`.
 
     Args:
@@ -274,26 +282,6 @@ class QuantConv2d(QuantLayer, nn.Conv2d):
     """
 
     shaped_as = nn.Conv2d
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] = 1,
-        padding: str | int | tuple[int, ...] = 0,
-        dilation: int | tuple[int, ...] = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-        **options: Unpack[WeightOptions],
-    ) -> None:
-        conv: dict[str, Any] = {"dilation": dilation, "groups": groups, "bias": bias}
-        conv |= {"padding_mode": padding_mode, "device": device, "dtype": dtype}
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, **conv)  # type: ignore[arg-type]
-        self.quantise_with(format_of(**options))
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution with the rounded weight."""

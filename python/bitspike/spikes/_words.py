@@ -1,4 +1,4 @@
-"""Words of packed spikes that come from outside, or may be written there."""
+"""Words of packed spikes: what they must be, what is packed into them, and how they lie."""
 
 from __future__ import annotations
 
@@ -68,6 +68,31 @@ def pack_events(t: Tensor, b: Tensor, n: Tensor, shape: tuple[int, int, int]) ->
             )
     t, b, n = (x.to(torch.int64) for x in columns)
     return ops.from_events(t, b, n, shape)
+
+
+def unpack_events(words: Tensor, neurons: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The coordinates of the spikes of words ``[T, B, *]``; see `SpikeTensor.to_events`."""
+    if is_traced(words):
+        t, b, n = ops.unpack(words, neurons, torch.float32).nonzero().unbind(1)
+        return t, b, n
+    return ops.to_events(words, neurons)
+
+
+def arranged(flat: Tensor, rows: Size, features: Size, channels_last: bool) -> Tensor:
+    """Numbers ``[*rows, neurons]`` in the order of the bits as ``[*rows, *features]``."""
+    if not channels_last:
+        return flat.view((*rows, *features))
+    return flat.view((*rows, *features[1:], features[0])).movedim(-1, len(rows))
+
+
+def channels_last_strides(rows: Size, features: Size) -> tuple[int, ...]:
+    """Those of a tensor ``[*rows, *features]`` whose first feature, the channel, lies last."""
+    shape, channel = rows + features, len(rows)
+    strides, step = [0] * len(shape), 1
+    for axis in (channel, *reversed(range(channel + 1, len(shape))), *reversed(range(channel))):
+        strides[axis] = step
+        step *= shape[axis]
+    return tuple(strides)
 
 
 def version(words: Tensor) -> int | None:

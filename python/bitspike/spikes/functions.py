@@ -1,4 +1,4 @@
-"""Torch functions with a form of their own for spikes, which autograd does not see."""
+"""Calls of torch functions, of which some have a form of their own that autograd does not see."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 from bitspike.ops.route import is_watched
 
+from ._in_place import out_of_place, refuse_writes
+from .gradient import wrap_gradient_of_compiled
 from .linear import linear
 from .pooling import avg_pool2d, max_pool2d
 from .tensor import SpikeTensor, wrapped
-from .unpacked_view import UnpackedView
+from .unpacked_view import UnpackedView, read_only
 
 
 def _is_observed(x: SpikeTensor) -> bool:
@@ -111,3 +113,36 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     Tensor.data.__set__: _assigned_data,  # type: ignore[attr-defined]
 }
 """What torch functions do to spikes; a result of ``NotImplemented`` leaves it to torch."""
+
+
+def call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Calls a torch function some of whose arguments are spikes."""
+    if kwargs:
+        kwargs = out_of_place(args, kwargs, SpikeTensor)
+    with torch._C.DisableTorchFunctionSubclass():
+        if torch.compiler.is_compiling():
+            return func(*args, **kwargs)
+        for x in args:
+            if isinstance(x, SpikeTensor):
+                wrap_gradient_of_compiled(x)
+                made = x.words_version
+                if made is not None and made != x.words._version:
+                    args = _renewed(args)
+        if kwargs:
+            refuse_writes(func, args, kwargs, UnpackedView)
+        handler = FUNCTIONS.get(func)
+        if handler is not None:
+            result = handler(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        return read_only(func(*args, **kwargs), _is_view_of_spikes)
+
+
+def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spikes with the present version of their words, which only backward compares with its own."""
+    alias = torch.ops.aten.alias
+    return tuple(alias(x) if isinstance(x, SpikeTensor) else x for x in args)
+
+
+def _is_view_of_spikes(x: Tensor) -> bool:
+    return x._is_view() and isinstance(x._base, SpikeTensor)

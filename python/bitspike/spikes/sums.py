@@ -10,6 +10,7 @@ import torch
 from bitspike.ops import spikes as ops
 from bitspike.ops.route import is_traced
 
+from ._words import arranged
 from .tensor import SpikeTensor, wrapped
 from .views import front
 
@@ -24,11 +25,7 @@ def _count(x: SpikeTensor, axes: list[int]) -> Any:
             counts = counts.sum(axis)
     if counts is None:
         return NotImplemented
-    rows = counts.shape[:-1]
-    if x.channels_last:
-        counts = counts.view((*rows, *x.features[1:], x.features[0])).movedim(-1, len(rows))
-    else:
-        counts = counts.view((*rows, *x.features))
+    counts = arranged(counts, counts.shape[:-1], x.features, x.channels_last)
     inner = [axis - x.dim() for axis in axes if axis >= x.rows]
     return counts.sum(inner) if inner else counts
 

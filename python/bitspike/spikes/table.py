@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from . import conv, linear, pooling, sums, views
+from . import conv, functions, linear, pooling, sums, views
 from ._in_place import refuse_writes
-from .functions import FUNCTIONS
 from .tensor import SpikeTensor
 from .unpacked_view import read_only
 
@@ -188,4 +187,4 @@ _WORD_VIEWS = frozenset(
 )
 """Operations whose words are views of others."""
 
-SpikeTensor.functions, SpikeTensor.dispatch = FUNCTIONS, staticmethod(dispatch)
+SpikeTensor.call, SpikeTensor.dispatch = staticmethod(functions.call), staticmethod(dispatch)

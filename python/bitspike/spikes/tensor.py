@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -15,11 +15,18 @@ from bitspike.ops import spikes as ops
 from bitspike.ops.buffer import CPU
 from bitspike.ops.route import defers_to_other_operand, is_traced
 
-from ._in_place import OutOfPlace, out_of_place, refuse_writes
+from ._in_place import OutOfPlace
 from ._memory import NoMemory
-from ._words import expect_padded, pack_dense, pack_events, version
-from .gradient import DenseGradient, wrap_gradient_of_compiled
-from .unpacked_view import UnpackedView, read_only
+from ._words import (
+    arranged,
+    channels_last_strides,
+    expect_padded,
+    pack_dense,
+    pack_events,
+    unpack_events,
+    version,
+)
+from .gradient import DenseGradient
 
 
 class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
@@ -62,8 +69,8 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         tensor([0., 1., 2.])
     """
 
-    functions: ClassVar[Mapping[Any, Callable[..., Any]]]
-    """Torch functions with a form of their own for spikes; ``table.py`` sets it."""
+    call: ClassVar[Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]]
+    """Calls a torch function, above autograd; ``table.py`` sets it."""
     dispatch: ClassVar[Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]]
     """Runs an operation below autograd; ``table.py`` sets it."""
 
@@ -142,10 +149,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
         """
         if self.dim() != 3 or len(self.features) != 1:
             raise ValueError(f"events have three coordinates, but the shape is {tuple(self.shape)}")
-        if is_traced(self.words):
-            t, b, n = self.dense().nonzero().unbind(1)
-            return t, b, n
-        return ops.to_events(self.words, self.neurons)
+        return unpack_events(self.words, self.neurons)
 
     def to_indices(self, one_based: bool = False) -> list[Tensor]:
         """Per row of neurons, in order, the positions of its spikes.
@@ -156,7 +160,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
             [tensor([ 5, 10])]
         """
         rows = self.words.flatten(0, -2).unsqueeze(1) if self.rows else self.words.view(1, 1, -1)
-        row, _, neuron = of_words(rows, Size((self.neurons,))).to_events()
+        row, _, neuron = unpack_events(rows, self.neurons)
         counts = torch.bincount(row, minlength=rows.shape[0]).tolist()
         return list((neuron + int(one_based)).split(counts))
 
@@ -183,11 +187,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
 
     def _arranged(self, flat: Tensor) -> Tensor:
         """Numbers ``[*rows, neurons]`` in the order of the bits, in the shape of this tensor."""
-        rows = self.words.shape[:-1]
-        if self.channels_last:
-            pixels = flat.view((*rows, *self.features[1:], self.features[0]))
-            return pixels.movedim(-1, len(rows))
-        plain = flat.view((*rows, *self.features))
+        plain = arranged(flat, self.words.shape[:-1], self.features, self.channels_last)
         return plain.t() if self.is_transposed else plain
 
     def channels_first(self) -> SpikeTensor:
@@ -279,26 +279,7 @@ class SpikeTensor(OutOfPlace, NoMemory, torch.Tensor):
     ) -> Any:
         if defers_to_other_operand(types):
             return NotImplemented
-        kwargs = kwargs or {}
-        if kwargs:
-            kwargs = out_of_place(args, kwargs, SpikeTensor)
-        with torch._C.DisableTorchFunctionSubclass():
-            if torch.compiler.is_compiling():
-                return func(*args, **kwargs)
-            for x in args:
-                if isinstance(x, SpikeTensor):
-                    wrap_gradient_of_compiled(x)
-                    made = x.words_version
-                    if made is not None and made != x.words._version:
-                        args = _renewed(args)
-            if kwargs:
-                refuse_writes(func, args, kwargs, UnpackedView)
-            handler = cls.functions.get(func)
-            if handler is not None:
-                result = handler(*args, **kwargs)
-                if result is not NotImplemented:
-                    return result
-            return read_only(func(*args, **kwargs), _is_view_of_spikes)
+        return cls.call(func, args, kwargs or {})
 
     @classmethod  # which torch declares as an attribute
     def __torch_dispatch__(  # type: ignore[override]
@@ -333,7 +314,7 @@ def wrapped(
     if transposed:
         shape, strides = shape[::-1], (1, features.numel())
     elif channels_last:
-        strides = _channels_last_strides(words.shape[:-1], features)
+        strides = channels_last_strides(words.shape[:-1], features)
     spikes: SpikeTensor = torch.Tensor._make_wrapper_subclass(
         SpikeTensor, shape, strides=strides, dtype=dtype, device=CPU
     )
@@ -349,25 +330,6 @@ def wrapped(
     spikes.channels_last = channels_last
     spikes.words_version = version(words) if plain else None
     return spikes
-
-
-def _channels_last_strides(rows: Size, features: Size) -> tuple[int, ...]:
-    shape, channel = rows + features, len(rows)
-    strides, step = [0] * len(shape), 1
-    for axis in (channel, *reversed(range(channel + 1, len(shape))), *reversed(range(channel))):
-        strides[axis] = step
-        step *= shape[axis]
-    return tuple(strides)
-
-
-def _renewed(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Spikes with the present version of their words, which only backward compares with its own."""
-    alias = torch.ops.aten.alias
-    return tuple(alias(x) if isinstance(x, SpikeTensor) else x for x in args)
-
-
-def _is_view_of_spikes(x: Tensor) -> bool:
-    return x._is_view() and isinstance(x._base, SpikeTensor)
 
 
 def _rebuild(

@@ -1,4 +1,4 @@
-/* Trained networks of bitspike, step by step. Generated from rust/c/src/lib.rs by its test. */
+/* Trained networks of bitspike, step by step. Generated from rust/c/src by its test. */
 
 #ifndef BITSPIKE_H
 #define BITSPIKE_H
@@ -43,6 +43,28 @@ bitspike_state *bitspike_state_new(const bitspike_network *network, size_t sampl
  Frees a state; NULL is nothing to free.
  */
 void bitspike_state_free(bitspike_state *state);
+
+/*
+ Sets a state back to before the first step.
+ */
+void bitspike_state_reset(bitspike_state *state);
+
+/*
+ Copies all that a state holds to `out`, if `capacity` suffices. Returns how many bytes it takes; 0
+ if it is refused.
+ */
+size_t bitspike_state_save(const bitspike_network *network,
+                           const bitspike_state *state,
+                           uint8_t *out,
+                           size_t capacity);
+
+/*
+ Sets a state to what was saved of one of the same network. False if it is refused.
+ */
+bool bitspike_state_restore(const bitspike_network *network,
+                            bitspike_state *state,
+                            const uint8_t *bytes,
+                            size_t length);
 
 /*
  Runs one step of inputs that fire: input n of sample b is b * N + n. False if it is refused.
@@ -111,28 +133,6 @@ size_t bitspike_counts(const bitspike_network *network,
                        size_t sample,
                        float *out,
                        size_t capacity);
-
-/*
- Sets a state back to before the first step.
- */
-void bitspike_state_reset(bitspike_state *state);
-
-/*
- Copies all that a state holds to `out`, if `capacity` suffices. Returns how many bytes it takes; 0
- if it is refused.
- */
-size_t bitspike_state_save(const bitspike_network *network,
-                           const bitspike_state *state,
-                           uint8_t *out,
-                           size_t capacity);
-
-/*
- Sets a state to what was saved of one of the same network. False if it is refused.
- */
-bool bitspike_state_restore(const bitspike_network *network,
-                            bitspike_state *state,
-                            const uint8_t *bytes,
-                            size_t length);
 
 /*
  Copies the message of the last error of this thread to `out`, ended by a zero, if `capacity`

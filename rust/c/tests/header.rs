@@ -1,6 +1,7 @@
-//! The header is what `src/lib.rs` says, and a program in C runs a network with it.
+//! The header is what the files of `src` say, and a program in C runs a network with it.
 
 use bitspike::network::{Dtype, Tensor, write};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -9,19 +10,35 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The files that hold functions for C, in the order of a user's calls.
+const FILES: &[&str] = &["network", "state", "step", "output", "error"];
+
+#[test]
+fn no_file_is_left_out() {
+    let entries = fs::read_dir(root().join("src")).expect("a folder");
+    let found = entries.filter_map(|entry| {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("a text");
+        let stem = path.file_stem()?.to_string_lossy().into_owned();
+        text.contains("extern \"C\"").then_some(stem)
+    });
+    let found: BTreeSet<_> = found.collect();
+    assert_eq!(found, FILES.iter().map(|&file| file.to_owned()).collect());
+}
+
 #[test]
 fn the_header_is_that_of_the_functions() {
     let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("a config");
-    let builder = cbindgen::Builder::new().with_config(config);
-    let bindings = builder
-        .with_src(root().join("src/lib.rs"))
-        .generate()
-        .expect("a header");
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for file in FILES {
+        builder = builder.with_src(root().join(format!("src/{file}.rs")));
+    }
+    let bindings = builder.generate().expect("a header");
     let mut generated = Vec::new();
     bindings.write(&mut generated);
     // What Rust asks for to call a function is no matter of C.
     let generated = String::from_utf8(generated).expect("a text");
-    let generated = generated.replace("\n\n # Safety\n By the contract of this file.", "");
+    let generated = generated.replace("\n\n # Safety\n By the contract of the crate.", "");
     let path = root().join("include/bitspike.h");
     if env::var_os("BITSPIKE_WRITE_HEADER").is_some() {
         fs::write(&path, &generated).expect("the header is written");

@@ -1,10 +1,10 @@
 //! Steps of a network take no memory.
 
-#[path = "network/case.rs"]
+#[path = "network/case/mod.rs"]
 mod case;
 #[path = "network/file.rs"]
 mod file;
-#[path = "network/integer_case.rs"]
+#[path = "network/integer_case/mod.rs"]
 mod integer_case;
 #[path = "network/layers.rs"]
 mod layers;

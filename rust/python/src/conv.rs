@@ -4,14 +4,15 @@ use crate::buffer::{Memory, Written};
 use crate::call::run;
 use crate::matmul::filtered;
 use crate::tensor::Tensor;
+use crate::view::Sizes;
 use bitspike::conv::{self, Convolution, Order, Orders, Windows};
 use bitspike::spikes::density;
 use pyo3::prelude::*;
 
 /// Maps and windows as Python describes them: `([planes, height, width], window, stride)`.
-type Sizes = ([usize; 3], [usize; 2], [usize; 2]);
+type WindowSizes = ([usize; 3], [usize; 2], [usize; 2]);
 
-fn windows(([planes, height, width], window, stride): Sizes) -> Windows {
+fn windows(([planes, height, width], window, stride): WindowSizes) -> Windows {
     Windows {
         planes,
         height,
@@ -27,7 +28,7 @@ pub(crate) fn max_pool(
     py: Python<'_>,
     words: Tensor<'_>,
     rows: usize,
-    sizes: Sizes,
+    sizes: WindowSizes,
     channels_last: bool,
     maxima: Tensor<'_>,
 ) -> PyResult<()> {
@@ -52,7 +53,7 @@ pub(crate) fn sum_pool(
     py: Python<'_>,
     words: Tensor<'_>,
     rows: usize,
-    sizes: Sizes,
+    sizes: WindowSizes,
     channels_last: bool,
     sums: Tensor<'_>,
 ) -> PyResult<()> {
@@ -74,7 +75,7 @@ pub(crate) fn max_pool_gradient(
     py: Python<'_>,
     words: Tensor<'_>,
     rows: usize,
-    sizes: Sizes,
+    sizes: WindowSizes,
     channels_last: bool,
     grad: Tensor<'_>,
     to_spikes: Tensor<'_>,
@@ -219,7 +220,7 @@ pub(crate) fn convolve_prefers_dense(
 )]
 pub(crate) fn convolve_input_gradient(
     py: Python<'_>,
-    shape: (usize, usize, usize),
+    shape: Sizes,
     active: Tensor<'_>,
     values: Tensor<'_>,
     decay: f32,

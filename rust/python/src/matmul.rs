@@ -2,10 +2,10 @@
 
 use crate::buffer::{Memory, Written};
 use crate::call::{run, to_python};
-use crate::tensor::Tensor;
+use crate::tensor::{Plain, Tensor};
+use crate::view::Sizes;
 use bitspike::matmul::{self, Affine, FilteredErrors, Matrix, Planes};
 use bitspike::spikes::density;
-use bitspike::tiling::Shape;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -38,6 +38,33 @@ impl<'py> MatrixMemory<'py> {
     }
 }
 
+/// What a product reads and writes: rows, a matrix that they meet, and the result.
+struct Operands<'py, T> {
+    rows: Memory<'py, T>,
+    matrix: MatrixMemory<'py>,
+    out: Written<'py, f32>,
+}
+
+impl<'py, T: Plain> Operands<'py, T> {
+    fn of(
+        (rows, of_rows): (&Tensor<'py>, &str),
+        (matrix, of_matrix): (&Tensor<'py>, &'static str),
+        out: &Tensor<'py>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            rows: Memory::of(rows, of_rows)?,
+            matrix: MatrixMemory::of(matrix, of_matrix)?,
+            out: Written::of(out, "out")?,
+        })
+    }
+
+    /// Elementary steps, with each operand as the kernel takes it.
+    fn taken(&mut self) -> PyResult<(usize, &[T], Matrix<'_>, &mut [f32])> {
+        let work = self.rows.len() + self.matrix.memory.len() + self.out.len();
+        Ok((work, &self.rows, self.matrix.matrix()?, &mut self.out))
+    }
+}
+
 /// `out[r] = Σ weights[k] over the active inputs k of row r, + bias`.
 #[pyfunction]
 pub(crate) fn product(
@@ -48,13 +75,10 @@ pub(crate) fn product(
     bias: Option<Tensor<'_>>,
     out: Tensor<'_>,
 ) -> PyResult<()> {
-    let spikes = Memory::of(&spikes, "spikes")?;
-    let weights = MatrixMemory::of(&weights, "weights")?;
+    let mut operands = Operands::of((&spikes, "spikes"), (&weights, "weights"), &out)?;
     let bias = bias.map(|x| Memory::of(&x, "bias")).transpose()?;
-    let mut out = Written::of(&out, "out")?;
-    let work = spikes.len() + weights.memory.len() + out.len();
-    let (spikes, bias, out) = (&*spikes, bias.as_deref(), &mut *out);
-    let weights = weights.matrix()?;
+    let (work, spikes, weights, out) = operands.taken()?;
+    let bias = bias.as_deref();
     run(py, work, move |isa| {
         matmul::product(isa, spikes, rows, weights, bias, out)
     })
@@ -70,13 +94,10 @@ pub(crate) fn weight_gradient(
     out: Tensor<'_>,
     bias: Option<Tensor<'_>>,
 ) -> PyResult<()> {
-    let spikes = Memory::of(&spikes, "spikes")?;
-    let grad = MatrixMemory::of(&grad, "grad")?;
-    let mut out = Written::of(&out, "out")?;
+    let mut operands = Operands::of((&spikes, "spikes"), (&grad, "grad"), &out)?;
     let mut bias = bias.map(|x| Written::of(&x, "bias")).transpose()?;
-    let work = spikes.len() + grad.memory.len() + out.len();
-    let (spikes, out, bias) = (&*spikes, &mut *out, bias.as_deref_mut());
-    let grad = grad.matrix()?;
+    let (work, spikes, grad, out) = operands.taken()?;
+    let bias = bias.as_deref_mut();
     run(py, work, move |isa| {
         matmul::weight_gradient(isa, spikes, inputs, grad, out, bias)
     })
@@ -91,12 +112,8 @@ pub(crate) fn small_dense_product(
     weights: Tensor<'_>,
     out: Tensor<'_>,
 ) -> PyResult<()> {
-    let data = Memory::of(&data, "data")?;
-    let weights = MatrixMemory::of(&weights, "weights")?;
-    let mut out = Written::of(&out, "out")?;
-    let work = data.len() + weights.memory.len() + out.len();
-    let (data, out) = (&*data, &mut *out);
-    let weights = weights.matrix()?;
+    let mut operands = Operands::of((&data, "data"), (&weights, "weights"), &out)?;
+    let (work, data, weights, out) = operands.taken()?;
     run(py, work, move |isa| {
         matmul::small_dense_product(isa, data, rows, weights, out)
     })
@@ -119,19 +136,15 @@ pub(crate) fn prefers_dense(
     })
 }
 
-/// Errors of a layer for `shape`: steps, samples and neurons.
+/// Errors of a layer of that shape.
 pub(crate) fn filtered<'a>(
-    (steps, samples, neurons): (usize, usize, usize),
+    shape: Sizes,
     active: &'a [u64],
     values: &'a [f32],
     decay: f32,
 ) -> FilteredErrors<'a> {
     FilteredErrors {
-        shape: Shape {
-            steps,
-            samples,
-            neurons,
-        },
+        shape: shape.into(),
         active,
         values,
         decay,
@@ -143,20 +156,17 @@ pub(crate) fn filtered<'a>(
 #[pyfunction]
 pub(crate) fn input_gradient(
     py: Python<'_>,
-    shape: (usize, usize, usize),
+    shape: Sizes,
     active: Tensor<'_>,
     values: Tensor<'_>,
     decay: f32,
     weights: Tensor<'_>,
     out: Tensor<'_>,
 ) -> PyResult<bool> {
-    let active = Memory::of(&active, "active")?;
+    let mut operands = Operands::of((&active, "active"), (&weights, "weights"), &out)?;
     let values = Memory::of(&values, "values")?;
-    let weights = MatrixMemory::of(&weights, "weights")?;
-    let mut out = Written::of(&out, "out")?;
-    let work = active.len() + weights.memory.len() + out.len();
-    let errors = filtered(shape, &active, &values, decay);
-    let (weights, out) = (weights.matrix()?, &mut *out);
+    let (work, active, weights, out) = operands.taken()?;
+    let errors = filtered(shape, active, &values, decay);
     run(py, work, move |isa| {
         matmul::input_gradient(isa, errors, weights, out)
     })

@@ -6,7 +6,7 @@ use crate::call::to_python;
 use crate::matmul::MatrixMemory;
 use crate::sequence::{LayerArguments, LayerViews, slices, written};
 use crate::tensor::Tensor;
-use crate::view::View;
+use crate::view::{Sizes, View};
 use bitspike::Error;
 use bitspike::registry::AnySurrogate;
 use bitspike::stack::{self, Gradients, Layer, LayerGradients, Outputs, Reversed};
@@ -49,7 +49,7 @@ impl<'py> LinearMemory<'py> {
 pub(crate) fn stack_forward(
     py: Python<'_>,
     spikes: Tensor<'_>,
-    shape: (usize, usize, usize),
+    shape: Sizes,
     layers: Vec<LinearLayer<'_>>,
     outputs: Vec<(Tensor<'_>, Vec<Tensor<'_>>)>,
 ) -> PyResult<bool> {
@@ -77,15 +77,9 @@ pub(crate) fn stack_forward(
             last: last.iter_mut().map(|x| &mut **x).collect(),
         })
         .collect();
-    let (steps, samples, neurons) = shape;
-    let shape = Shape {
-        steps,
-        samples,
-        neurons,
-    };
-    let work = steps.saturating_mul(samples).saturating_mul(neurons);
+    let shape = Shape::from(shape);
     let spikes = &*spikes;
-    run(py, work, move |isa| -> Result<bool, Error> {
+    run(py, shape.work(), move |isa| -> Result<bool, Error> {
         stack::forward(isa, spikes, shape, &layers, outputs)
     })
 }
@@ -136,7 +130,7 @@ impl<'py> WayMemory<'py> {
 #[pyfunction]
 pub(crate) fn stack_backward<'py>(
     py: Python<'py>,
-    shape: (usize, usize, usize),
+    shape: Sizes,
     layers: Vec<(LinearLayer<'py>, Way<'py>)>,
     spikes: Option<Tensor<'py>>,
     input: Option<Tensor<'py>>,
@@ -175,12 +169,7 @@ pub(crate) fn stack_backward<'py>(
             initial: slices(&mut way.initial),
         });
     }
-    let (steps, samples, neurons) = shape;
-    let shape = Shape {
-        steps,
-        samples,
-        neurons,
-    };
+    let shape = shape.into();
     let gradients = Gradients {
         layers: of_layers,
         input: input.as_deref_mut(),

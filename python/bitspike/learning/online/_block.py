@@ -135,3 +135,10 @@ def _run(
         return result, []
     spikes, *states = result
     return spikes, [spikes, *states] if isinstance(neuron, Recurrent) else states
+
+
+def stacked(results: list[Any]) -> Any:
+    """Results of single steps as one of a block."""
+    if isinstance(results[0], tuple):
+        return tuple(torch.stack([result[i] for result in results]) for i in range(len(results[0])))
+    return torch.stack(results)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from bitspike import utils
 
 from ._assembly import Assembly
-from ._block import refusal_of_block, run_block
+from ._block import refusal_of_block, run_block, stacked
 from ._given import for_samples, given
+from ._kept import restore, state_of
 from ._signals import of_classes, pay_reward, without_graph
 from ._watch import Watch
 from .presets import preset
@@ -272,7 +273,7 @@ class Learner:
             losses = {name: losses.get(name, 0) + loss for name, loss in self.losses.items()}
         if self.training:
             self._signals.losses = losses
-        return _stacked(results)
+        return stacked(results)
 
     def reset(self) -> None:
         """As before the first step: neurons at rest, and no traces."""
@@ -295,23 +296,7 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """All that is kept between steps, beside the network's own ``state_dict``."""
-        states = {
-            layer.name: [x.clone() for x in neuron._kept()]
-            for neuron, layer in self._layers.items()
-        }
-        traces = {
-            layer.name: [
-                {name: [x.clone() for x in trace] for name, trace in mechanism.trace.items()}
-                for mechanism in layer.mechanisms
-            ]
-            for layer in self._layers.values()
-        }
-        return {
-            "rule": self.rule.name,
-            "states": states,
-            "traces": traces,
-            "signals": self._signals.state_dict(),
-        }
+        return state_of(self._assembly)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on, to the bit, where a learner was when its ``state_dict`` was taken.
@@ -319,20 +304,8 @@ class Learner:
         Raises:
             ValueError: if it is that of another rule or network; then nothing has changed.
         """
-        names = {layer.name for layer in self._layers.values()}
-        if state_dict["rule"] != self.rule.name or set(state_dict["states"]) != names:
-            raise ValueError(
-                f"the state dict is of {state_dict['rule']} and layers "
-                f"{sorted(state_dict['states'])}, but this learner of {self.rule.name} and "
-                f"{sorted(names)}"
-            )
+        restore(self._assembly, state_dict)
         self._batch, self._last = None, None
-        self._signals.load_state_dict(state_dict["signals"])
-        for neuron, layer in self._layers.items():
-            states = tuple(x.clone() for x in state_dict["states"][layer.name])
-            neuron._keep(None, states, detached=False)
-            layer.loaded = state_dict["traces"][layer.name]
-            layer.restore()
 
     def _target(self, target: Any) -> Tensor:
         return for_samples(given(target, "target", self.net), "target", self._batch)
@@ -343,10 +316,3 @@ class Learner:
                 f"x has {samples} samples, but traces are of {self._batch}; call reset() first"
             )
         self._batch = samples
-
-
-def _stacked(results: list[Any]) -> Any:
-    """Results of single steps as one of a block."""
-    if isinstance(results[0], tuple):
-        return tuple(torch.stack([result[i] for result in results]) for i in range(len(results[0])))
-    return torch.stack(results)

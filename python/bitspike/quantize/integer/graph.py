@@ -14,18 +14,13 @@ from torch.nn import functional as F
 from bitspike.exchange.description import Description
 from bitspike.graph import GraphError
 from bitspike.ops.network import Network, write
-from bitspike.quantize.format import Quantised, Scaled
-from bitspike.quantize.formats import Integer
-from bitspike.quantize.training import QuantLayer
+from bitspike.quantize.format import Scaled
 
-from . import bounds
 from .neurons import neuron_op
-from .packing import packed
+from .products import product_op
 from .signals import Product, Signal
 
 ROUNDINGS = ("nearest", "floor", "toward_zero")
-_FINEST = 2.0**-20
-"""A scale is at least so much of a bias: where all weights are nearly 0, biases stay small."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class IntegerGraph:
         """
         self.options = options
         self.tensors = dict(described.tensors)
-        self._layers = described.layers
+        self.layers = described.layers
         self._network = Network(write(described.graph, described.tensors))
         self._graph: dict[str, Any] = json.loads(described.graph)
         self._ops: list[dict[str, Any]] = []
@@ -89,6 +84,10 @@ class IntegerGraph:
     def add_value(self, name: str, signal: Signal) -> None:
         """Notes a value that an op makes beside its output."""
         self._signals[name] = signal
+
+    def add_later(self, name: str, product: Product) -> None:
+        """Notes a value that is made for its first reader."""
+        self._waiting[name] = product
 
     def shape(self, name: str) -> tuple[int, ...]:
         """That of a value."""
@@ -198,88 +197,6 @@ class IntegerGraph:
             self._ops.append({"op": "scale", "in": name, "out": out, "factor": factor})
         return out
 
-    def _product(self, op: dict[str, Any]) -> None:
-        """Linear layers and convolutions."""
-        source = self.read(op["in"])
-        unit = float(source.scale.flatten()[0])
-        if not bool((source.scale == unit).all()):
-            raise GraphError(
-                f"{op['out']} multiplies integers whose units differ from neuron to neuron: put "
-                "neurons in front of it"
-            )
-        weight = _fine(self._quantised(op["weight"]))
-        bias = None if op["bias"] is None else self.tensors[op["bias"]].double()
-        scale = torch.where(weight.scale > 0, weight.scale.double(), 1.0) * unit
-        if bias is not None:
-            scale = torch.maximum(scale, bias.abs() * _FINEST)
-        shape = self.shape(op["out"])
-        by_output = (-1, *[1] * (len(shape) - 1))
-
-        def emit(scale: Tensor) -> Signal:
-            scale = scale.flatten(1)[:, 0] if scale.dim() > 1 else scale
-            return self._add_product(op, weight, scale, unit)
-
-        self._waiting[op["out"]] = Product(scale.view(by_output).expand(shape), emit)
-
-    def _add_product(
-        self, op: dict[str, Any], weight: Quantised, scale: Tensor, unit: float
-    ) -> Signal:
-        """Adds a product with a scale for each output."""
-        integers, own = weight
-        if not torch.equal(scale, own.double() * unit):
-            rows = (scale / unit).view(-1, *[1] * (integers.dim() - 1))
-            floats = self._weight(op["weight"], weight).double()
-            integers = (floats / rows).round().clamp(-128, 127).to(torch.int8)
-        bias = None
-        if op["bias"] is not None:
-            bias = (self.tensors[op["bias"]].double() / scale).round()
-            if bool((bias.abs() > 2**31 - 1).any()):
-                raise ValueError(f"{op['bias']} is too large for the scales of {op['weight']}")
-            bias = bias.to(torch.int32)
-            self.tensors[op["bias"]] = bias
-        stored, bits, shift = packed(integers)
-        self.tensors[op["weight"]] = stored
-        shape = self.shape(op["out"])
-        bound = self._bound(op, integers, bias)
-        by_output = (-1, *[1] * (len(shape) - 1))
-        about = {"shape": list(integers.shape), "bits": bits, "shift": shift}
-        about["acc_bound"] = int(bound.max())
-        signal = Signal(
-            scale.view(by_output).expand(shape), bound.view(by_output).expand(shape).contiguous()
-        )
-        self.add({**op, **about}, signal)
-        return signal
-
-    def _bound(self, op: dict[str, Any], integers: Tensor, bias: Tensor | None) -> Tensor:
-        """That of each output of a product."""
-        inputs = self._signals[op["in"]].bound
-        if integers.dim() > 2:
-            # Of each channel, for each tap of an output's group.
-            groups, (outputs, channels) = op["groups"], integers.shape[:2]
-            largest = inputs.flatten(1).amax(1).view(groups, 1, channels)
-            largest = largest.expand(groups, outputs // groups, channels).reshape(outputs, -1)
-            inputs = largest.repeat_interleave(integers[0, 0].numel(), 1)
-        return bounds.of_sums(integers.flatten(1), bias, inputs)
-
-    def _quantised(self, name: str) -> Quantised:
-        """The integers of a weight: those of its layer, if it has some."""
-        layer = self._layers.get(name)
-        if isinstance(layer, QuantLayer) and isinstance(layer.weight_quant, Scaled):
-            return layer.integer_weight()
-        try:
-            return self.options.weight_quant.quantise(self.tensors[name])
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-
-    def _weight(self, name: str, weight: Quantised) -> Tensor:
-        """The floats that integers stand for: before they were rounded, if that is known."""
-        return self.tensors[name] if isinstance(self._form(name), Integer) else weight.values()
-
-    def _form(self, name: str) -> Scaled:
-        """The format of a weight."""
-        own = getattr(self._layers.get(name), "weight_quant", None)
-        return own if isinstance(own, Scaled) else self.options.weight_quant
-
     def _pool(self, op: dict[str, Any]) -> None:
         source = self.read(op["in"])
         if op["op"] == "orpool":
@@ -321,20 +238,13 @@ class IntegerGraph:
 
 
 _OPS: dict[str, Callable[[IntegerGraph, dict[str, Any]], None]] = {
-    **dict.fromkeys(("linear", "conv1d", "conv2d"), IntegerGraph._product),
+    **dict.fromkeys(("linear", "conv1d", "conv2d"), product_op),
     **dict.fromkeys(("orpool", "avgpool", "maxpool"), IntegerGraph._pool),
     **dict.fromkeys(("flatten", "delay", "pad"), IntegerGraph._moved),
     **dict.fromkeys(("leaky", "synaptic", "li"), neuron_op),
     "add": IntegerGraph._add,
 }
 """The ops that have a form in integers."""
-
-
-def _fine(weight: Quantised) -> Quantised:
-    """The same in the smallest unit with which integers have 8 bits: states are as fine."""
-    low, high = (int(x) for x in weight.integers.aminmax())
-    gain = next(k for k in (64, 32, 16, 8, 4, 2, 1) if low * k >= -128 and high * k <= 127)
-    return Quantised(weight.integers * gain, weight.scale / gain)
 
 
 def _texts(structure: Any) -> Any:

@@ -20,6 +20,34 @@ pub(super) const LOW: u32 = 6;
 /// Bits of a coordinate.
 pub(super) const COORDINATE: u32 = 11;
 
+/// The event of a word, behind the high bits of its time.
+#[inline(always)]
+pub(super) fn event_of(word: u32, high: i64) -> Event {
+    Event {
+        t: high | i64::from(word >> 22 & 0x3f),
+        x: (word >> COORDINATE & 0x7ff) as u16,
+        y: (word & 0x7ff) as u16,
+        p: word >> 28 == ON,
+    }
+}
+
+/// The word of an event.
+pub(super) fn word_of(Event { t, x, y, p }: Event) -> u32 {
+    let kind = if p { ON } else { OFF };
+    kind << 28 | ((t & 0x3f) as u32) << 22 | u32::from(x) << COORDINATE | u32::from(y)
+}
+
+/// The time whose high bits a word says, as far as it has room for them.
+#[inline(always)]
+pub(super) fn high_of(word: u32) -> u64 {
+    u64::from(word & 0xfff_ffff) << LOW
+}
+
+/// The word that says the high bits of a time.
+pub(super) fn word_of_high(time: i64) -> u32 {
+    TIME_HIGH << 28 | (time >> LOW) as u32 & 0xfff_ffff
+}
+
 /// Reads words.
 #[derive(Clone, Debug)]
 pub(super) struct Decoder {
@@ -45,17 +73,12 @@ impl Decode for Decoder {
         for &word in words {
             let word = u32::from_le_bytes(word);
             match word >> 28 {
-                kind @ (OFF | ON) if self.clock.is_set() => {
+                OFF | ON if self.clock.is_set() => {
                     report.events += 1;
-                    sink.event(Event {
-                        t: self.high | i64::from(word >> 22 & 0x3f),
-                        x: (word >> COORDINATE & 0x7ff) as u16,
-                        y: (word & 0x7ff) as u16,
-                        p: kind == ON,
-                    });
+                    sink.event(event_of(word, self.high));
                 }
                 OFF | ON => report.dropped += 1,
-                TIME_HIGH => self.high = self.clock.unwrap(u64::from(word & 0xfff_ffff) << LOW),
+                TIME_HIGH => self.high = self.clock.unwrap(high_of(word)),
                 _ => report.ignored += 1,
             }
         }
@@ -121,14 +144,10 @@ impl Encode for Encoder {
 
     fn event(&mut self, at: usize, event: Event, out: &mut Vec<u8>) -> Result<(), Error> {
         let kept = keep_time(&mut self.time, event, [BITS, LOW], |time| {
-            let high = (time >> LOW) as u32 & 0xfff_ffff;
-            out.extend((TIME_HIGH << 28 | high).to_le_bytes());
+            out.extend(word_of_high(time).to_le_bytes());
         });
         kept.map_err(|()| self.gap(at))?;
-        let kind = if event.p { ON } else { OFF };
-        let low = (event.t & 0x3f) as u32;
-        let word = kind << 28 | low << 22 | u32::from(event.x) << COORDINATE | u32::from(event.y);
-        out.extend(word.to_le_bytes());
+        out.extend(word_of(event).to_le_bytes());
         Ok(())
     }
 }

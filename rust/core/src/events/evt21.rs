@@ -11,7 +11,10 @@
 
 use super::clock::Clock;
 use super::coder::{Decode, Encode, whole};
-use super::evt2::{BITS, COORDINATE, LOW, OFF, ON, TIME_HIGH, header, keep_time};
+use super::evt2::{
+    BITS, COORDINATE, LOW, OFF, ON, TIME_HIGH, event_of, header, high_of, keep_time, word_of,
+    word_of_high,
+};
 use super::header::Lines;
 use super::{Error, Event, Format, Report, Sink};
 use alloc::vec::Vec;
@@ -67,18 +70,12 @@ impl Decode for Decoder {
                 halves
             };
             match head >> 28 {
-                kind @ (OFF | ON) if self.clock.is_set() => {
+                OFF | ON if self.clock.is_set() => {
                     report.events += u64::from(mask.count_ones());
-                    let event = Event {
-                        t: self.high | i64::from(head >> 22 & 0x3f),
-                        x: (head >> COORDINATE & 0x7ff) as u16,
-                        y: (head & 0x7ff) as u16,
-                        p: kind == ON,
-                    };
-                    sink.run(event, mask);
+                    sink.run(event_of(head, self.high), mask);
                 }
                 OFF | ON => report.dropped += u64::from(mask.count_ones()),
-                TIME_HIGH => self.high = self.clock.unwrap(u64::from(head & 0xfff_ffff) << LOW),
+                TIME_HIGH => self.high = self.clock.unwrap(high_of(head)),
                 _ => report.ignored += 1,
             }
         }
@@ -150,8 +147,7 @@ impl Encode for Encoder {
         self.flush(out)?;
         let high_first = self.high_first;
         let kept = keep_time(&mut self.time, event, [BITS, LOW], |time| {
-            let high = (time >> LOW) as u32 & 0xfff_ffff;
-            Self::word(high_first, TIME_HIGH << 28 | high, 0, out);
+            Self::word(high_first, word_of_high(time), 0, out);
         });
         kept.map_err(|()| self.gap(at))?;
         self.held = Some((first, bit));
@@ -159,11 +155,8 @@ impl Encode for Encoder {
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        if let Some((Event { t, x, y, p }, mask)) = self.held.take() {
-            let kind = if p { ON } else { OFF };
-            let low = (t & 0x3f) as u32;
-            let head = kind << 28 | low << 22 | u32::from(x) << COORDINATE | u32::from(y);
-            Self::word(self.high_first, head, mask, out);
+        if let Some((event, mask)) = self.held.take() {
+            Self::word(self.high_first, word_of(event), mask, out);
         }
         Ok(())
     }

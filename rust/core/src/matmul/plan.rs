@@ -82,6 +82,15 @@ impl Plan {
         block(count as f64 / (rows as f64 * inputs as f64))
     }
 
+    /// The numbers of each tile's columns, to write; none of None.
+    pub(super) fn by_tile<'a>(
+        &self,
+        numbers: Option<&'a mut [f32]>,
+    ) -> impl Iterator<Item = &'a mut [f32]> + use<'a> {
+        let columns = self.tiles[0].columns.len();
+        numbers.unwrap_or_default().chunks_mut(columns)
+    }
+
     fn of_tiles(tiles: Vec<Tile>, count: usize, [rows, inputs, outputs]: [usize; 3]) -> Self {
         let additions = count.saturating_add(rows).saturating_mul(outputs);
         let work = inputs

@@ -11,7 +11,7 @@ use crate::tiling::cut;
 use crate::{Error, parallel};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// `out = gradᵀ × spikes`, the gradient of `nn.Linear`'s weight: `out[n][k]` is the sum of
 /// `grad[r][n]` over the rows `r` in which input `k` was active.
@@ -49,26 +49,22 @@ pub fn weight_gradient(
     if let Some(bias) = &mut bias {
         bias.fill(0.0);
     }
-    let Some(Inputs {
-        rows_of_each,
-        plan,
-        active,
-    }) = Inputs::new(isa, spikes, inputs, grad, bias.as_deref_mut())?
-    else {
+    let Some(met) = Inputs::new(isa, spikes, inputs, grad, bias.as_deref_mut())? else {
         out.fill(0.0);
         return Ok(());
     };
-    let nonfinite = AtomicBool::new(false);
+    let plan = &met.plan;
     let mut items = Vec::new();
     let mut rest = &mut *out;
-    let mut bias = bias.map(|bias| bias.chunks_mut(plan.tiles[0].columns.len()));
+    let mut bias = plan.by_tile(bias);
     for tile in &plan.tiles {
-        let mut first = Some(&nonfinite);
-        let mut column_sums = bias.as_mut().and_then(Iterator::next);
+        let mut first = Some(&met.nonfinite);
+        let mut column_sums = bias.next();
         let (tile_rows, others) = rest.split_at_mut(tile.columns.len() * inputs);
         rest = others;
         let bands = cut(0..inputs, plan.chunks_per_item * CHUNK);
-        for (active, out) in active
+        for (active, out) in met
+            .active
             .chunks(plan.chunks_per_item)
             .zip(Columns::split(tile_rows, inputs, bands))
         {
@@ -76,7 +72,7 @@ pub fn weight_gradient(
                 weights: Weights::Matrix(grad),
                 tile,
                 active,
-                plan: &plan,
+                plan,
                 bias: [0.0; WIDEST],
                 // As in `by_rows`.
                 nonfinite: first.take(),
@@ -85,10 +81,8 @@ pub fn weight_gradient(
             });
         }
     }
-    parallel::for_each(items, plan.work, |item| dispatch(isa, item));
-    if nonfinite.into_inner() {
-        let row_len = layout::words(grad.shape()[0]);
-        Nonfinite::new(grad).spoil_transposed(&rows_of_each, row_len, out);
+    if let Some((nonfinite, rows, row_len)) = met.run(isa, items) {
+        nonfinite.spoil_transposed(rows, row_len, out);
     }
     Ok(())
 }
@@ -104,29 +98,19 @@ pub(crate) fn add_weight_gradient(
     mut bias: Option<&mut [f32]>,
 ) -> Result<(), Error> {
     check(spikes, inputs, grad, sums, bias.as_deref())?;
-    let Some(Inputs {
-        rows_of_each,
-        plan,
-        active,
-    }) = Inputs::new(isa, spikes, inputs, grad, bias.as_deref_mut())?
-    else {
+    let Some(met) = Inputs::new(isa, spikes, inputs, grad, bias.as_deref_mut())? else {
         return Ok(());
     };
-    let nonfinite = AtomicBool::new(false);
+    let (plan, nonfinite) = (&met.plan, Some(&met.nonfinite));
     let of_tiles = vec![Weights::Matrix(grad); plan.tiles.len()];
     let to = (Target::Sums as ToTarget<'_>, &mut *sums);
-    let mut items = by_rows(&plan, &active, &of_tiles, None, Some(&nonfinite), to);
-    if let Some(bias) = bias {
-        // The first item of each tile reads all rows.
-        let bias = bias.chunks_mut(plan.tiles[0].columns.len());
-        for (item, bias) in items.iter_mut().zip(bias) {
-            item.column_sums = Some(bias);
-        }
+    let mut items = by_rows(plan, &met.active, &of_tiles, None, nonfinite, to);
+    // The first item of each tile reads all rows.
+    for (item, bias) in items.iter_mut().zip(plan.by_tile(bias)) {
+        item.column_sums = Some(bias);
     }
-    parallel::for_each(items, plan.work, |item| dispatch(isa, item));
-    if nonfinite.into_inner() {
-        let [rows, outputs] = grad.shape();
-        Nonfinite::new(grad).spoil(&rows_of_each, layout::words(rows), outputs, sums);
+    if let Some((nonfinite, rows, row_len)) = met.run(isa, items) {
+        nonfinite.spoil(rows, row_len, grad.shape()[1], sums);
     }
     Ok(())
 }
@@ -157,21 +141,24 @@ fn add_bias_gradient(isa: Isa, grad: Matrix<'_>, bias: &mut [f32]) -> Result<(),
 }
 
 /// What a gradient's rows meet.
-struct Inputs {
+struct Inputs<'a> {
+    grad: Matrix<'a>,
     /// For each input, as a row of bits, the rows in which it was active.
     rows_of_each: Vec<u64>,
     plan: Plan,
     /// They as lists.
     active: Vec<Active>,
+    /// Set by the items that read the gradient, if some number of it is not finite.
+    nonfinite: AtomicBool,
 }
 
-impl Inputs {
+impl<'a> Inputs<'a> {
     /// None where no row meets an input: then the sums of the columns are in the bias.
     fn new(
         isa: Isa,
         spikes: &[u64],
         inputs: usize,
-        grad: Matrix<'_>,
+        grad: Matrix<'a>,
         bias: Option<&mut [f32]>,
     ) -> Result<Option<Self>, Error> {
         let [rows, outputs] = grad.shape();
@@ -191,9 +178,20 @@ impl Inputs {
         let plan = Plan::new(isa, count, [inputs, rows, outputs]);
         let active = Active::lists(isa, &rows_of_each, inputs, rows, plan.block);
         Ok(Some(Self {
+            grad,
             rows_of_each,
             plan,
             active,
+            nonfinite: AtomicBool::new(false),
         }))
+    }
+
+    /// Runs the items. What then spoils sums, if anything: numbers that are not finite, and the rows of
+    /// each input with the length of one.
+    fn run(&self, isa: Isa, items: Vec<Gather<'_>>) -> Option<(Nonfinite, &[u64], usize)> {
+        parallel::for_each(items, self.plan.work, |item| dispatch(isa, item));
+        let spoilt = self.nonfinite.load(Ordering::Relaxed);
+        let row_len = layout::words(self.grad.shape()[0]);
+        spoilt.then(|| (Nonfinite::new(self.grad), &self.rows_of_each[..], row_len))
     }
 }

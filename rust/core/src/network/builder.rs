@@ -5,8 +5,9 @@ use super::bounds::Bounds;
 use super::container::Container;
 use super::fields::Fields;
 use super::json::Json;
+use super::memory::{Sizes, Slot};
 use super::parameter::Parameter;
-use super::values::{Kind, Sizes, Slot, Value};
+use super::values::{Kind, Value};
 use crate::simd::Isa;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -177,6 +178,22 @@ impl<'a> Builder<'a> {
         let names = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
         let (expected, found) = (names.join(" or "), value.kind.name());
         Err(fields.value(key, &format!("{expected}, and not {found}")))
+    }
+
+    /// The values that an op adds: two or more of one shape and of these kinds.
+    pub(super) fn terms(&self, fields: &mut Fields, kinds: &[Kind]) -> Result<Vec<Value>, Error> {
+        let names = fields.texts("in")?.into_iter();
+        let terms = names
+            .map(|name| self.value_of(fields, "in", &name, kinds))
+            .collect::<Result<Vec<_>, _>>()?;
+        let [first, _, ..] = &terms[..] else {
+            return Err(fields.value("in", "a list of two names or more"));
+        };
+        if let Some(other) = terms.iter().find(|term| term.shape != first.shape) {
+            let shapes = format!("cannot add {:?} to {:?}", other.shape, first.shape);
+            return Err(fields.shape(shapes));
+        }
+        Ok(terms)
     }
 
     /// The value of a name.

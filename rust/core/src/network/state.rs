@@ -1,10 +1,11 @@
 //! What a network keeps between steps, and how it is saved.
 
 use super::container::Container;
+use super::memory::Memory;
 use super::ops::Op;
 use super::parameter::Parameter;
 use super::tensor::{Dtype, Tensor};
-use super::values::{Kind, Memory, Value, row};
+use super::values::{Kind, Value, row};
 use super::{Error, Network};
 use crate::spikes::layout::{padded, tail_mask, words};
 use alloc::borrow::ToOwned;

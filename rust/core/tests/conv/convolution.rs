@@ -1,6 +1,7 @@
-//! Convolutions.
+//! Convolutions, against loops.
 
 use crate::bits::{dense, packed};
+use crate::loops::{self, in_order, taps};
 use bitspike::Error;
 use bitspike::conv::{Convolution, Order, Orders, convolve, prefers_dense, weight_gradient};
 use bitspike::simd::Isa;
@@ -14,38 +15,6 @@ fn numbers(count: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Calls `visit` for each weight that meets a neuron: output pixel, output, tap, neuron in channel
-/// order.
-pub(crate) fn each(conv: Convolution, mut visit: impl FnMut(usize, usize, usize, usize)) {
-    let [height, width] = conv.grid().expect("the kernel fits");
-    let (group, outputs) = (conv.channels / conv.groups, conv.outputs / conv.groups);
-    for y in 0..height {
-        for x in 0..width {
-            for output in 0..conv.outputs {
-                for ky in 0..conv.kernel[0] {
-                    for kx in 0..conv.kernel[1] {
-                        for c in 0..group {
-                            let line = (y * conv.stride[0] + ky * conv.dilation[0])
-                                .checked_sub(conv.padding[0])
-                                .filter(|&line| line < conv.size[0]);
-                            let column = (x * conv.stride[1] + kx * conv.dilation[1])
-                                .checked_sub(conv.padding[1])
-                                .filter(|&column| column < conv.size[1]);
-                            let (Some(line), Some(column)) = (line, column) else {
-                                continue;
-                            };
-                            let channel = output / outputs * group + c;
-                            let neuron = (channel * conv.size[0] + line) * conv.size[1] + column;
-                            let tap = (ky * conv.kernel[1] + kx) * group + c;
-                            visit(y * width + x, output, tap, neuron);
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Says only where numbers first differ: there may be many.
 fn assert_same(found: &[f32], expected: &[f32], context: (Isa, Orders, Convolution)) {
     assert_eq!(found.len(), expected.len());
@@ -56,52 +25,21 @@ fn assert_same(found: &[f32], expected: &[f32], context: (Isa, Orders, Convoluti
     assert_eq!(first, None, "{context:?}");
 }
 
-/// The numbers `[rows, pixels, outputs]` in an order.
-fn in_order(order: Order, pixels: &[f32], [rows, count, outputs]: [usize; 3]) -> Vec<f32> {
-    if order == Order::ChannelsLast {
-        return pixels.to_vec();
-    }
-    let at = |row, output, pixel| pixels[(row * count + pixel) * outputs + output];
-    let maps = (0..rows).flat_map(|row| (0..outputs).map(move |output| (row, output)));
-    maps.flat_map(|(row, output)| (0..count).map(move |pixel| at(row, output, pixel)))
-        .collect()
-}
-
 fn check(conv: Convolution, rows: usize, density: usize) {
     let [height, width] = conv.grid().expect("the kernel fits");
     let neurons = conv.channels * conv.size[0] * conv.size[1];
-    let taps = conv.kernel[0] * conv.kernel[1] * conv.channels / conv.groups;
     let spikes: Vec<_> = dense(rows * neurons)
         .into_iter()
         .enumerate()
         .map(|(i, fires)| fires && i * 7919 % 10 < density)
         .collect();
     let words = packed(&spikes, rows, neurons);
-    let (weight, bias) = (numbers(conv.outputs * taps), numbers(conv.outputs));
+    let (weight, bias) = (numbers(conv.outputs * taps(conv)), numbers(conv.outputs));
     let pixels = height * width;
     let grad = numbers(rows * pixels * conv.outputs);
 
-    let mut expected = vec![0.0; rows * pixels * conv.outputs];
-    let part = rows.div_ceil(8).max(1);
-    let mut to_weight = vec![vec![0.0; weight.len()]; rows.div_ceil(part)];
-    for row in 0..rows {
-        each(conv, |pixel, output, tap, neuron| {
-            if spikes[row * neurons + neuron] {
-                let out = (row * pixels + pixel) * conv.outputs + output;
-                expected[out] += weight[output * taps + tap];
-                to_weight[row / part][output * taps + tap] += grad[out];
-            }
-        });
-    }
-    for (i, out) in expected.iter_mut().enumerate() {
-        *out += bias[i % conv.outputs];
-    }
-    let mut to_weight = to_weight.into_iter();
-    let first = vec![0.0; weight.len()];
-    let to_weight = to_weight.by_ref().fold(first, |mut sum: Vec<f32>, part| {
-        sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
-        sum
-    });
+    let expected = loops::sums(conv, &spikes, rows, (&weight, &bias));
+    let to_weight = loops::weight_gradient(conv, &spikes, rows, &grad);
     let to_bias: Vec<f64> = (0..conv.outputs)
         .map(|o| {
             grad.iter()

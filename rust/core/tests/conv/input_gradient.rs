@@ -1,8 +1,8 @@
 //! The gradient of a convolution's input from errors, bit for bit against plain loops, and against the
 //! dense gradient in double precision.
 
-use crate::convolution::each;
 use crate::errors::listed;
+use crate::loops::{each, taps};
 use crate::threads::on_threads;
 use crate::views::{Random, bits};
 use bitspike::Error;
@@ -50,8 +50,7 @@ impl Case {
             }
         };
         let errors = (0..steps * samples * neurons).map(|_| error()).collect();
-        let taps = conv.kernel[0] * conv.kernel[1] * conv.channels / conv.groups;
-        let weight = (0..conv.outputs * taps).map(|_| random.uniform(-1.0, 1.0));
+        let weight = (0..conv.outputs * taps(conv)).map(|_| random.uniform(-1.0, 1.0));
         Self {
             conv,
             order,
@@ -86,10 +85,7 @@ impl Case {
     /// All ways, in ascending order of the neurons.
     fn ways(&self) -> Vec<Way> {
         let conv = self.conv;
-        let (taps, pixels) = (
-            self.weight.len() / conv.outputs.max(1),
-            conv.size[0] * conv.size[1],
-        );
+        let (taps, pixels) = (taps(conv), conv.size[0] * conv.size[1]);
         let grid = self.shape.neurons / conv.outputs.max(1);
         let mut ways = Vec::new();
         each(conv, |pixel, output, tap, input| {

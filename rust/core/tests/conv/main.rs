@@ -11,4 +11,5 @@ mod views;
 
 mod convolution;
 mod input_gradient;
+mod loops;
 mod pool;

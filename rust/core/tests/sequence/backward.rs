@@ -138,7 +138,7 @@ fn check(case: &Case, surrogate: Formula<'_>, incoming: &Incoming) {
 #[test]
 fn every_surrogate_reset_and_choice_of_gradients() {
     let mut random = Random::plain(3);
-    for (i, surrogate) in SURROGATES.into_iter().enumerate() {
+    for (i, &surrogate) in SURROGATES.iter().enumerate() {
         for (j, reset) in RESETS.into_iter().enumerate() {
             let shape = Shape {
                 steps: 30,
@@ -204,7 +204,7 @@ fn extreme_numbers() {
         samples: 3,
         neurons: 100,
     };
-    for surrogate in SURROGATES {
+    for &surrogate in SURROGATES {
         for reset in RESETS {
             let case = Case::new(reset, shape, Layout::Sequence, Layout::Each, &mut random);
             let incoming = incoming(Layout::Sequence, shape, &mut random);

@@ -70,7 +70,7 @@ impl Written {
 }
 
 fn compact() -> impl Iterator<Item = Formula<'static>> {
-    let all = SURROGATES.into_iter();
+    let all = SURROGATES.iter().copied();
     all.filter(|surrogate| surrogate.surrogate().is_compact())
 }
 

@@ -3,7 +3,9 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
-use super::super::values::{Active, Kind, Memory, Scratch, Value};
+use super::super::memory::Memory;
+use super::super::scratch::{Active, Scratch};
+use super::super::values::{Kind, Value};
 use super::maps::Maps;
 use super::patches::{copy_patches, taps_first, write_line};
 use super::product::{Product, Rows};

@@ -3,7 +3,8 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
-use super::super::values::{Memory, Value};
+use super::super::memory::Memory;
+use super::super::values::Value;
 use alloc::format;
 
 /// Most steps of a delay.

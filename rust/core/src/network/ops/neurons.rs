@@ -3,8 +3,9 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
+use super::super::memory::Memory;
 use super::super::parameter::Parameter;
-use super::super::values::{Kind, Memory, Value};
+use super::super::values::{Kind, Value};
 use crate::neuron::{Current, FiringLanes, Mechanism, Neuron, Reset, Vectors, step};
 use crate::registry::{NeuronKind, NeuronVisitor};
 use crate::simd::{Isa, Kernel, Simd, dispatch};

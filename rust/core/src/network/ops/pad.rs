@@ -3,8 +3,9 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
+use super::super::memory::Memory;
 use super::super::parameter::Parameter;
-use super::super::values::{Kind, Memory, Value};
+use super::super::values::{Kind, Value};
 use super::maps::Maps;
 use crate::spikes::layout::{WORD_BITS, clear, padded, words};
 use alloc::format;

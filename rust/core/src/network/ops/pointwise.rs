@@ -3,11 +3,11 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
+use super::super::memory::Memory;
 use super::super::parameter::Parameter;
-use super::super::values::{Kind, Memory, Value};
+use super::super::values::{Kind, Value};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
-use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -35,17 +35,8 @@ impl Pointwise {
         fields: &mut Fields,
         output: &str,
     ) -> Result<Self, Error> {
-        let names = fields.texts("in")?.into_iter();
-        let inputs = names
-            .map(|name| builder.value_of(fields, "in", &name, Kind::FLOATS))
-            .collect::<Result<Vec<_>, _>>()?;
-        let [first, _, ..] = &inputs[..] else {
-            return Err(fields.value("in", "a list of two names or more"));
-        };
-        let shape = first.shape.clone();
-        if let Some(other) = inputs.iter().find(|input| input.shape != shape) {
-            return Err(fields.shape(format!("cannot add {:?} to {shape:?}", other.shape)));
-        }
+        let inputs = builder.terms(fields, Kind::FLOATS)?;
+        let shape = inputs[0].shape.clone();
         Ok(Self {
             formula: Formula::Add,
             output: builder.define(output, Kind::Numbers, &shape)?,

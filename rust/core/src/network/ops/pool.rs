@@ -3,7 +3,8 @@
 use super::super::Error;
 use super::super::builder::Builder;
 use super::super::fields::Fields;
-use super::super::values::{Kind, Memory, Value};
+use super::super::memory::Memory;
+use super::super::values::{Kind, Value};
 use super::maps::Maps;
 use crate::conv::{Windows, max_row, sum_row};
 use crate::simd::{Isa, compiled_for};

@@ -1,6 +1,6 @@
 //! Packed weights times rows of spikes or numbers.
 
-use super::super::values::Active;
+use super::super::scratch::Active;
 use crate::matmul::lists::{Lists, sums_of_lists};
 use crate::matmul::packed::Packed;
 use crate::simd::{Kernel, Simd};

@@ -3,11 +3,11 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Kind, Memory, Value};
+use super::super::super::memory::Memory;
+use super::super::super::values::{Kind, Value};
 use crate::integer::{Excess, LARGEST};
 use crate::simd::{Isa, Kernel, Simd, dispatch};
 use crate::spikes::layout::padded;
-use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -24,19 +24,9 @@ impl Add {
         fields: &mut Fields,
         output: &str,
     ) -> Result<Self, Error> {
-        let names = fields.texts("in")?.into_iter();
-        let inputs = names
-            .map(|name| builder.value_of(fields, "in", &name, Kind::WHOLE))
-            .collect::<Result<Vec<_>, _>>()?;
-        let [first, _, ..] = &inputs[..] else {
-            return Err(fields.value("in", "a list of two names or more"));
-        };
-        let shape = first.shape.clone();
-        let mut sums = vec![0_u64; first.neurons];
+        let inputs = builder.terms(fields, Kind::WHOLE)?;
+        let mut sums = vec![0_u64; inputs[0].neurons];
         for input in &inputs {
-            if input.shape != shape {
-                return Err(fields.shape(format!("cannot add {:?} to {shape:?}", input.shape)));
-            }
             let bounds = builder.bounds.of(input).into_iter();
             let terms = bounds.zip(&mut sums);
             terms.for_each(|(bound, sum)| *sum += u64::from(bound));
@@ -46,7 +36,7 @@ impl Add {
         let bounds = bounds.collect::<Result<_, _>>();
         let bounds = bounds.map_err(|excess| fields.excess(excess, LARGEST))?;
         Ok(Self {
-            output: builder.define_integers(output, &shape, bounds)?,
+            output: builder.define_integers(output, &inputs[0].shape, bounds)?,
             inputs,
         })
     }

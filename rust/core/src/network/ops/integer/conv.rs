@@ -3,7 +3,9 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Kind, Memory, Scratch, Value};
+use super::super::super::memory::Memory;
+use super::super::super::scratch::Scratch;
+use super::super::super::values::{Kind, Value};
 use super::super::maps::Maps;
 use super::super::patches::{copy_patches, taps_first, write_line};
 use super::linear::largest;

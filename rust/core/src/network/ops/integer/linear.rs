@@ -3,7 +3,8 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Kind, Memory, Value};
+use super::super::super::memory::Memory;
+use super::super::super::values::{Kind, Value};
 use super::weights::Weights;
 use crate::integer::{self, Excess, FACTOR, Groups, Packed, sums_of_integers, sums_of_spikes};
 use crate::simd::{Isa, Kernel, Simd, dispatch};

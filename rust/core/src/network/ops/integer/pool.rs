@@ -3,7 +3,8 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Kind, Memory, Value};
+use super::super::super::memory::Memory;
+use super::super::super::values::{Kind, Value};
 use super::super::maps::Maps;
 use crate::conv::{Windows, sum_row};
 use crate::integer::{Excess, LARGEST};

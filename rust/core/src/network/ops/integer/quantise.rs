@@ -3,7 +3,8 @@
 use super::super::super::Error;
 use super::super::super::builder::Builder;
 use super::super::super::fields::Fields;
-use super::super::super::values::{Kind, Memory, Value};
+use super::super::super::memory::Memory;
+use super::super::super::values::{Kind, Value};
 use crate::integer::FACTOR;
 use crate::simd::{Isa, compiled_for};
 use alloc::vec;
