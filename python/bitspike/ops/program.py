@@ -137,7 +137,7 @@ class _Layer:
     def __init__(self, call: Call, inputs: Inputs) -> None:
         current = inputs.current
         self.geometry = geometry = Geometry(current.shape, call.sequence, inputs.constants)
-        self.constants = [geometry.spread(x) for x in inputs.constants]
+        self.constants = geometry.spread_all(inputs.constants)
         self.arguments = ProgramInputs(
             shape=(geometry.steps, geometry.samples, geometry.neurons),
             axes=(call.sequence, geometry.batched),

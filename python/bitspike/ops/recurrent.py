@@ -204,7 +204,12 @@ def _weight_gradient(spikes: Tensor, to_current: Tensor) -> tuple[Tensor, Tensor
 
 
 def gradients(
-    call: Call, values: Sequence[Any], need: Need, grads: Iterable[Tensor | None]
+    call: Call,
+    values: Sequence[Any],
+    need: Need,
+    grads: Iterable[Tensor | None],
+    *,
+    traced: bool,
 ) -> tuple[Tensor, list[Tensor | None], list[Tensor | None], tuple[Tensor | None, ...]]:
     """Gradients of the current, the constants, the initial states and the connection.
 
@@ -217,6 +222,7 @@ def gradients(
             states, and the words of its spikes.
         need: Which gradients are wanted.
         grads: Of what forward returned.
+        traced: Whether the call must be a torch operator.
     """
     current, first, weight, bias, one_to_one, *tensors, words = values
     inputs = of_tensors(call, (current, *tensors))
@@ -231,7 +237,8 @@ def gradients(
     )
     feedback = Feedback(first, weight, bias, one_to_one)
     to_current: Any  # which is always wanted
-    to_current, *to_feedback = backward(call, inputs, feedback, words, incoming, need=need)
+    run = backward if traced else backward.kernel
+    to_current, *to_feedback = run(call, inputs, feedback, words, incoming, need=need)
     to_first = to_current[0] if call.sequence else to_current
     results = to_feedback[3:]
     return to_current, results[count:], results[:count], (to_first, *to_feedback[:3])

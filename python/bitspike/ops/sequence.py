@@ -15,7 +15,7 @@ from torch import Size, Tensor
 
 from . import _native, buffer, channels_last
 from .call import Call, Constant, Errors, Inputs, Need, OutputGradients
-from .route import is_traced, routed
+from .route import routed
 from .spikes import words
 
 
@@ -33,10 +33,7 @@ class Geometry:
         self.steps = current[0] if sequence else 1
         # If the neurons of a single step share their constants, its samples are joined to one row,
         # which has one incomplete vector. Twin: sequence/joined.rs, for sequences.
-        own = sequence
-        for x in constants:  # A generator would take half as long as the kernel of a small step.
-            own = own or not (isinstance(x, float) or x.numel() == 1)
-        self.batched = len(self.step) > 1 and own
+        self.batched = len(self.step) > 1 and (sequence or _have_axes(constants))
         self.samples = self.step[0] if self.batched else 1
         self.features = self.step[1:] if self.batched else self.step
         self.neurons = self.features.numel()
@@ -46,10 +43,8 @@ class Geometry:
         rows = (self.steps, self.samples) if self.batched else (self.steps,)
         return (*rows, words(self.neurons))
 
-    def spread(self, x: Constant) -> Constant:
+    def spread(self, x: Tensor) -> Constant:
         """A constant in a layout that the native module reads: a number, ``[N]`` or ``[B, N]``."""
-        if isinstance(x, float):
-            return x
         if x.numel() == 1:
             if x.dtype is not torch.float32 or not x.is_cpu:
                 raise TypeError(f"a constant must be float32 on the CPU, not {x.dtype}, {x.device}")
@@ -62,6 +57,10 @@ class Geometry:
             x = x[0]
         return x.expand(self.features).contiguous()
 
+    def spread_all(self, constants: Sequence[Constant]) -> list[Constant]:
+        """The same of several."""
+        return [x if isinstance(x, float) else self.spread(x) for x in constants]
+
     @staticmethod
     def gather(grad: Tensor, x: Constant) -> Tensor:
         """The gradient of a constant, from that of its spread form."""
@@ -73,6 +72,14 @@ class Geometry:
         # of a channel.
         axes = (1,) * (x.dim() - grad.dim())
         return grad.reshape(*axes, *grad.shape).sum_to_size(x.shape)
+
+
+def _have_axes(constants: Sequence[Constant]) -> bool:
+    """Whether neurons of a layer may differ in a constant."""
+    for x in constants:  # A generator would take half as long as the kernel of a small step.
+        if not (isinstance(x, float) or x.numel() == 1):
+            return True
+    return False
 
 
 def like_constant(x: Constant) -> Tensor:
@@ -104,7 +111,7 @@ class Layer:
         """Describes the layer of a call to :func:`forward`."""
         current, constants, initial = inputs
         self.geometry = geometry = Geometry(current.shape, call.sequence, constants)
-        self.constants = [geometry.spread(x) for x in constants]
+        self.constants = geometry.spread_all(constants)
         *parameters, threshold, graded_factor = self.constants
         self.arguments = LayerArguments(
             *call.kind[:3],
@@ -256,6 +263,8 @@ def gradients(
     need: Need,
     grads: Iterable[Tensor | None],
     leave: Callable[[Tensor, Errors], None] | None = None,
+    *,
+    traced: bool,
 ) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None]]:
     """Gradients of the current, the constants and the initial states of a layer, or None.
 
@@ -264,7 +273,9 @@ def gradients(
         values: What it saved: current, constants and initial states.
         need: Which gradients are wanted.
         grads: Of what forward returned.
-        leave: Is called with the gradient of the current and its errors, if it is made of errors.
+        leave: Is called with the gradient of the current and its errors, if it is made of errors;
+            not where calls are traced.
+        traced: Whether the call must be a torch operator.
     """
     inputs = of_tensors(call, values)
     is_flat = inputs.current.dim() == 3  # [T, B, N], as a linear layer leaves it
@@ -272,8 +283,9 @@ def gradients(
     count = len(inputs.initial)
     states: list[Tensor | None] = to_states[:count] if call.states else [None] * count
     of_outputs = OutputGradients(spikes, states, to_states[-count:])
-    if leave is None or spikes is None or not is_flat or is_traced(inputs.current):
-        to_current, *results = backward(call, inputs, of_outputs, need)
+    if leave is None or spikes is None or not is_flat or traced:
+        run = backward if traced else backward.kernel
+        to_current, *results = run(call, inputs, of_outputs, need)
     else:
         (to_current, *results), errors = backward_with_errors(call, inputs, of_outputs, need)
         if to_current is not None and errors is not None:

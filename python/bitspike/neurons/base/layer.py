@@ -11,7 +11,6 @@ from torch import Tensor
 
 from bitspike.ops import sequence
 from bitspike.ops.call import Call, Inputs, Need
-from bitspike.ops.route import is_watched
 from bitspike.spikes.errors import leave
 from bitspike.spikes.linear import reader_of_errors
 from bitspike.spikes.tensor import of_words
@@ -49,8 +48,7 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        native = partial(_gradients, _reader_of_errors(ctx))
-        return gradients(ctx, grads, native, Layer.specification)
+        return gradients(ctx, grads, partial(_gradients, ctx), Layer.specification)
 
 
 def run_layer(call: Call, tensors: Sequence[Tensor | float]) -> tuple[Tensor, ...]:
@@ -70,24 +68,27 @@ def _compute(call: Call, tensors: Any) -> tuple[Tensor, ...]:
 
 def _reader_of_errors(ctx: Any) -> Any:
     """The linear layer that made the current of a sequence, if it can do with errors, or None."""
-    if not (ctx.call.sequence and ctx.asks[0] and ctx.needs_input_grad[3]) or is_watched():
+    if not (ctx.call.sequence and ctx.asks[0] and ctx.needs_input_grad[3]):
         return None
     return reader_of_errors(ctx)
 
 
 def _gradients(
-    reader: Any,
+    ctx: Any,
     call: Call,
     values: list[Any],
     need: list[bool],
     grads: Iterable[Tensor | None],
+    *,
+    traced: bool,
 ) -> Tensors:
     """The native gradients of the tensors of a call, and to their reader the errors."""
+    reader = None if traced else _reader_of_errors(ctx)
     constants, initial = need[1 : 1 + call.constants], need[1 + call.constants :]
     wanted = Need(current=need[0], initial=any(initial), constants=any(constants))
     to_reader = None if reader is None else partial(leave, reader)
     to_current, to_constants, to_initial = sequence.gradients(
-        call, values, wanted, grads, to_reader
+        call, values, wanted, grads, to_reader, traced=traced
     )
     return to_current, *to_constants, *to_initial
 

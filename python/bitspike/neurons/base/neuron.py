@@ -20,8 +20,7 @@ from .inputs import current_of, states_before
 from .overridden import are_common, overridden_by_class
 from .reset import Reset, expect_offered, take_over_mechanism
 from .run import Run, refusal, run, run_native, run_reference
-from .single_step import single_step
-from .whole_sequence import whole_sequence
+from .usual_call import usual_call
 
 _COMMON = ("run", "state_shapes", "_refusal", "_numbers", "_run_native")
 """What all neurons do alike in a call, unless a class says otherwise."""
@@ -325,9 +324,7 @@ class SpikingNeuron(HiddenState):
                 "keeps its own"
             )
         checkpoint.note(self, self.init_hidden or (not sequence and given[0] is None))
-        taken = None
-        if self._starts_as_usual if sequence else self._is_usual:
-            taken = (whole_sequence if sequence else single_step)(self, input_, given)
+        taken = usual_call(self, input_, given, sequence)
         if taken is not None:
             initial, (spikes, states, last) = taken
         else:

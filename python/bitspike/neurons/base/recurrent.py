@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -147,7 +147,7 @@ class Recurrent(LIF):
         connection = self.recurrent
         others = {
             name: x.to(spk.dtype)
-            for name, x in connection.named_parameters()
+            for name, x in _named_parameters(connection)
             if x.dtype != spk.dtype
         }
         result: Tensor = functional_call(connection, others, spk) if others else connection(spk)
@@ -170,8 +170,8 @@ class Recurrent(LIF):
     def _refusal(self, current: Tensor, numbers: list[Tensor]) -> str | None:
         if not spikes_are_bits(self):
             return "spikes that come back natively count 1, and graded_spikes_factor is another"
-        connection = [*self.recurrent.parameters(), *self.recurrent.buffers()]
-        return super()._refusal(current, [*numbers, *connection])
+        parameters = [x for _, x in _named_parameters(self.recurrent)]
+        return super()._refusal(current, [*numbers, *parameters, *_buffers(self.recurrent)])
 
     def _fused(self, current: Tensor) -> list[Tensor | None] | None:
         """Weight, bias and one-to-one weight for the native module, if it knows the connection."""
@@ -231,6 +231,20 @@ class Recurrent(LIF):
         fired, *others = (torch.stack(steps) for steps in zip(*history, strict=True))
         spikes = pack_if_binary(fired).to(current.dtype)
         return Run(spikes, (spikes, *others) if states else (), last)
+
+
+def _named_parameters(connection: nn.Module) -> Iterable[tuple[str, Tensor]]:
+    """Its parameters, without torch's walk through the modules of one that has none inside."""
+    if connection._modules:
+        return connection.named_parameters()
+    return [(name, x) for name, x in connection._parameters.items() if x is not None]
+
+
+def _buffers(connection: nn.Module) -> Iterable[Tensor]:
+    """Likewise."""
+    if connection._modules:
+        return connection.buffers()
+    return [x for x in connection._buffers.values() if x is not None]
 
 
 _NONE = torch.zeros((), dtype=torch.float32, device="cpu")

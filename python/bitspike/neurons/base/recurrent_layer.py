@@ -70,7 +70,12 @@ def _forward(call: Call, tensors: Any) -> list[Tensor]:
 
 
 def _gradients(
-    call: Call, values: list[Any], need: list[bool], grads: Iterable[Tensor | None]
+    call: Call,
+    values: list[Any],
+    need: list[bool],
+    grads: Iterable[Tensor | None],
+    *,
+    traced: bool,
 ) -> Tensors:
     """The native gradients of the tensors of a call."""
     _, _, need_weight, need_bias, need_one_to_one, *others = need
@@ -80,7 +85,7 @@ def _gradients(
         weight=need_weight or need_bias,
     )
     to_current, to_constants, to_initial, to_feedback = recurrent.gradients(
-        call, values, wanted, grads
+        call, values, wanted, grads, traced=traced
     )
     return to_current, *to_feedback, *to_constants, *to_initial
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,7 +46,7 @@ def run(
 def gradients(
     ctx: Any,
     grads: Sequence[Tensor | None],
-    native: Callable[[Call, list[Any], list[bool], Iterable[Tensor | None]], Tensors],
+    native: Callable[..., Tensors],
     specification: Callable[..., Sequence[Tensor]],
 ) -> tuple[Tensor | None, ...]:
     """What ``backward`` returns; torch computes it where autograd may differentiate it again.
@@ -54,18 +54,19 @@ def gradients(
     Args:
         ctx: Of a call that saved its tensors, and behind them what else ``native`` needs.
         grads: Of its results.
-        native: ``native(call, values, need, grads)`` gives the gradients of the call's tensors.
+        native: ``native(call, values, need, grads, traced=...)`` gives the gradients of the call's
+            tensors: by an operator if it is traced, else by the kernel itself.
         specification: ``specification(call, *tensors)`` is the call in torch.
     """
     call, values, need = ctx.call, saved(ctx), _needed(ctx)
     if is_traced(values[0]):
         # torch does not know yet of which type a gradient will be.
-        found = native(call, as_tensors(values), need, grads)
+        found = native(call, as_tensors(values), need, grads, traced=True)
     elif gradient_needs_torch(grads):
         tensors = as_tensors(values)[: len(need)]
         found = derivable.gradients(partial(specification, call), tensors, need, grads)
     else:
-        found = native(call, values, need, map(plain_gradient, grads))
+        found = native(call, values, need, map(plain_gradient, grads), traced=False)
     return _returned(ctx, need, found)
 
 

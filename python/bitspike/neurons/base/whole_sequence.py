@@ -24,7 +24,7 @@ from bitspike.state import broadcasts, is_alive
 
 from .programs import fits, program_of
 from .run import Run
-from .single_step import Taken, is_usual
+from .usual import Taken, is_usual
 
 
 class Found(NamedTuple):

@@ -49,7 +49,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
     need = recurrent.Need(initial=True, constants=True, weight=True)
     saved = ctx.saved_tensors
-    *results, feedback = recurrent.gradients(ctx.call, saved, need, grads)
+    *results, feedback = recurrent.gradients(ctx.call, saved, need, grads, traced=True)
     given = (x is not None for x in saved[1:5])
     return (
         *[None] * 7,

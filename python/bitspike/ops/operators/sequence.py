@@ -35,7 +35,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
     need = Need(current=True, initial=True, constants=True)
-    return (*[None] * 8, *sequence.gradients(ctx.call, ctx.saved_tensors, need, grads))
+    found = sequence.gradients(ctx.call, ctx.saved_tensors, need, grads, traced=True)
+    return (*[None] * 8, *found)
 
 
 def _forward_fake(
