@@ -84,6 +84,9 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// Whether full tiles have loops of their own, unrolled over their vectors. Not worth its code
     /// for an equation of hundreds of instructions.
     const UNROLL: bool = true;
+    /// Whether full tiles of layers whose neurons share all constants have loops of their own,
+    /// which keep these in registers, if a reset subtracts the threshold. Worth its code for a neuron that most networks consist of.
+    const PLAIN: bool = false;
 
     /// One vector per parameter.
     type Parameters<S: Simd>: Vectors<S>;
