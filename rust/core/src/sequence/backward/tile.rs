@@ -110,7 +110,8 @@ impl<N: Neuron> Job<'_, '_, N> {
             if pass.saves {
                 history.save(simd, pass.chunk, &state);
             }
-            state = self.recompute::<S, FULL, IMMEDIATE, OWN>(simd, tile, &lanes, &mut history, &pass);
+            state =
+                self.recompute::<S, FULL, IMMEDIATE, OWN>(simd, tile, &lanes, &mut history, &pass);
             if pass.reverses {
                 self.reverse::<S, FULL, IMMEDIATE, LEARN, ERRORS, OWN>(
                     simd,
@@ -231,7 +232,6 @@ impl<N: Neuron> Job<'_, '_, N> {
                     simd.prefetch(tile.of(self.span, out.row(t)));
                 }
             }
-            let spikes: [S::F32; TILE] = self.incoming.spikes.load::<S, FULL, TILE>(simd, t, tile);
             for (k, view) in self.incoming.states.iter().enumerate() {
                 let row = view.load::<S, FULL, TILE>(simd, t, tile);
                 for (carry, value) in carry.iter_mut().zip(row) {
@@ -241,6 +241,8 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             let [entered, compared] = history.read(simd, i);
             let slopes = self.slopes(simd, lanes, &compared, vectors);
+            // Not read in front of a surrogate that is called: it would have to be kept in memory meanwhile.
+            let spikes: [S::F32; TILE] = self.incoming.spikes.load::<S, FULL, TILE>(simd, t, tile);
             let mut current: [S::F32; TILE] =
                 self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
             let mut errors = [simd.splat(0.0); TILE];
