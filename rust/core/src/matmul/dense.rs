@@ -196,17 +196,22 @@ fn rows_of_tile<S: Simd, const R: usize, const V: usize>(
     stride: usize,
 ) {
     let count = rows.data.len() / rows.len;
-    let whole = count - count % R;
-    for row in (0..whole).step_by(R) {
+    let Some(last) = count.checked_sub(R) else {
+        for row in 0..count {
+            sums::<S, 1, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
+        }
+        return;
+    };
+    // To compute some of the last rows twice takes less than to take them one by one.
+    for group in 0..count.div_ceil(R) {
+        let row = last.min(group * R);
         sums::<S, R, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
-    }
-    for row in whole..count {
-        sums::<S, 1, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
     }
 }
 
-/// Weights of a column that meet the rows without a look at where these end.
-const AT_ONCE: usize = 4;
+/// Weights of a column that meet the rows without a look at where these end. With more of them, the
+/// compiler keeps sums in memory.
+const AT_ONCE: usize = 2;
 
 /// The sums of `R` rows from the first on, for one tile of `V` vectors.
 #[inline(always)]
