@@ -84,8 +84,8 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// Whether full tiles have loops of their own, unrolled over their vectors. Not worth its code
     /// for an equation of hundreds of instructions.
     const UNROLL: bool = true;
-    /// Whether full tiles of layers whose neurons share all constants have loops of their own,
-    /// which keep these in registers, if a reset subtracts the threshold. Worth its code for a neuron that most networks consist of.
+    /// Whether full tiles have further loops for layers whose neurons share all constants and reset by
+    /// subtraction: these stay in registers. Worth its code for what most networks consist of.
     const PLAIN: bool = false;
 
     /// One vector per parameter.

@@ -7,10 +7,10 @@ use crate::registry::AnySurrogate;
 use crate::sequence::adjoint::{Carry, Spike};
 use crate::sequence::checkpoint::Pass;
 use crate::sequence::errors::ErrorColumns;
-use crate::sequence::start::{SHARED, initial, nth, shared_lanes};
+use crate::sequence::start::{SHARED, initial, shared_lanes};
 use crate::sequence::{Layer, OutputGradients};
 use crate::simd::{Columns, Kernel, Simd, TILE, array};
-use crate::tiling::{AHEAD, Span, Tile, store, write};
+use crate::tiling::{AHEAD, Span, Tile, write};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -241,7 +241,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             let [entered, compared] = history.read(simd, i);
             let slopes = self.slopes(simd, lanes, &compared, vectors);
-            // Not read in front of a surrogate that is called: it would have to be kept in memory meanwhile.
+            // Not loaded before: a surrogate that is called would send it to memory.
             let spikes: [S::F32; TILE] = self.incoming.spikes.load::<S, FULL, TILE>(simd, t, tile);
             let mut current: [S::F32; TILE] =
                 self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
@@ -273,47 +273,6 @@ impl<N: Neuron> Job<'_, '_, N> {
                 let row = tile.of(self.span, out.row(t));
                 write::<S, FULL>(simd, past_caches, row, &current);
             }
-        }
-    }
-
-    /// Writes what is left after the first step.
-    #[inline(always)]
-    fn finish<S: Simd, const FULL: bool>(
-        &mut self,
-        simd: S,
-        tile: Tile,
-        carry: &[Carry<S, N>; TILE],
-    ) {
-        let span = self.span;
-        let states: [_; TILE] = array(
-            #[inline(always)]
-            |i| carry[i].state,
-        );
-        for (k, out) in self.initial.iter_mut().enumerate() {
-            if let Some(out) = out {
-                let row = tile.of(span, out.row(0));
-                store::<S, FULL>(simd, row, &nth::<S, N>(&states, k));
-            }
-        }
-        if let Some(learned) = &mut self.learned {
-            let parameters = N::PARAMETERS.len();
-            for k in 0..parameters {
-                let sums = array(
-                    #[inline(always)]
-                    |i| carry[i].parameters.as_ref()[k],
-                );
-                store::<S, FULL>(simd, tile.of(span, learned.row(k)), &sums);
-            }
-            let sums = array(
-                #[inline(always)]
-                |i| carry[i].threshold,
-            );
-            store::<S, FULL>(simd, tile.of(span, learned.row(parameters)), &sums);
-            let sums = array(
-                #[inline(always)]
-                |i| carry[i].graded_factor,
-            );
-            store::<S, FULL>(simd, tile.of(span, learned.row(parameters + 1)), &sums);
         }
     }
 }
