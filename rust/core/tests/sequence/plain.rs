@@ -55,8 +55,8 @@ fn shared_numbers_give_the_bits_of_own_numbers() {
             samples,
             neurons,
         };
-        for (reset, random) in RESETS.iter().flat_map(|&reset| [(reset, 0), (reset, 1)]) {
-            let random = &mut random[random];
+        for (reset, source) in RESETS.iter().flat_map(|&reset| [(reset, 0), (reset, 1)]) {
+            let random = &mut random[source];
             for layout in [Layout::One, Layout::Sample] {
                 let case = Case::new(reset, shape, Layout::Sequence, layout, random);
                 let (own, incoming) = (
