@@ -29,16 +29,20 @@ pub(crate) fn dense_stride(isa: Isa, columns: usize) -> usize {
     columns.next_multiple_of(width(isa.lanes()))
 }
 
+/// The weights of a [`dense_product`].
+pub(crate) fn dense_weights(isa: Isa, weights: Matrix<'_>) -> Packed {
+    Packed::new(isa, weights, width(isa.lanes()))
+}
+
 /// [`product`] for rows without gaps, but for numbers that are all but 0, on all threads. Rows of `out` are
 /// [`dense_stride`] long.
-pub(crate) fn dense_product(isa: Isa, data: &[f32], weights: Matrix<'_>, out: &mut [f32]) {
-    let [len, columns] = weights.shape();
-    let stride = dense_stride(isa, columns);
-    if len == 0 || stride == 0 {
+pub(crate) fn dense_product(isa: Isa, data: &[f32], weights: &Packed, out: &mut [f32]) {
+    let len = weights.rows();
+    if data.is_empty() || out.is_empty() {
         out.fill(0.0);
         return;
     }
-    let weights = &Packed::new(isa, weights, width(isa.lanes()));
+    let stride = out.len() / (data.len() / len);
     let items = data.chunks(ROWS * len).zip(out.chunks_mut(ROWS * stride));
     let items = items.map(|(data, out)| {
         WithoutLeast(Product {
@@ -83,7 +87,7 @@ pub fn small_dense_product(
         return Ok(());
     }
     let stride = dense_stride(isa, columns);
-    let weights = &Packed::new(isa, weights, width(isa.lanes()));
+    let weights = &dense_weights(isa, weights);
     let rows = Rows { data, len };
     let whole = |out| Product {
         rows,
@@ -192,14 +196,22 @@ fn rows_of_tile<S: Simd, const R: usize, const V: usize>(
     stride: usize,
 ) {
     let count = rows.data.len() / rows.len;
-    let whole = count - count % R;
-    for row in (0..whole).step_by(R) {
+    let Some(last) = count.checked_sub(R) else {
+        for row in 0..count {
+            sums::<S, 1, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
+        }
+        return;
+    };
+    // To compute some of the last rows twice takes less than to take them one by one.
+    for group in 0..count.div_ceil(R) {
+        let row = last.min(group * R);
         sums::<S, R, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
     }
-    for row in whole..count {
-        sums::<S, 1, V>(simd, rows, row, tile, &mut out[row * stride..], stride);
-    }
 }
+
+/// Weights of a column that meet the rows without a look at where these end. With more of them, the
+/// compiler keeps sums in memory.
+const AT_ONCE: usize = 2;
 
 /// The sums of `R` rows from the first on, for one tile of `V` vectors.
 #[inline(always)]
@@ -213,28 +225,61 @@ fn sums<S: Simd, const R: usize, const V: usize>(
 ) {
     let len = rows.len;
     let data = &rows.data[first * len..][..R * len];
-    let data: [&[f32]; R] = array(
+    let data: [_; R] = array(
         #[inline(always)]
-        |r| &data[r * len..][..len],
+        |r| data[r * len..][..len].as_chunks::<AT_ONCE>(),
     );
     let mut sums = [[simd.splat(0.0); V]; R];
-    // The compiler sees that no index leaves the rows.
-    for (k, weights) in (0..len).zip(tile.chunks_exact(V * S::LANES)) {
-        let weights: [S::F32; V] = array(
+    let width = V * S::LANES;
+    let (whole, rest) = tile.split_at(len / AT_ONCE * AT_ONCE * width);
+    for (k, weights) in (0..len / AT_ONCE).zip(whole.chunks_exact(AT_ONCE * width)) {
+        let data: [_; R] = array(
             #[inline(always)]
-            |v| simd.load(&weights[v * S::LANES..]),
+            |r| &data[r].0[k],
         );
-        for r in 0..R {
-            let x = simd.splat(data[r][k]);
-            for v in 0..V {
-                sums[r][v] = simd.add(sums[r][v], simd.mul(x, weights[v]));
-            }
+        for (k, weights) in weights.chunks_exact(width).enumerate() {
+            add_products(
+                simd,
+                &mut sums,
+                weights,
+                #[inline(always)]
+                |r| data[r][k],
+            );
         }
+    }
+    for (k, weights) in (0..len % AT_ONCE).zip(rest.chunks_exact(width)) {
+        add_products(
+            simd,
+            &mut sums,
+            weights,
+            #[inline(always)]
+            |r| data[r].1[k],
+        );
     }
     for (r, sums) in sums.iter().enumerate() {
         for (v, &sum) in sums.iter().enumerate() {
             let to = r * stride + v * S::LANES;
             simd.store(&mut out[to..], sum);
+        }
+    }
+}
+
+/// Adds the products of a number of each row with a row of the weights.
+#[inline(always)]
+fn add_products<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    sums: &mut [[S::F32; V]; R],
+    weights: &[f32],
+    number: impl Fn(usize) -> f32,
+) {
+    let weights: [S::F32; V] = array(
+        #[inline(always)]
+        |v| simd.load(&weights[v * S::LANES..]),
+    );
+    for (r, sums) in sums.iter_mut().enumerate() {
+        let x = simd.splat(number(r));
+        for (sum, &weights) in sums.iter_mut().zip(&weights) {
+            *sum = simd.add(*sum, simd.mul(x, weights));
         }
     }
 }

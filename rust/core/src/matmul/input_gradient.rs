@@ -52,9 +52,8 @@ pub fn input_gradient(
     weights: Matrix<'_>,
     out: &mut [f32],
 ) -> Result<bool, Error> {
-    let FilteredErrors { shape, active, .. } = errors;
     let [neurons, inputs] = weights.shape();
-    Error::check_length("weights", neurons, &[shape.neurons])?;
+    Error::check_length("weights", neurons, &[errors.shape.neurons])?;
     let rows = errors.check()?;
     Error::check_length("out", out.len(), &[rows, inputs])?;
     if out.is_empty() {
@@ -64,11 +63,29 @@ pub fn input_gradient(
         out.fill(0.0);
         return Ok(true);
     }
-    let width = tile_width(isa, inputs);
-    let packed = Packed::new(isa, weights, width);
-    if !packed.is_finite() {
+    let Some(packed) = filter_weights(isa, weights) else {
         return Ok(false);
-    }
+    };
+    packed_input_gradient(isa, errors, &packed, out);
+    Ok(true)
+}
+
+/// The weights of a [`packed_input_gradient`], if all are finite.
+pub(crate) fn filter_weights(isa: Isa, weights: Matrix<'_>) -> Option<Packed> {
+    let width = tile_width(isa, weights.shape()[1]);
+    Some(Packed::new(isa, weights, width)).filter(Packed::is_finite)
+}
+
+/// [`input_gradient`] of errors that have been checked, for some neurons and a gradient that is not empty.
+pub(crate) fn packed_input_gradient(
+    isa: Isa,
+    errors: FilteredErrors<'_>,
+    weights: &Packed,
+    out: &mut [f32],
+) {
+    let FilteredErrors { shape, active, .. } = errors;
+    let rows = shape.steps * shape.samples;
+    let (inputs, width) = (out.len() / rows, weights.width());
     let lists = errors.lists(isa);
     let columns = |sample| {
         let of_tile = move |columns: Range<usize>| {
@@ -81,7 +98,7 @@ pub fn input_gradient(
     let past_caches = rows.saturating_mul(inputs) >= PAST_CACHES;
     let mut items: Vec<_> = lists
         .iter()
-        .flat_map(|lists| packed.tiles().map(move |tile| (lists, tile)))
+        .flat_map(|lists| weights.tiles().map(move |tile| (lists, tile)))
         .zip(&mut bands)
         .map(|((lists, (first, tile)), out)| {
             let decay = errors.decay;
@@ -103,7 +120,6 @@ pub fn input_gradient(
     let additions = rows + count(isa, active) as usize;
     let work = additions.saturating_mul(inputs) / ADDITIONS_PER_STEP;
     parallel::for_each(items, work, |(_, filter)| dispatch(isa, filter));
-    Ok(true)
 }
 
 /// The gradients of a sample, for one tile of the weights.

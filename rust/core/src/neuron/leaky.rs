@@ -19,6 +19,7 @@ impl Neuron for Leaky {
     const RECURRENT: bool = true;
     const DECAY: Option<usize> = Some(0);
     const FILTERS: bool = true;
+    const PLAIN: bool = true;
 
     type Parameters<S: Simd> = [S::F32; 1];
     type State<S: Simd> = [S::F32; 1];

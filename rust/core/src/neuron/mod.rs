@@ -84,6 +84,9 @@ pub trait Neuron: Copy + Debug + Send + Sync + 'static {
     /// Whether full tiles have loops of their own, unrolled over their vectors. Not worth its code
     /// for an equation of hundreds of instructions.
     const UNROLL: bool = true;
+    /// Whether full tiles have further loops for layers whose neurons share all constants and reset by
+    /// subtraction: these stay in registers. Worth its code for what most networks consist of.
+    const PLAIN: bool = false;
 
     /// One vector per parameter.
     type Parameters<S: Simd>: Vectors<S>;

@@ -15,7 +15,7 @@ pub use forward::{Outputs, forward};
 pub use gradients::{Gradients, Learned, OutputGradients};
 
 use crate::Error;
-use crate::neuron::Reset;
+use crate::neuron::{Mechanism, Reset};
 use crate::registry::NeuronKind;
 use crate::tiling::{Shape, Strided};
 
@@ -41,6 +41,17 @@ pub struct Layer<'a> {
 }
 
 impl Layer<'_> {
+    /// Whether neurons of a sample share all constants, and a reset subtracts the threshold one step later.
+    pub(crate) fn is_plain(&self) -> bool {
+        let plain = Reset {
+            mechanism: Mechanism::Subtract,
+            immediate: false,
+        };
+        let others = [&self.threshold, &self.graded_factor];
+        let mut constants = self.parameters.iter().chain(others);
+        self.reset == plain && constants.all(|view| !view.per_neuron)
+    }
+
     /// Checks every view against the shape.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let (parameters, states) = (self.neuron.parameters(), self.neuron.states());

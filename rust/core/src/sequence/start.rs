@@ -1,15 +1,46 @@
 //! What a tile starts from.
 
 use super::Layer;
-use crate::neuron::{FiringLanes, Neuron, Vectors};
+use crate::neuron::{FiringLanes, Mechanism, Neuron, Vectors};
 use crate::simd::{Simd, TILE, array};
 use crate::tiling::Tile;
+
+/// Vectors that have constants of their own in a tile of a [plain](Layer::is_plain) layer: the first, whose
+/// constants all share. Else all [`TILE`] have.
+pub(super) const SHARED: usize = 1;
 
 /// What each of `V` vectors of a tile needs to fire and reset.
 #[inline(always)]
 pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     simd: S,
     layer: &Layer<'_>,
+    tile: Tile,
+) -> [FiringLanes<S, N>; V] {
+    resetting::<S, N, FULL, V>(simd, layer, layer.reset.mechanism, tile)
+}
+
+/// [`lanes`] for a tile: of all its vectors, or where the layer [is plain](Layer::is_plain), one for all,
+/// and the compiler knows the reset.
+#[inline(always)]
+pub(super) fn shared_lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
+    simd: S,
+    layer: &Layer<'_>,
+    tile: Tile,
+) -> [FiringLanes<S, N>; V] {
+    let mechanism = if V == SHARED {
+        Mechanism::Subtract
+    } else {
+        layer.reset.mechanism
+    };
+    resetting::<S, N, FULL, V>(simd, layer, mechanism, tile)
+}
+
+/// As [`lanes`], for the layer's mechanism.
+#[inline(always)]
+fn resetting<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
+    simd: S,
+    layer: &Layer<'_>,
+    mechanism: Mechanism,
     tile: Tile,
 ) -> [FiringLanes<S, N>; V] {
     let threshold: [S::F32; V] = layer.threshold.load_once::<S, FULL, V>(simd, tile);
@@ -22,7 +53,7 @@ pub(crate) fn lanes<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
     }
     array(
         #[inline(always)]
-        |i| FiringLanes::new(simd, layer.reset.mechanism, parameters[i], threshold[i]),
+        |i| FiringLanes::new(simd, mechanism, parameters[i], threshold[i]),
     )
 }
 

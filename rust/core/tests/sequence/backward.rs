@@ -48,6 +48,21 @@ impl Found {
         Self::wanted(isa, case, surrogate, incoming, all)
     }
 
+    /// All but those of what can be learned.
+    pub(crate) fn not_learning(
+        isa: Isa,
+        case: &Case,
+        surrogate: Formula<'_>,
+        incoming: &Incoming,
+    ) -> Self {
+        let wanted = Wanted {
+            current: true,
+            initial: true,
+            learnable: false,
+        };
+        Self::wanted(isa, case, surrogate, incoming, wanted)
+    }
+
     fn wanted(
         isa: Isa,
         case: &Case,

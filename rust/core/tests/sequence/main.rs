@@ -5,6 +5,7 @@ mod case;
 mod errors;
 mod filtered;
 mod forward;
+mod plain;
 mod reference;
 mod surrogate;
 mod threads;

@@ -3,6 +3,7 @@
 //! This file checks, splits the layer into tiles and sums the gradients of parameters; what happens
 //! in a tile is in `tile.rs`.
 
+mod finish;
 mod history;
 mod tile;
 

@@ -7,10 +7,10 @@ use crate::registry::AnySurrogate;
 use crate::sequence::adjoint::{Carry, Spike};
 use crate::sequence::checkpoint::Pass;
 use crate::sequence::errors::ErrorColumns;
-use crate::sequence::start::{initial, lanes, nth};
+use crate::sequence::start::{SHARED, initial, shared_lanes};
 use crate::sequence::{Layer, OutputGradients};
 use crate::simd::{Columns, Kernel, Simd, TILE, array};
-use crate::tiling::{AHEAD, Span, Tile, store, write};
+use crate::tiling::{AHEAD, Span, Tile, write};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -50,19 +50,30 @@ impl<N: Neuron> Job<'_, '_, N> {
         let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
         let immediate = N::IMMEDIATE && self.layer.reset.immediate;
         let errors = N::FILTERS && self.errors.is_some();
+        let plain = N::PLAIN && self.layer.is_plain();
         match (full, immediate, errors, self.learned.is_some()) {
+            (true, false, false, false) if plain => {
+                self.steps::<S, true, false, false, false, SHARED>(simd, tile, scratch)
+            }
+            (true, false, true, false) if plain => {
+                self.steps::<S, true, false, false, true, SHARED>(simd, tile, scratch)
+            }
             (true, false, false, false) => {
-                self.steps::<S, true, false, false, false>(simd, tile, scratch)
+                self.steps::<S, true, false, false, false, TILE>(simd, tile, scratch)
             }
             (true, false, false, true) => {
-                self.steps::<S, true, false, true, false>(simd, tile, scratch)
+                self.steps::<S, true, false, true, false, TILE>(simd, tile, scratch)
             }
-            (true, false, true, _) => self.steps::<S, true, false, true, true>(simd, tile, scratch),
-            (true, true, false, _) => self.steps::<S, true, true, true, false>(simd, tile, scratch),
+            (true, false, true, _) => {
+                self.steps::<S, true, false, true, true, TILE>(simd, tile, scratch)
+            }
+            (true, true, false, _) => {
+                self.steps::<S, true, true, true, false, TILE>(simd, tile, scratch)
+            }
             // A tile that is not full is rare or small, and so are errors under an immediate reset:
             // one copy of the loop serves all.
-            (_, false, ..) => self.steps::<S, false, false, true, true>(simd, tile, scratch),
-            (_, true, ..) => self.steps::<S, false, true, true, true>(simd, tile, scratch),
+            (_, false, ..) => self.steps::<S, false, false, true, true, TILE>(simd, tile, scratch),
+            (_, true, ..) => self.steps::<S, false, true, true, true, TILE>(simd, tile, scratch),
         }
     }
 
@@ -73,13 +84,14 @@ impl<N: Neuron> Job<'_, '_, N> {
         const IMMEDIATE: bool,
         const LEARN: bool,
         const ERRORS: bool,
+        const OWN: usize,
     >(
         &mut self,
         simd: S,
         tile: Tile,
         scratch: &mut Scratch,
     ) {
-        let lanes = lanes::<S, N, FULL, TILE>(simd, self.layer, tile);
+        let lanes = shared_lanes::<S, N, FULL, OWN>(simd, self.layer, tile);
         let mut carry = [Carry::<S, N>::new(simd); TILE];
         for (k, view) in self.incoming.last.iter().enumerate() {
             let row = view.load_once::<S, FULL, TILE>(simd, tile);
@@ -98,9 +110,10 @@ impl<N: Neuron> Job<'_, '_, N> {
             if pass.saves {
                 history.save(simd, pass.chunk, &state);
             }
-            state = self.recompute::<S, FULL, IMMEDIATE>(simd, tile, &lanes, &mut history, &pass);
+            state =
+                self.recompute::<S, FULL, IMMEDIATE, OWN>(simd, tile, &lanes, &mut history, &pass);
             if pass.reverses {
-                self.reverse::<S, FULL, IMMEDIATE, LEARN, ERRORS>(
+                self.reverse::<S, FULL, IMMEDIATE, LEARN, ERRORS, OWN>(
                     simd,
                     tile,
                     &lanes,
@@ -111,42 +124,42 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
         }
         if N::ADAPTS {
-            self.adapt::<S, FULL>(simd, tile, &lanes, &mut carry);
+            self.adapt::<S, FULL, OWN>(simd, tile, &lanes, &mut carry);
         }
         self.finish::<S, FULL>(simd, tile, &carry);
     }
 
     /// Sends what spikes of the initial states adapt in the first step back to these.
     #[inline(always)]
-    fn adapt<S: Simd, const FULL: bool>(
+    fn adapt<S: Simd, const FULL: bool, const OWN: usize>(
         &self,
         simd: S,
         tile: Tile,
-        lanes: &[FiringLanes<S, N>; TILE],
+        lanes: &[FiringLanes<S, N>; OWN],
         carry: &mut [Carry<S, N>; TILE],
     ) {
         let state = initial::<S, N, FULL>(simd, self.layer, tile);
         let vectors = tile.vectors::<S, FULL>();
         let slopes = self.slopes(simd, lanes, &state, vectors);
         for (k, carry) in carry.iter_mut().enumerate().take(vectors) {
-            carry.adapt(simd, &lanes[k], state[k], slopes[k]);
+            carry.adapt(simd, &lanes[k % OWN], state[k], slopes[k]);
         }
     }
 
     /// The surrogate's derivative at the states that were compared with the threshold.
     #[inline(always)]
-    fn slopes<S: Simd>(
+    fn slopes<S: Simd, const OWN: usize>(
         &self,
         simd: S,
-        lanes: &[FiringLanes<S, N>; TILE],
+        lanes: &[FiringLanes<S, N>; OWN],
         compared: &[N::State<S>; TILE],
         vectors: usize,
     ) -> [S::F32; TILE] {
         let above: [S::F32; TILE] = array(
             #[inline(always)]
             |k| {
-                let level = N::level(simd, lanes[k].parameters, compared[k]);
-                simd.sub(level, lanes[k].threshold)
+                let level = N::level(simd, lanes[k % OWN].parameters, compared[k]);
+                simd.sub(level, lanes[k % OWN].threshold)
             },
         );
         self.surrogate.derivative(simd, above, vectors)
@@ -154,11 +167,11 @@ impl<N: Neuron> Job<'_, '_, N> {
 
     /// Runs a chunk forward from its saved states, records it, and returns the states after it.
     #[inline(always)]
-    fn recompute<S: Simd, const FULL: bool, const IMMEDIATE: bool>(
+    fn recompute<S: Simd, const FULL: bool, const IMMEDIATE: bool, const OWN: usize>(
         &self,
         simd: S,
         tile: Tile,
-        lanes: &[FiringLanes<S, N>; TILE],
+        lanes: &[FiringLanes<S, N>; OWN],
         history: &mut History<'_, S, N, IMMEDIATE>,
         pass: &Pass,
     ) -> [N::State<S>; TILE] {
@@ -173,7 +186,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             let mut compared = current;
             for k in 0..vectors {
                 let current = Current::external(current[k]);
-                let mut result = step::<S, N>(simd, &lanes[k], state[k], current, IMMEDIATE);
+                let mut result = step::<S, N>(simd, &lanes[k % OWN], state[k], current, IMMEDIATE);
                 state[k] = result.state;
                 compared[k] = *membrane::<S, N>(&mut result.fired_from);
             }
@@ -191,19 +204,20 @@ impl<N: Neuron> Job<'_, '_, N> {
         const IMMEDIATE: bool,
         const LEARN: bool,
         const ERRORS: bool,
+        const OWN: usize,
     >(
         &mut self,
         simd: S,
         tile: Tile,
-        lanes: &[FiringLanes<S, N>; TILE],
+        lanes: &[FiringLanes<S, N>; OWN],
         history: &mut History<'_, S, N, IMMEDIATE>,
         steps: Range<usize>,
         carry: &mut [Carry<S, N>; TILE],
     ) {
-        let graded: [S::F32; TILE] = self
+        let graded: [S::F32; OWN] = self
             .layer
             .graded_factor
-            .load_once::<S, FULL, TILE>(simd, tile);
+            .load_once::<S, FULL, OWN>(simd, tile);
         let vectors = tile.vectors::<S, FULL>();
         let past_caches = self.layer.shape.is_past_caches();
         for (i, t) in steps.enumerate().rev() {
@@ -218,7 +232,6 @@ impl<N: Neuron> Job<'_, '_, N> {
                     simd.prefetch(tile.of(self.span, out.row(t)));
                 }
             }
-            let spikes: [S::F32; TILE] = self.incoming.spikes.load::<S, FULL, TILE>(simd, t, tile);
             for (k, view) in self.incoming.states.iter().enumerate() {
                 let row = view.load::<S, FULL, TILE>(simd, t, tile);
                 for (carry, value) in carry.iter_mut().zip(row) {
@@ -228,18 +241,20 @@ impl<N: Neuron> Job<'_, '_, N> {
             }
             let [entered, compared] = history.read(simd, i);
             let slopes = self.slopes(simd, lanes, &compared, vectors);
+            // Not loaded before: a surrogate that is called would send it to memory.
+            let spikes: [S::F32; TILE] = self.incoming.spikes.load::<S, FULL, TILE>(simd, t, tile);
             let mut current: [S::F32; TILE] =
                 self.layer.current.load::<S, FULL, TILE>(simd, t, tile);
             let mut errors = [simd.splat(0.0); TILE];
             for k in 0..vectors {
                 let spike = Spike {
                     gradient: spikes[k],
-                    graded: graded[k],
+                    graded: graded[k % OWN],
                     slope: slopes[k],
                 };
                 let to_current = carry[k].step_back::<IMMEDIATE, LEARN>(
                     simd,
-                    &lanes[k],
+                    &lanes[k % OWN],
                     entered[k],
                     Current::external(current[k]),
                     compared[k],
@@ -258,47 +273,6 @@ impl<N: Neuron> Job<'_, '_, N> {
                 let row = tile.of(self.span, out.row(t));
                 write::<S, FULL>(simd, past_caches, row, &current);
             }
-        }
-    }
-
-    /// Writes what is left after the first step.
-    #[inline(always)]
-    fn finish<S: Simd, const FULL: bool>(
-        &mut self,
-        simd: S,
-        tile: Tile,
-        carry: &[Carry<S, N>; TILE],
-    ) {
-        let span = self.span;
-        let states: [_; TILE] = array(
-            #[inline(always)]
-            |i| carry[i].state,
-        );
-        for (k, out) in self.initial.iter_mut().enumerate() {
-            if let Some(out) = out {
-                let row = tile.of(span, out.row(0));
-                store::<S, FULL>(simd, row, &nth::<S, N>(&states, k));
-            }
-        }
-        if let Some(learned) = &mut self.learned {
-            let parameters = N::PARAMETERS.len();
-            for k in 0..parameters {
-                let sums = array(
-                    #[inline(always)]
-                    |i| carry[i].parameters.as_ref()[k],
-                );
-                store::<S, FULL>(simd, tile.of(span, learned.row(k)), &sums);
-            }
-            let sums = array(
-                #[inline(always)]
-                |i| carry[i].threshold,
-            );
-            store::<S, FULL>(simd, tile.of(span, learned.row(parameters)), &sums);
-            let sums = array(
-                #[inline(always)]
-                |i| carry[i].graded_factor,
-            );
-            store::<S, FULL>(simd, tile.of(span, learned.row(parameters + 1)), &sums);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::neuron::{Current, FiringLanes, Neuron, step};
 use crate::parallel::progress;
 use crate::sequence::Layer;
-use crate::sequence::start::{initial, lanes, nth};
+use crate::sequence::start::{SHARED, initial, nth, shared_lanes};
 use crate::simd::{Columns, Isa, Kernel, Simd, TILE, dispatch};
 use crate::tiling::{Row, Span, Tile, store, write};
 use std::marker::PhantomData;
@@ -66,11 +66,15 @@ impl<N: Neuron> Kernel for Part<'_, Job<'_, '_, N>> {
         for tile in job.span.tiles::<S>() {
             // What a neuron does without is not compiled.
             let full = S::UNROLL && N::UNROLL && tile.width == TILE * S::LANES;
-            match (full, N::IMMEDIATE && job.layer.reset.immediate) {
-                (true, false) => job.steps::<S, true, false>(simd, tile, range.clone()),
-                (true, true) => job.steps::<S, true, true>(simd, tile, range.clone()),
-                (false, false) => job.steps::<S, false, false>(simd, tile, range.clone()),
-                (false, true) => job.steps::<S, false, true>(simd, tile, range.clone()),
+            let (immediate, range) = (N::IMMEDIATE && job.layer.reset.immediate, range.clone());
+            match (full, immediate) {
+                (true, false) if N::PLAIN && job.layer.is_plain() => {
+                    job.steps::<S, true, false, SHARED>(simd, tile, range)
+                }
+                (true, false) => job.steps::<S, true, false, TILE>(simd, tile, range),
+                (true, true) => job.steps::<S, true, true, TILE>(simd, tile, range),
+                (false, false) => job.steps::<S, false, false, TILE>(simd, tile, range),
+                (false, true) => job.steps::<S, false, true, TILE>(simd, tile, range),
             }
         }
         simd.drain();
@@ -79,7 +83,7 @@ impl<N: Neuron> Kernel for Part<'_, Job<'_, '_, N>> {
 
 impl<N: Neuron> Job<'_, '_, N> {
     #[inline(always)]
-    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool>(
+    fn steps<S: Simd, const FULL: bool, const IMMEDIATE: bool, const OWN: usize>(
         &mut self,
         simd: S,
         tile: Tile,
@@ -87,7 +91,7 @@ impl<N: Neuron> Job<'_, '_, N> {
     ) {
         let vectors = tile.vectors::<S, FULL>();
         let (layer, span) = (self.layer, self.span);
-        let lanes: [FiringLanes<S, N>; TILE] = lanes::<S, N, FULL, TILE>(simd, layer, tile);
+        let lanes: [FiringLanes<S, N>; OWN] = shared_lanes::<S, N, FULL, OWN>(simd, layer, tile);
         let graded = layer.graded_factor.load_once::<S, FULL, TILE>(simd, tile);
         let mut state = initial::<S, N, FULL>(simd, layer, tile);
         if steps.start > 0 {
@@ -106,7 +110,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             let mut fired = [simd.gt(simd.splat(0.0), simd.splat(0.0)); TILE];
             for i in 0..vectors {
                 let current = Current::external(current[i]);
-                let result = step::<S, N>(simd, &lanes[i], state[i], current, IMMEDIATE);
+                let result = step::<S, N>(simd, &lanes[i % OWN], state[i], current, IMMEDIATE);
                 (state[i], fired[i]) = (result.state, result.fired);
             }
             if let Some(packed) = &mut self.packed {

@@ -1,10 +1,10 @@
 //! Some samples back through all layers.
 
-use super::reversed::Reversed;
+use super::reversed::Prepared;
 use super::sums::Sums;
 use crate::matmul::{
-    FilteredErrors, Matrix, add_weight_gradient, dense_product, dense_stride,
-    gradient_prefers_dense, input_gradient, product,
+    FilteredErrors, Listed, Matrix, add_weight_gradient, dense_product, dense_stride,
+    gradient_prefers_dense, packed_input_gradient, product,
 };
 use crate::sequence::{self, Errors, OutputGradients};
 use crate::simd::{Columns, Isa};
@@ -18,7 +18,7 @@ use std::ops::Range;
 pub(super) struct Group<'a> {
     /// Of the spikes that entered the first layer.
     pub(super) shape: Shape,
-    pub(super) layers: &'a [Reversed<'a>],
+    pub(super) layers: &'a [Prepared<'a>],
     /// The gradient of the spikes of the last layer.
     pub(super) upstream: Strided<'a>,
     /// The samples that go through the layers together.
@@ -62,7 +62,7 @@ impl Group<'_> {
     fn room(&self, isa: Isa) -> (Room, Sent) {
         let samples = self.blocks.iter().map(Range::len).max().unwrap_or(0);
         let rows = self.shape.steps * samples;
-        let layers = self.layers.iter();
+        let layers = self.layers.iter().map(|layer| layer.pass);
         let neurons = layers.clone().map(|pass| pass.layer.neurons.shape.neurons);
         let neurons = neurons.max().unwrap_or(0);
         let strides = layers
@@ -95,7 +95,8 @@ impl Group<'_> {
         room: &mut Room,
         sent: &mut Sent,
     ) {
-        let pass = &self.layers[i];
+        let prepared = &self.layers[i];
+        let pass = prepared.pass;
         let all = Shape {
             neurons: pass.layer.inputs(),
             ..self.shape
@@ -106,7 +107,7 @@ impl Group<'_> {
         };
         let part = Part {
             isa,
-            pass,
+            prepared,
             spikes: words_of(pass.spikes, all, samples.clone()),
             samples: samples.clone(),
             shape,
@@ -153,7 +154,7 @@ impl Group<'_> {
 /// Some samples of one layer.
 struct Part<'a> {
     isa: Isa,
-    pass: &'a Reversed<'a>,
+    prepared: &'a Prepared<'a>,
     /// The spikes that entered.
     spikes: Vec<u64>,
     samples: Range<usize>,
@@ -179,10 +180,9 @@ impl Part<'_> {
         initial: Vec<Option<&mut [f32]>>,
         room: &mut Room,
     ) -> Option<f32> {
-        let Self { isa, pass, .. } = *self;
-        let (weights, bias) = (pass.layer.weights, pass.layer.bias);
+        let (isa, pass) = (self.isa, self.prepared.pass);
         let current = &mut room.current[..self.shape.work()];
-        product(isa, &self.spikes, self.rows(), weights, bias, current).expect(CHECKED);
+        self.currents(current);
         let all = 0..self.shape.neurons;
         let layer = layer_of(&pass.layer.neurons, self.samples.clone(), all, current);
         let gradients = sequence::Gradients {
@@ -212,9 +212,23 @@ impl Part<'_> {
         None
     }
 
+    /// What the spikes that entered make of the weights.
+    fn currents(&self, out: &mut [f32]) {
+        let (rows, layer) = (self.rows(), &self.prepared.pass.layer);
+        match self.prepared.for_spikes() {
+            _ if out.is_empty() => {}
+            Some(weights) => {
+                let listed = Listed::new(self.isa, &self.spikes, rows, layer.inputs());
+                listed.product(self.isa, weights, 0..self.shape.neurons, layer.bias, out);
+            }
+            None => product(self.isa, &self.spikes, rows, layer.weights, layer.bias, out)
+                .expect(CHECKED),
+        }
+    }
+
     /// Adds the gradients of the weights and of the bias to the sums.
     fn weights(&self, gradient: &[f32], sums: &mut Sums<'_>) {
-        let (neurons, inputs) = (self.shape.neurons, self.pass.layer.inputs());
+        let (neurons, inputs) = (self.shape.neurons, self.prepared.pass.layer.inputs());
         let Sums { weights, bias } = sums.reborrow();
         if let Some(weights) = weights {
             let shape = [self.rows(), neurons];
@@ -235,24 +249,20 @@ impl Part<'_> {
         errors: Option<FilteredErrors<'_>>,
         out: &mut [f32],
     ) -> usize {
-        let inputs = self.pass.layer.inputs();
-        let weights = self.pass.layer.weights.transposed();
-        if let Some(errors) = errors {
+        let inputs = self.prepared.pass.layer.inputs();
+        if let Some(errors) = errors.filter(|_| inputs != 0 && !gradient.is_empty()) {
             let share = spikes::density(self.isa, errors.active, self.shape.work());
-            if !gradient_prefers_dense(self.isa, share, self.rows(), inputs) {
+            if !gradient_prefers_dense(self.isa, share, self.rows(), inputs)
+                && let Some(weights) = self.prepared.for_errors()
+            {
                 let out = &mut out[..self.rows() * inputs];
-                if input_gradient(self.isa, errors, weights, out).expect(CHECKED) {
-                    return inputs;
-                }
+                packed_input_gradient(self.isa, errors, weights, out);
+                return inputs;
             }
         }
         let stride = dense_stride(self.isa, inputs);
-        dense_product(
-            self.isa,
-            gradient,
-            weights,
-            &mut out[..self.rows() * stride],
-        );
+        let out = &mut out[..self.rows() * stride];
+        dense_product(self.isa, gradient, self.prepared.for_gradients(), out);
         stride
     }
 }

@@ -10,6 +10,7 @@ mod group;
 mod reversed;
 mod sums;
 
+use reversed::Prepared;
 pub use reversed::Reversed;
 
 use crate::simd::Isa;
@@ -129,6 +130,7 @@ pub fn backward(
         .skip(1)
         .map(|_| outputs.iter().map(Own::like).collect())
         .collect();
+    let prepared: Vec<_> = layers.iter().map(|pass| Prepared::new(isa, pass)).collect();
     let mut jobs = Vec::new();
     let columns = |blocks: &[Range<usize>], row: usize| {
         let (first, last) = (&blocks[0], &blocks[blocks.len() - 1]);
@@ -156,7 +158,7 @@ pub fn backward(
     for (&blocks, sums) in parts.iter().zip(std::iter::once(first).chain(own)) {
         jobs.push(Group {
             shape,
-            layers,
+            layers: &prepared,
             upstream: spikes,
             blocks,
             sums,

@@ -1,10 +1,12 @@
 //! A layer on the way back.
 
-use crate::matmul::gradient_prefers_dense;
+use crate::matmul::packed::Packed;
+use crate::matmul::{dense_weights, filter_weights, gradient_prefers_dense, tile_width};
 use crate::registry::AnySurrogate;
 use crate::simd::Isa;
 use crate::stack::Layer;
 use crate::tiling::Strided;
+use std::sync::OnceLock;
 
 /// A layer on the way back.
 #[derive(Debug)]
@@ -28,5 +30,50 @@ impl Reversed<'_> {
             && self.surrogate.is_compact()
             && self.layer.neurons.decay().is_some()
             && !gradient_prefers_dense(isa, 0.0, rows, self.layer.inputs())
+    }
+}
+
+/// A layer whose weights are packed once for all samples, by whoever needs them first.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    pub(super) pass: &'a Reversed<'a>,
+    isa: Isa,
+    for_spikes: OnceLock<Option<Packed>>,
+    for_errors: OnceLock<Option<Packed>>,
+    for_gradients: OnceLock<Packed>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Nothing is packed yet.
+    pub(super) fn new(isa: Isa, pass: &'a Reversed<'a>) -> Self {
+        Self {
+            pass,
+            isa,
+            for_spikes: OnceLock::new(),
+            for_errors: OnceLock::new(),
+            for_gradients: OnceLock::new(),
+        }
+    }
+
+    /// The weights that spikes meet; none if one is infinite or NaN.
+    pub(super) fn for_spikes(&self) -> Option<&Packed> {
+        let pack = || {
+            let weights = self.pass.layer.weights;
+            let width = tile_width(self.isa, weights.shape()[1]);
+            Some(Packed::new(self.isa, weights, width)).filter(Packed::is_finite)
+        };
+        self.for_spikes.get_or_init(pack).as_ref()
+    }
+
+    /// The weights that listed errors meet; none if one is infinite or NaN.
+    pub(super) fn for_errors(&self) -> Option<&Packed> {
+        let pack = || filter_weights(self.isa, self.pass.layer.weights.transposed());
+        self.for_errors.get_or_init(pack).as_ref()
+    }
+
+    /// The weights that gradients of all neurons meet.
+    pub(super) fn for_gradients(&self) -> &Packed {
+        let pack = || dense_weights(self.isa, self.pass.layer.weights.transposed());
+        self.for_gradients.get_or_init(pack)
     }
 }

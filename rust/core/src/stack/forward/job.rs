@@ -133,7 +133,11 @@ impl Fired<'_, '_> {
         let place = self.columns.start / WORD_BITS..self.columns.start / WORD_BITS + row;
         let rows = self.words.chunks_exact_mut(all);
         for (to, from) in rows.zip(packed.chunks_exact(row)) {
-            to[place.clone()].copy_from_slice(from);
+            match from {
+                // The word of a tile, which takes less than a call.
+                &[from] => to[place.start] = from,
+                _ => to[place.clone()].copy_from_slice(from),
+            }
         }
         for (to, from) in self.last.iter_mut().zip(&last) {
             let to = to.row(0).chunks_exact_mut(self.neurons).skip(self.first);
