@@ -27,9 +27,9 @@ def native_sequence(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken 
         current: The input of the call.
         given: Its states.
     """
-    if not is_usual_on_cpu(current) or current.dim() == 0 or route.is_observed():
+    if route.is_observed() or not (is_usual_on_cpu(current) and fires_as_usual(neuron)):
         return None
-    if not fires_as_usual(neuron):
+    if current.dim() == 0:
         return None
     step = current.shape[1:]
     constants = usual_constants(neuron, step)
