@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import bitspike as snn
-from bitspike.neurons.base import neuron, packing
+from bitspike.neurons.base import packing, usual_call
 from bitspike.program import native_layer, triton_kernel, triton_layer
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -22,7 +22,8 @@ def as_on_a_gpu() -> Iterator[None]:
             patch.setattr(
                 snn.SpikingNeuron, "_refusal", lambda *_: "the kernels of Triton are tested"
             )
-            patch.setattr(neuron, "single_step", lambda *_: None)
+            for native in ("single_step", "native_sequence"):
+                patch.setattr(usual_call, native, lambda *_: None)
             patch.setattr(packing, "like_native", lambda spikes, sequence: spikes)
             patch.setattr(native_layer, "takes", lambda x: False)
             patch.setattr(triton_layer, "takes", lambda x: True)
