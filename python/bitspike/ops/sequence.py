@@ -103,6 +103,24 @@ class LayerArguments(NamedTuple):
     graded_factor: Constant
     initial: list[Tensor]
 
+    @classmethod
+    def of(
+        cls, call: Call, inputs: Inputs, *, shape: tuple[int, int, int], axes: tuple[bool, bool]
+    ) -> LayerArguments:
+        """Those of a call whose constants are in the layout of the native module."""
+        current, constants, initial = inputs
+        *parameters, threshold, graded_factor = constants
+        return cls(
+            *call.kind[:3],
+            shape=shape,
+            axes=axes,
+            current=current,
+            parameters=parameters,
+            threshold=threshold,
+            graded_factor=graded_factor,
+            initial=initial,
+        )
+
 
 class Layer:
     """A layer with its constants in the layout of the native module."""
@@ -112,16 +130,11 @@ class Layer:
         current, constants, initial = inputs
         self.geometry = geometry = Geometry(current.shape, call.sequence, constants)
         self.constants = geometry.spread_all(constants)
-        *parameters, threshold, graded_factor = self.constants
-        self.arguments = LayerArguments(
-            *call.kind[:3],
+        self.arguments = LayerArguments.of(
+            call,
+            Inputs(current, self.constants, initial),
             shape=(geometry.steps, geometry.samples, geometry.neurons),
             axes=(call.sequence, geometry.batched),
-            current=current,
-            parameters=parameters,
-            threshold=threshold,
-            graded_factor=graded_factor,
-            initial=initial,
         )
 
 

@@ -59,15 +59,5 @@ def backward(
 
 
 def _arguments(call: Call, inputs: Inputs) -> LayerArguments:
-    current, constants, initial = inputs
-    *parameters, threshold, graded_factor = constants
-    return LayerArguments(
-        *call.kind[:3],
-        shape=(1, 1, current.numel()),
-        axes=(False, False),
-        current=current,
-        parameters=parameters,
-        threshold=threshold,
-        graded_factor=graded_factor,
-        initial=initial,
-    )
+    neurons = inputs.current.numel()
+    return LayerArguments.of(call, inputs, shape=(1, 1, neurons), axes=(False, False))

@@ -50,19 +50,16 @@ def _is_plain(x: Any, weight: Any, bias: Any) -> bool:
 
 
 def _is_plain_layer(words: Tensor, neurons: int, weight: Any, bias: Any) -> bool:
+    if is_traced(words, *((weight,) if bias is None else (weight, bias))):
+        return False
     if torch.is_autocast_enabled("cpu") or torch._C._functorch.peek_interpreter_stack() is not None:
         return False
-    if is_traced(words, weight) or not _is_plain_weight(weight) or weight.dim() != 2:
+    if not _is_float_on_cpu(weight) or weight.dim() != 2 or weight.shape[1] != neurons:
         return False
-    outputs, inputs = weight.shape
-    if inputs != neurons:
-        return False
-    if bias is None:
-        return True
-    return not is_traced(bias) and _is_plain_weight(bias) and bias.shape == (outputs,)
+    return bias is None or (_is_float_on_cpu(bias) and bias.shape == weight.shape[:1])
 
 
-def _is_plain_weight(x: Tensor) -> bool:
+def _is_float_on_cpu(x: Tensor) -> bool:
     return x.dtype is torch.float32 and x.is_cpu
 
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from bitspike.ops import route
 from bitspike.ops.call import Call
 from bitspike.ops.channels_last import is_channels_last
 from bitspike.state import is_alive
 
 from .layer import run_layer
 from .run import Run, kind_of
-from .usual import Taken, fires_as_usual, is_usual_on_cpu, usual_constants
+from .usual import Taken, is_usual_on_cpu, usual_constants
 
 
 def native_sequence(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | None:
@@ -27,14 +26,10 @@ def native_sequence(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken 
         current: The input of the call.
         given: Its states.
     """
-    if route.is_observed() or not (is_usual_on_cpu(current) and fires_as_usual(neuron)):
-        return None
-    if current.dim() == 0:
-        return None
-    step = current.shape[1:]
-    constants = usual_constants(neuron, step)
+    constants = usual_constants(neuron, current, sequence=True)
     if constants is None:
         return None
+    step = current.shape[1:]
     continues = neuron.init_hidden
     initial: list[Tensor] = []
     for i, (name, state) in enumerate(zip(neuron.STATES, given, strict=True)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from bitspike.ops import route
 from bitspike.ops.call import Call
+from bitspike.program.tensors import learned_and_fixed
 from bitspike.spikes.dense import as_dense_spikes
 from bitspike.spikes.pack import pack_if_binary
 
@@ -145,11 +146,13 @@ class Recurrent(LIF):
         if self._has_samples(spk) and spk.shape[0] > 1 and spk.stride(0) == 0:
             return self._feedback(spk[:1]).expand(spk.shape)
         connection = self.recurrent
-        others = {
-            name: x.to(spk.dtype)
-            for name, x in _named_parameters(connection)
-            if x.dtype != spk.dtype
-        }
+        others = {}
+        if any(x.dtype != spk.dtype for x in learned_and_fixed(connection)):
+            others = {
+                name: x.to(spk.dtype)
+                for name, x in connection.named_parameters()
+                if x.dtype != spk.dtype
+            }
         result: Tensor = functional_call(connection, others, spk) if others else connection(spk)
         if result.shape != spk.shape:
             raise ValueError(
@@ -170,8 +173,7 @@ class Recurrent(LIF):
     def _refusal(self, current: Tensor, numbers: list[Tensor]) -> str | None:
         if not spikes_are_bits(self):
             return "spikes that come back natively count 1, and graded_spikes_factor is another"
-        parameters = [x for _, x in _named_parameters(self.recurrent)]
-        return super()._refusal(current, [*numbers, *parameters, *_buffers(self.recurrent)])
+        return super()._refusal(current, [*numbers, *learned_and_fixed(self.recurrent)])
 
     def _fused(self, current: Tensor) -> list[Tensor | None] | None:
         """Weight, bias and one-to-one weight for the native module, if it knows the connection."""
@@ -231,20 +233,6 @@ class Recurrent(LIF):
         fired, *others = (torch.stack(steps) for steps in zip(*history, strict=True))
         spikes = pack_if_binary(fired).to(current.dtype)
         return Run(spikes, (spikes, *others) if states else (), last)
-
-
-def _named_parameters(connection: nn.Module) -> Iterable[tuple[str, Tensor]]:
-    """Its parameters, without torch's walk through the modules of one that has none inside."""
-    if connection._modules:
-        return connection.named_parameters()
-    return [(name, x) for name, x in connection._parameters.items() if x is not None]
-
-
-def _buffers(connection: nn.Module) -> Iterable[Tensor]:
-    """Likewise."""
-    if connection._modules:
-        return connection.buffers()
-    return [x for x in connection._buffers.values() if x is not None]
 
 
 _NONE = torch.zeros((), dtype=torch.float32, device="cpu")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitspike.ops import route, sequence, step
+from bitspike.ops import sequence, step
 from bitspike.ops.call import Call, Inputs, Need
 from bitspike.ops.channels_last import is_channels_last
 from bitspike.ops.route import gradient_needs_torch, is_watched
@@ -21,7 +21,7 @@ from bitspike.state import is_alive
 from .layer import Layer, as_spikes, run_layer
 from .run import Run, kind_of
 from .saving import recorded_copy, save, saved
-from .usual import Taken, fires_as_usual, is_usual_on_cpu, usual_constants
+from .usual import Taken, is_usual_on_cpu, usual_constants
 
 
 class Step(Layer):
@@ -71,7 +71,8 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
         current: The input of the call.
         given: Its states.
     """
-    if route.is_observed() or not (is_usual_on_cpu(current) and fires_as_usual(neuron)):
+    constants = usual_constants(neuron, current, sequence=False)
+    if constants is None:
         return None
     records = torch.is_grad_enabled()
     initial: list[Tensor] = []
@@ -86,9 +87,6 @@ def single_step(neuron: Any, current: Any, given: tuple[Any, ...]) -> Taken | No
         asks = asks or found.requires_grad
         # The owner of a state that was not returned by this neuron may overwrite it.
         initial.append(found.clone() if records and found is not kept else found)
-    constants = usual_constants(neuron, current.shape)
-    if constants is None:
-        return None
     call = Call(
         kind_of(neuron),
         sequence=False,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from torch import Size, Tensor
+from torch import Tensor
 
+from bitspike.ops import route
 from bitspike.ops.call import Constant
 from bitspike.state import broadcasts
 
@@ -42,7 +43,7 @@ def is_usual_on_cpu(x: Any) -> bool:
     return is_usual(x) and x.is_cpu
 
 
-def fires_as_usual(neuron: Any) -> bool:
+def _fires_as_usual(neuron: Any) -> bool:
     """Whether none of a neuron's switches asks for torch."""
     own = neuron.__dict__
     return (
@@ -56,11 +57,22 @@ def fires_as_usual(neuron: Any) -> bool:
     )
 
 
-def usual_constants(neuron: Any, step: Size) -> list[Constant] | None:
-    """The constants of a kernel whose spikes count 1, as numbers where nothing is learned.
+def usual_constants(neuron: Any, current: Any, sequence: bool) -> list[Constant] | None:
+    """The constants of a native call whose spikes count 1, as numbers where nothing is learned.
 
-    None if a spike counts anything else, or if a constant does not fit a step of this shape.
+    None if anything about the neuron or the current is unusual, states aside.
+
+    Args:
+        neuron: One whose class runs natively in the way that is common to most.
+        current: The input of the call.
+        sequence: Whether its first axis is time.
     """
+    # First, for compiled code may not ask whether a tensor is of inference mode.
+    if route.is_observed() or not (is_usual_on_cpu(current) and _fires_as_usual(neuron)):
+        return None
+    if sequence and current.dim() == 0:
+        return None
+    step = current.shape[1:] if sequence else current.shape
     records = torch.is_grad_enabled()
     *tensors, factor = neuron._parts()
     constants: list[Constant] = []
