@@ -105,10 +105,16 @@ class LayerArguments(NamedTuple):
 
     @classmethod
     def of(
-        cls, call: Call, inputs: Inputs, *, shape: tuple[int, int, int], axes: tuple[bool, bool]
+        cls,
+        call: Call,
+        current: Tensor,
+        constants: Sequence[Constant],
+        initial: list[Tensor],
+        *,
+        shape: tuple[int, int, int],
+        axes: tuple[bool, bool],
     ) -> LayerArguments:
         """Those of a call whose constants are in the layout of the native module."""
-        current, constants, initial = inputs
         *parameters, threshold, graded_factor = constants
         return cls(
             *call.kind[:3],
@@ -132,7 +138,9 @@ class Layer:
         self.constants = geometry.spread_all(constants)
         self.arguments = LayerArguments.of(
             call,
-            Inputs(current, self.constants, initial),
+            current,
+            self.constants,
+            initial,
             shape=(geometry.steps, geometry.samples, geometry.neurons),
             axes=(call.sequence, geometry.batched),
         )

@@ -60,4 +60,4 @@ def backward(
 
 def _arguments(call: Call, inputs: Inputs) -> LayerArguments:
     neurons = inputs.current.numel()
-    return LayerArguments.of(call, inputs, shape=(1, 1, neurons), axes=(False, False))
+    return LayerArguments.of(call, *inputs, shape=(1, 1, neurons), axes=(False, False))

@@ -14,7 +14,9 @@ def usual_call(neuron: Any, input_: Any, given: tuple[Any, ...], sequence: bool)
     """One step or a sequence, or None if anything about the call is unusual."""
     if not sequence:
         return single_step(neuron, input_, given) if neuron._is_usual else None
-    taken = whole_sequence(neuron, input_, given) if neuron._starts_as_usual else None
-    if taken is None and neuron._is_usual:
+    taken = None
+    if neuron._is_usual and getattr(input_, "is_cpu", False):
         taken = native_sequence(neuron, input_, given)
+    if taken is None and neuron._starts_as_usual:
+        taken = whole_sequence(neuron, input_, given)
     return taken

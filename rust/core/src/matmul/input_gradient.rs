@@ -63,15 +63,15 @@ pub fn input_gradient(
         out.fill(0.0);
         return Ok(true);
     }
-    let Some(packed) = filter_weights(isa, weights) else {
+    let Some(packed) = finite_weights(isa, weights) else {
         return Ok(false);
     };
     packed_input_gradient(isa, errors, &packed, out);
     Ok(true)
 }
 
-/// The weights of a [`packed_input_gradient`], if all are finite.
-pub(crate) fn filter_weights(isa: Isa, weights: Matrix<'_>) -> Option<Packed> {
+/// Weights for a sum of the rows of what is listed, if all are finite.
+pub(crate) fn finite_weights(isa: Isa, weights: Matrix<'_>) -> Option<Packed> {
     let width = tile_width(isa, weights.shape()[1]);
     Some(Packed::new(isa, weights, width)).filter(Packed::is_finite)
 }

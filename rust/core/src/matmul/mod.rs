@@ -58,7 +58,7 @@ pub use dense::small_dense_product;
 pub(crate) use dense::{dense_product, dense_stride, dense_weights};
 pub use errors::FilteredErrors;
 pub use input_gradient::input_gradient;
-pub(crate) use input_gradient::{filter_weights, packed_input_gradient};
+pub(crate) use input_gradient::{finite_weights, packed_input_gradient};
 pub use matrix::Matrix;
 pub(crate) use plan::{ADDITIONS_PER_STEP, ITEMS_PER_THREAD, WIDEST, tile_width};
 pub use plan::{gradient_prefers_dense, prefers_dense};

@@ -1,7 +1,7 @@
 //! A layer on the way back.
 
 use crate::matmul::packed::Packed;
-use crate::matmul::{dense_weights, filter_weights, gradient_prefers_dense, tile_width};
+use crate::matmul::{dense_weights, finite_weights, gradient_prefers_dense};
 use crate::registry::AnySurrogate;
 use crate::simd::Isa;
 use crate::stack::Layer;
@@ -57,17 +57,13 @@ impl<'a> Prepared<'a> {
 
     /// The weights that spikes meet; none if one is infinite or NaN.
     pub(super) fn for_spikes(&self) -> Option<&Packed> {
-        let pack = || {
-            let weights = self.pass.layer.weights;
-            let width = tile_width(self.isa, weights.shape()[1]);
-            Some(Packed::new(self.isa, weights, width)).filter(Packed::is_finite)
-        };
+        let pack = || finite_weights(self.isa, self.pass.layer.weights);
         self.for_spikes.get_or_init(pack).as_ref()
     }
 
     /// The weights that listed errors meet; none if one is infinite or NaN.
     pub(super) fn for_errors(&self) -> Option<&Packed> {
-        let pack = || filter_weights(self.isa, self.pass.layer.weights.transposed());
+        let pack = || finite_weights(self.isa, self.pass.layer.weights.transposed());
         self.for_errors.get_or_init(pack).as_ref()
     }
 

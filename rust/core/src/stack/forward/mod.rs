@@ -5,8 +5,7 @@ mod job;
 
 use super::Layer;
 use crate::Error;
-use crate::matmul::packed::Packed;
-use crate::matmul::{ITEMS_PER_THREAD, tile_width};
+use crate::matmul::{ITEMS_PER_THREAD, finite_weights};
 use crate::simd::Isa;
 use crate::spikes::layout::{check_padded, words};
 use crate::tiling::{Shape, cut};
@@ -97,17 +96,12 @@ pub fn forward(
             Error::check_length("a last state", last.len(), &[samples, inputs])?;
         }
     }
-    let pack = |layer: &Layer<'_>| {
-        Packed::new(
-            isa,
-            layer.weights,
-            tile_width(isa, layer.neurons.shape.neurons),
-        )
-    };
-    let weights: Vec<_> = layers.iter().map(pack).collect();
-    if !weights.iter().all(Packed::is_finite) {
+    let packed = layers
+        .iter()
+        .map(|layer| finite_weights(isa, layer.weights));
+    let Some(weights) = packed.collect::<Option<Vec<_>>>() else {
         return Ok(false);
-    }
+    };
     let of_rows = |rows: usize| rows.div_ceil(steps.max(1));
     let items = ITEMS_PER_THREAD * parallel::threads();
     let per_item = samples.div_ceil(items).max(of_rows(LEAST_ROWS));
