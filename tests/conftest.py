@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import register_random, settings
 
 from bitspike import reference_path
 from bitspike.ops import _native, buffer
@@ -10,6 +10,19 @@ from bitspike.ops import _native, buffer
 # How long an example takes depends on the machine, and says nothing about it being right.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+class TorchNumbers:
+    """The random numbers of torch, which each example starts anew: one that failed fails again."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+# Hypothesis only refers to it weakly.
+torch_numbers = TorchNumbers()
+register_random(torch_numbers)
 
 
 @pytest.fixture(autouse=True)
