@@ -144,19 +144,22 @@ impl<'a> Batch<'a> {
                 }
                 self.spikes[row * row_words + first / WORD_BITS] |=
                     simd.to_bits(result.fired) << (first % WORD_BITS);
-                each(self.at(0, row, first), result);
+                let at = self.at(0, row, first);
+                if let Some(weight) = self.feedback.one_to_one(simd, tile) {
+                    let spike = simd.select(result.fired, simd.splat(1.0), simd.splat(0.0));
+                    simd.store(&mut self.recurrent[at..], simd.mul(spike, weight));
+                }
+                each(at, result);
             }
             self.spikes[(row + 1) * row_words - 1] &= tail_mask(self.neurons());
         }
     }
 
-    /// Sends the spikes of a step into the next.
+    /// Sends the spikes of a step into the next through a dense connection.
     #[inline(always)]
     pub(super) fn feed_back<S: Simd>(&mut self, simd: S) {
-        let samples = self.samples.clone();
         let (out, active) = (&mut self.recurrent, &mut self.active);
-        self.feedback
-            .forward(simd, samples, &self.spikes, out, active);
+        self.feedback.forward(simd, &self.spikes, out, active);
     }
 
     /// Copies plane `k` into rows without gaps.

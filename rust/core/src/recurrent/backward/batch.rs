@@ -4,8 +4,8 @@ use super::carried::Carried;
 use super::history::History;
 use crate::neuron::{Current, Neuron, membrane};
 use crate::parallel::{Scratch, progress};
+use crate::recurrent::OutputGradients;
 use crate::recurrent::batch::Batch;
-use crate::recurrent::{Connection, OutputGradients};
 use crate::registry::AnySurrogate;
 use crate::sequence::adjoint::{Spike, ToCurrent};
 use crate::sequence::checkpoint::Chunks;
@@ -147,14 +147,10 @@ impl<N: Neuron> Job<'_, '_, N> {
         steps: Range<usize>,
         carried: &mut Carried,
     ) {
-        let samples = self.batch.samples.clone();
         let all = self.batch.vectors::<S>();
-        let layer = self.batch.layer;
-        let one_to_one = matches!(layer.connection, Connection::OneToOne(_));
         for (i, t) in steps.enumerate().rev() {
-            let comes_back = one_to_one && t + 1 < layer.neurons.shape.steps;
             progress(2 * self.batch.plane());
-            for row in 0..samples.len() {
+            for row in 0..self.batch.samples.len() {
                 for first in (0..all).step_by(TILE) {
                     let vectors = first..(first + TILE).min(all);
                     let slopes =
@@ -166,7 +162,6 @@ impl<N: Neuron> Job<'_, '_, N> {
                             (i, t),
                             (row, v),
                             slopes[v - first],
-                            comes_back,
                             carried,
                         );
                     }
@@ -175,7 +170,7 @@ impl<N: Neuron> Job<'_, '_, N> {
             if t > 0 {
                 let gradient = self.current.row(t);
                 let feedback = self.batch.feedback;
-                feedback.backward(simd, samples.clone(), gradient, &mut carried.spikes);
+                feedback.backward(simd, gradient, &mut carried.spikes);
             }
         }
     }
@@ -249,7 +244,7 @@ impl<N: Neuron> Job<'_, '_, N> {
     }
 
     /// Sends the gradients of vector `v` of a row back through step `t`, the `i`-th of the present
-    /// chunk. `comes_back`: its spikes return to their own neurons, by a weight that is learned.
+    /// chunk.
     #[inline(always)]
     #[allow(
         clippy::too_many_arguments,
@@ -262,7 +257,6 @@ impl<N: Neuron> Job<'_, '_, N> {
         (i, t): (usize, usize),
         (row, v): (usize, usize),
         slope: S::F32,
-        comes_back: bool,
         carried: &mut Carried,
     ) {
         let (batch, zero) = (&self.batch, simd.splat(0.0));
@@ -294,7 +288,11 @@ impl<N: Neuron> Job<'_, '_, N> {
         carried.store::<S, N, LEARN>(simd, at, &carry);
 
         let place = row * batch.neurons() + first;
-        if LEARN && comes_back {
+        let weight = batch.feedback.one_to_one(simd, vector);
+        if let Some(weight) = weight {
+            simd.store(&mut carried.spikes[at..], simd.mul(gradient, weight));
+        }
+        if LEARN && weight.is_some() && t + 1 < batch.layer.neurons.shape.steps {
             let reset = lanes.delayed(simd, entered);
             let level = N::level(simd, lanes.parameters, compared);
             let fired = lanes.fires(simd, &reset, level);
