@@ -56,7 +56,7 @@ BACK = {
     **GRADIENTS,
     "need_initial": True,
     "need_constants": True,
-    "need_weight": True,
+    "need_connection": True,
     "spikes": words(T, B, N),
     "grad_last_spikes": values(B, N),
 }

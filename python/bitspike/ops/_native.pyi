@@ -143,7 +143,8 @@ def recurrent_backward(
     last: Sequence[Tensor | None],
     current: Tensor,
     initial: Sequence[Tensor | None],
-    learned: tuple[Sequence[Tensor], Tensor, Tensor | None] | None,
+    learned: tuple[Sequence[Tensor], Tensor] | None,
+    one_to_one: Tensor | None,
 ) -> None: ...
 
 @final

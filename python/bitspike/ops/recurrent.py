@@ -50,9 +50,8 @@ class Need(NamedTuple):
 
     initial: bool
     constants: bool
-    """Those of the constants and of ``one_to_one``."""
-    weight: bool
-    """Those of ``weight`` and ``bias``."""
+    connection: bool
+    """Those of ``weight`` and ``bias``, or of ``one_to_one``."""
 
 
 class FeedbackArguments(NamedTuple):
@@ -152,14 +151,14 @@ def backward(
     to_current = buffer.empty_like(current)
     to_initial = [buffer.empty_like(x) if need.initial else None for x in initial]
     to_constants: list[Tensor] = []
-    to_one_to_one = None
     learned = None
     if need.constants:
         to_constants = [like_constant(x) for x in neurons.constants[:-1]]
         *parameters, threshold = to_constants
-        if layer.one_to_one is not None:
-            to_one_to_one = like_constant(layer.one_to_one)
-        learned = (parameters, threshold, to_one_to_one)
+        learned = (parameters, threshold)
+    to_one_to_one = None
+    if need.connection and layer.one_to_one is not None:
+        to_one_to_one = like_constant(layer.one_to_one)
     _native.recurrent_backward(
         neurons.arguments,
         layer.feedback,
@@ -171,9 +170,10 @@ def backward(
         current=to_current,
         initial=to_initial,
         learned=learned,
+        one_to_one=to_one_to_one,
     )
     to_weight, to_bias = None, None
-    if need.weight and weight is not None:
+    if need.connection and weight is not None:
         if words is None:
             # Nothing came back yet.
             to_weight = buffer.empty_like(weight).zero_()

@@ -50,7 +50,10 @@ def gradient_needs_torch(grads: Iterable[Tensor | None]) -> bool:
     functorch = torch._C._functorch
     if torch.is_grad_enabled() or functorch.peek_interpreter_stack() is not None:
         return True
-    return any(x is not None and functorch.is_legacy_batchedtensor(x) for x in grads)
+    for x in grads:  # As above.
+        if x is not None and functorch.is_legacy_batchedtensor(x):
+            return True
+    return False
 
 
 class Routed(Protocol[_Covariant]):
@@ -193,8 +196,13 @@ def refusal(current: Tensor, constants: list[Tensor]) -> str | None:
 
 def has_hooks(module: Any) -> bool:
     """Whether torch has more to do in a call of this module than to run its ``forward``."""
-    kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-    return any(getattr(module, kind) for kind in kinds) or bool(_has_any_global_hook())
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or module._backward_pre_hooks
+        or module._backward_hooks
+        or _has_any_global_hook()
+    )
 
 
 def require_native(reason: str) -> None:

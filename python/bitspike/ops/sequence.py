@@ -84,7 +84,7 @@ def _have_axes(constants: Sequence[Constant]) -> bool:
 
 def like_constant(x: Constant) -> Tensor:
     """Memory for the gradient of a constant, in its spread form."""
-    return buffer.empty(()) if isinstance(x, float) else buffer.empty_like(x)
+    return buffer.number() if isinstance(x, float) else buffer.empty_like(x)
 
 
 class LayerArguments(NamedTuple):
@@ -272,10 +272,10 @@ def _backward(
         learned=learned,
         errors=None if errors is None else (errors.active, errors.values),
     )
-    pairs = zip(to_constants, constants, strict=need.constants)
-    gathered = [layer.geometry.gather(grad, x) for grad, x in pairs]
-    unwanted = [None] * len(constants)
-    return [to_current, *to_initial, *(gathered if need.constants else unwanted)]
+    if not need.constants:
+        return [to_current, *to_initial, *[None] * len(constants)]
+    gather, pairs = layer.geometry.gather, zip(to_constants, constants, strict=True)
+    return [to_current, *to_initial, *[gather(grad, x) for grad, x in pairs]]
 
 
 def gradients(

@@ -141,8 +141,9 @@ proptest! {
         let mut expected = vec![0.0; rows * outputs];
         for r in 0..rows {
             for n in 0..outputs {
+                let sum = &mut expected[r * outputs + n];
                 for k in 0..inputs {
-                    expected[r * outputs + n] += dense[r * inputs + k] * element(&data, shape, layout, k, n);
+                    *sum = dense[r * inputs + k].mul_add(element(&data, shape, layout, k, n), *sum);
                 }
             }
         }

@@ -112,7 +112,7 @@ pub(crate) fn recurrent_forward(
 }
 
 /// Sends the gradients of spikes, states, last spikes and last states back. `learned`, if given,
-/// holds the outputs for the parameters, the threshold and, if there is one, the weight of a
+/// holds the outputs for the parameters and the threshold, and `one_to_one` that for the weight of a
 /// one-to-one connection.
 #[pyfunction]
 #[allow(
@@ -130,7 +130,8 @@ pub(crate) fn recurrent_backward<'py>(
     last: Vec<Option<Tensor<'py>>>,
     current: Tensor<'py>,
     initial: Vec<Option<Tensor<'py>>>,
-    learned: Option<(Vec<Tensor<'py>>, Tensor<'py>, Option<Tensor<'py>>)>,
+    learned: Option<(Vec<Tensor<'py>>, Tensor<'py>)>,
+    one_to_one: Option<Tensor<'py>>,
 ) -> PyResult<()> {
     let surrogate = AnySurrogate::new(&surrogate.0, &surrogate.1).map_err(to_python)?;
     let views = RecurrentViews::of(&neurons, &feedback)?;
@@ -154,20 +155,19 @@ pub(crate) fn recurrent_backward<'py>(
     };
     let mut current = Written::of(&current, "current")?;
     let mut initial = written(&initial, "initial")?;
-    let mut gradients = Gradients {
+    let learned = learned.map(|(parameters, threshold)| Learned::of(&parameters, &threshold, None));
+    let mut learned = learned.transpose()?;
+    let mut one_to_one = one_to_one
+        .map(|x| Written::of(&x, "the gradient of a one-to-one weight"))
+        .transpose()?;
+    let gradients = Gradients {
         neurons: sequence::Gradients {
             current: Some(&mut current),
             initial: slices(&mut initial),
-            learned: None,
+            learned: learned.as_mut().map(Learned::slices),
         },
-        one_to_one: None,
+        one_to_one: one_to_one.as_deref_mut(),
     };
-    let mut learned = learned.map(Learned::of).transpose()?;
-    if let Some(learned) = &mut learned {
-        let (learned, one_to_one) = learned.slices();
-        gradients.neurons.learned = Some(learned);
-        gradients.one_to_one = one_to_one;
-    }
     let (layer, work) = (views.layer()?, views.neurons.work());
     run(py, work, move |isa| {
         backward(isa, &layer, surrogate, &incoming, gradients)

@@ -159,30 +159,30 @@ pub(crate) fn slices<'a>(
 pub(crate) struct Learned<'py> {
     parameters: Vec<Written<'py, f32>>,
     threshold: Written<'py, f32>,
-    /// Of the graded factor, or of the weight of a one-to-one connection if there is one.
-    other: Option<Written<'py, f32>>,
+    graded_factor: Option<Written<'py, f32>>,
 }
 
 impl<'py> Learned<'py> {
     pub(crate) fn of(
-        (parameters, threshold, other): (Vec<Tensor<'py>>, Tensor<'py>, Option<Tensor<'py>>),
+        parameters: &[Tensor<'py>],
+        threshold: &Tensor<'py>,
+        graded_factor: Option<&Tensor<'py>>,
     ) -> PyResult<Self> {
         let write = |x: &Tensor<'py>| Written::of(x, "the gradient of a constant");
         Ok(Self {
             parameters: parameters.iter().map(write).collect::<PyResult<_>>()?,
-            threshold: write(&threshold)?,
-            other: other.as_ref().map(write).transpose()?,
+            threshold: write(threshold)?,
+            graded_factor: graded_factor.map(write).transpose()?,
         })
     }
 
-    /// They as kernels write them, with the other one by itself.
-    pub(crate) fn slices(&mut self) -> (sequence::Learned<'_>, Option<&mut [f32]>) {
-        let learned = sequence::Learned {
+    /// They as kernels write them.
+    pub(crate) fn slices(&mut self) -> sequence::Learned<'_> {
+        sequence::Learned {
             parameters: self.parameters.iter_mut().map(|x| &mut **x).collect(),
             threshold: &mut self.threshold,
-            graded_factor: None,
-        };
-        (learned, self.other.as_deref_mut())
+            graded_factor: self.graded_factor.as_deref_mut(),
+        }
     }
 }
 
@@ -263,19 +263,15 @@ pub(crate) fn sequence_backward<'py>(
     };
     let mut current = current.map(|x| Written::of(&x, "current")).transpose()?;
     let mut initial = written(&initial, "initial")?;
-    let mut gradients = Gradients {
+    let learned = learned.map(|(parameters, threshold, graded_factor)| {
+        Learned::of(&parameters, &threshold, graded_factor.as_ref())
+    });
+    let mut learned = learned.transpose()?;
+    let gradients = Gradients {
         current: current.as_deref_mut(),
         initial: slices(&mut initial),
-        ..Gradients::default()
+        learned: learned.as_mut().map(Learned::slices),
     };
-    let mut learned = learned.map(Learned::of).transpose()?;
-    if let Some(learned) = &mut learned {
-        let (learned, graded_factor) = learned.slices();
-        gradients.learned = Some(sequence::Learned {
-            graded_factor,
-            ..learned
-        });
-    }
     let mut errors = errors
         .map(|(active, values)| {
             let active = Written::of(&active, "active")?;

@@ -147,7 +147,7 @@ class Recurrent(LIF):
             return self._feedback(spk[:1]).expand(spk.shape)
         connection = self.recurrent
         others = {}
-        if any(x.dtype != spk.dtype for x in learned_and_fixed(connection)):
+        if [x for x in learned_and_fixed(connection) if x.dtype != spk.dtype]:
             others = {
                 name: x.to(spk.dtype)
                 for name, x in connection.named_parameters()
@@ -213,7 +213,9 @@ class Recurrent(LIF):
             [*tensors[:2], *feedback, *tensors[2:]],
         )
         last = results[-len(initial) :]
-        spikes = results[0].to(current.dtype)
+        spikes = results[0]
+        if spikes.dtype is not current.dtype:
+            spikes = spikes.to(current.dtype)
         if sequence:
             return Run(spikes, (spikes, *results[1 : -len(initial)]) if states else (), last)
         if spikes.dtype is torch.float32 and not route.is_watched():

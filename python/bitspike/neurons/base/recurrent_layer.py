@@ -78,11 +78,12 @@ def _gradients(
     traced: bool,
 ) -> Tensors:
     """The native gradients of the tensors of a call."""
-    _, _, need_weight, need_bias, need_one_to_one, *others = need
+    _, _, *connection = need[:5]
+    others = need[5:]
     wanted = recurrent.Need(
         initial=any(others[call.constants :]),
-        constants=need_one_to_one or any(others[: call.constants]),
-        weight=need_weight or need_bias,
+        constants=any(others[: call.constants]),
+        connection=any(connection),
     )
     to_current, to_constants, to_initial, to_feedback = recurrent.gradients(
         call, values, wanted, grads, traced=traced

@@ -47,7 +47,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _gradient(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
-    need = recurrent.Need(initial=True, constants=True, weight=True)
+    need = recurrent.Need(initial=True, constants=True, connection=True)
     saved = ctx.saved_tensors
     *results, feedback = recurrent.gradients(ctx.call, saved, need, grads, traced=True)
     given = (x is not None for x in saved[1:5])
@@ -86,7 +86,7 @@ def _backward_fake(
     sequence_: bool,
     need_initial: bool,
     need_constants: bool,
-    need_weight: bool,
+    need_connection: bool,
     current: Tensor,
     constants: list[Tensor],
     initial: list[Tensor],
@@ -101,8 +101,7 @@ def _backward_fake(
 
     return [
         like(current, True),
-        *(like(x, need_weight) for x in (weight, bias)),
-        like(one_to_one, need_constants),
+        *(like(x, need_connection) for x in (weight, bias, one_to_one)),
         *(like(x, need_initial) for x in initial),
         *(like(x, need_constants) for x in constants),
     ]
@@ -155,7 +154,7 @@ operator(
 )
 operator(
     f"recurrent_backward({LAYER}, bool sequence, "
-    f"bool need_initial, bool need_constants, bool need_weight, {TENSORS}, {_FEEDBACK}, "
+    f"bool need_initial, bool need_constants, bool need_connection, {TENSORS}, {_FEEDBACK}, "
     "Tensor? spikes, Tensor? grad_spikes, Tensor?[] grad_states, Tensor? grad_last_spikes, "
     "Tensor?[] grad_last) -> Tensor[]",
     _backward,
@@ -174,8 +173,8 @@ def _forward_flops(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
 @register_flop_formula(torch.ops.bitspike.recurrent_backward)
 def _backward_flops(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
     product = _product(sequence_=shapes[5], current=shapes[9], weight=shapes[13])
-    need_weight = shapes[8]
-    return product * (2 if need_weight else 1)
+    need_connection = shapes[8]
+    return product * (2 if need_connection else 1)
 
 
 def _product(sequence_: bool, current: list[int], weight: list[int] | None) -> int:

@@ -164,9 +164,9 @@ fn without_least<'a>(data: &'a [f32], copy: &'a mut [f32]) -> &'a [f32] {
 
 /// `out = rows × weights`. Rows of `out` are `stride` long: at least as long as all tiles together.
 ///
-/// Every sum starts from 0 and adds products, rounded by themselves, in ascending order. So many sums
-/// are kept in registers that the next addition to one need not wait for the last, and that a number
-/// serves several of them once it is read: on AVX2, twelve of the sixteen registers.
+/// Every sum starts from 0 and adds products in ascending order, each rounded once, together with the
+/// sum. So many sums are kept in registers that the next addition to one need not wait for the last, and
+/// that a number serves several of them once it is read: on AVX2, twelve of the sixteen registers.
 #[inline(always)]
 pub(crate) fn product<S: Simd>(
     simd: S,
@@ -279,7 +279,7 @@ fn add_products<S: Simd, const R: usize, const V: usize>(
     for (r, sums) in sums.iter_mut().enumerate() {
         let x = simd.splat(number(r));
         for (sum, &weights) in sums.iter_mut().zip(&weights) {
-            *sum = simd.add(*sum, simd.mul(x, weights));
+            *sum = simd.mul_add(x, weights, *sum);
         }
     }
 }

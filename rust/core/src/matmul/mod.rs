@@ -30,6 +30,7 @@
 
 mod active;
 mod counted;
+#[cfg(feature = "std")]
 pub(crate) mod dense;
 pub(crate) mod errors;
 pub(crate) mod gather;
@@ -54,7 +55,9 @@ use gather::{Gather, Target, Weights};
 use nonfinite::Nonfinite;
 use plan::{CHUNK, Plan};
 
+#[cfg(feature = "std")]
 pub use dense::small_dense_product;
+#[cfg(feature = "std")]
 pub(crate) use dense::{dense_product, dense_stride, dense_weights};
 pub use errors::FilteredErrors;
 pub use input_gradient::input_gradient;

@@ -2,12 +2,12 @@
 
 use super::Layer;
 use super::feedback::Feedback;
-use crate::neuron::{Current, Neuron, Step, Vectors, step};
+use crate::neuron::{Current, FiringLanes, Neuron, Step, Vectors, step};
 use crate::parallel::progress;
 use crate::sequence::start::lanes;
 use crate::simd::Simd;
 use crate::spikes::layout::{WORD_BITS, padded, tail_mask, words};
-use crate::tiling::{Strided, Tile};
+use crate::tiling::{Strided, Tile, cut};
 use std::ops::Range;
 
 /// Some samples, their latest spikes, and what these send back.
@@ -25,6 +25,16 @@ pub(super) struct Batch<'a> {
     pub(super) recurrent: Vec<f32>,
     /// Memory for lists of active neurons.
     active: Vec<u32>,
+    /// Whether neurons of a sample share all constants.
+    is_shared: bool,
+}
+
+/// What is constant for the neurons of a vector.
+#[derive(Clone, Copy)]
+pub(super) struct Constants<S: Simd, N: Neuron> {
+    pub(super) firing: FiringLanes<S, N>,
+    /// The weight by which a spike comes back to its own neuron, if it comes to no other.
+    pub(super) weight: Option<S::F32>,
 }
 
 impl<'a> Batch<'a> {
@@ -41,6 +51,39 @@ impl<'a> Batch<'a> {
             recurrent: vec![0.0; samples.len() * padded(layer.neurons.shape.neurons)],
             samples,
             active: Vec::new(),
+            is_shared: layer.neurons.shares_constants() && feedback.is_shared(),
+        }
+    }
+
+    /// The constants of all neurons of a row, if they share them.
+    #[inline(always)]
+    pub(super) fn shared<S: Simd, N: Neuron>(
+        &self,
+        simd: S,
+        row: usize,
+    ) -> Option<Constants<S, N>> {
+        let first = self.vector::<S>(row, 0);
+        self.is_shared.then(
+            #[inline(always)]
+            || self.constants(simd, None, first),
+        )
+    }
+
+    /// The constants of a vector: those that its row shares, if it does.
+    #[inline(always)]
+    pub(super) fn constants<S: Simd, N: Neuron>(
+        &self,
+        simd: S,
+        shared: Option<Constants<S, N>>,
+        vector: Tile,
+    ) -> Constants<S, N> {
+        if let Some(shared) = shared {
+            return shared;
+        }
+        let [firing] = lanes::<S, N, false, 1>(simd, &self.layer.neurons, vector);
+        Constants {
+            firing,
+            weight: self.feedback.one_to_one(simd, vector),
         }
     }
 
@@ -126,33 +169,40 @@ impl<'a> Batch<'a> {
         mut each: impl FnMut(usize, Step<S, N>),
     ) {
         let layer = &self.layer.neurons;
-        let row_words = words(self.neurons());
+        let vectors = self.vectors::<S>();
         progress(self.plane());
-        for row in 0..self.samples.len() {
-            self.spikes[row * row_words..][..row_words].fill(0);
-            for v in 0..self.vectors::<S>() {
-                let tile = self.vector::<S>(row, v);
-                let first = tile.first;
-                let [lanes] = lanes::<S, N, false, 1>(simd, layer, tile);
-                let [external] = layer.current.load::<S, false, 1>(simd, t, tile);
-                let state = self.states::<S, N>(simd, from, row, first);
-                let recurrent = simd.load(&self.recurrent[self.at(0, row, first)..]);
-                let current = Current::recurrent(external, recurrent);
-                let result = step::<S, N>(simd, &lanes, state, current, IMMEDIATE);
-                for k in 0..N::STATES.len() {
-                    simd.store(&mut to[self.at(k, row, first)..], result.state.as_ref()[k]);
+        let mut spikes = std::mem::take(&mut self.spikes);
+        for (row, words) in spikes.chunks_exact_mut(words(self.neurons())).enumerate() {
+            let shared = self.shared::<S, N>(simd, row);
+            let vectors_of_words = cut(0..vectors, WORD_BITS / S::LANES);
+            for (word, vectors) in words.iter_mut().zip(vectors_of_words) {
+                let mut fired = 0;
+                for v in vectors {
+                    let tile = self.vector::<S>(row, v);
+                    let (first, at) = (tile.first, self.at(0, row, tile.first));
+                    let Constants { firing, weight } = self.constants(simd, shared, tile);
+                    let [external] = layer.current.load::<S, false, 1>(simd, t, tile);
+                    let state = self.states::<S, N>(simd, from, row, first);
+                    let recurrent = simd.load(&self.recurrent[at..]);
+                    let current = Current::recurrent(external, recurrent);
+                    let result = step::<S, N>(simd, &firing, state, current, IMMEDIATE);
+                    for k in 0..N::STATES.len() {
+                        simd.store(&mut to[self.at(k, row, first)..], result.state.as_ref()[k]);
+                    }
+                    fired |= simd.to_bits(result.fired) << (first % WORD_BITS);
+                    if let Some(weight) = weight {
+                        let spike = simd.select(result.fired, simd.splat(1.0), simd.splat(0.0));
+                        simd.store(&mut self.recurrent[at..], simd.mul(spike, weight));
+                    }
+                    each(at, result);
                 }
-                self.spikes[row * row_words + first / WORD_BITS] |=
-                    simd.to_bits(result.fired) << (first % WORD_BITS);
-                let at = self.at(0, row, first);
-                if let Some(weight) = self.feedback.one_to_one(simd, tile) {
-                    let spike = simd.select(result.fired, simd.splat(1.0), simd.splat(0.0));
-                    simd.store(&mut self.recurrent[at..], simd.mul(spike, weight));
-                }
-                each(at, result);
+                *word = fired;
             }
-            self.spikes[(row + 1) * row_words - 1] &= tail_mask(self.neurons());
+            if let Some(last) = words.last_mut() {
+                *last &= tail_mask(self.neurons());
+            }
         }
+        self.spikes = spikes;
     }
 
     /// Sends the spikes of a step into the next through a dense connection.

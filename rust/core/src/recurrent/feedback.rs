@@ -120,6 +120,14 @@ impl<'a> Feedback<'a> {
         }
     }
 
+    /// Whether neurons of a sample share the weight by which their spikes come back, if there is one.
+    pub(super) fn is_shared(&self) -> bool {
+        match &self.weights {
+            Weights::Dense { .. } => true,
+            Weights::OneToOne(weight) => !weight.per_neuron,
+        }
+    }
+
     /// The weights of a vector of neurons whose spikes come back to them alone, which a step multiplies
     /// itself.
     #[inline(always)]

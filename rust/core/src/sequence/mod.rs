@@ -47,9 +47,14 @@ impl Layer<'_> {
             mechanism: Mechanism::Subtract,
             immediate: false,
         };
+        self.reset == plain && self.shares_constants()
+    }
+
+    /// Whether neurons of a sample share all constants.
+    pub(crate) fn shares_constants(&self) -> bool {
         let others = [&self.threshold, &self.graded_factor];
         let mut constants = self.parameters.iter().chain(others);
-        self.reset == plain && constants.all(|view| !view.per_neuron)
+        constants.all(|view| !view.per_neuron)
     }
 
     /// Checks every view against the shape.

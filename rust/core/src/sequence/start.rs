@@ -45,7 +45,7 @@ fn resetting<S: Simd, N: Neuron, const FULL: bool, const V: usize>(
 ) -> [FiringLanes<S, N>; V] {
     let threshold: [S::F32; V] = layer.threshold.load_once::<S, FULL, V>(simd, tile);
     let mut parameters = [N::Parameters::<S>::from_fn(|_| simd.splat(0.0)); V];
-    for (k, view) in layer.parameters.iter().enumerate() {
+    for (k, view) in layer.parameters[..N::PARAMETERS.len()].iter().enumerate() {
         let row = view.load_once::<S, FULL, V>(simd, tile);
         for (i, parameters) in parameters.iter_mut().enumerate() {
             parameters.as_mut()[k] = row[i];

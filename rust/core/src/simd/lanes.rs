@@ -93,8 +93,8 @@ pub trait Simd: Copy + Debug + Send + Sync + 'static {
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a / b`, correctly rounded.
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// `a * b + c`, rounded once: for functions that are defined so. A CPU without such an instruction
-    /// takes long.
+    /// `a * b + c`, rounded once: for products of dense numbers, and for functions that are defined so. A
+    /// CPU without such an instruction takes long.
     #[cfg(feature = "std")]
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `|a|`

@@ -177,8 +177,11 @@ impl Row<'_> {
         simd: S,
     ) -> [S::F32; V] {
         match self {
-            Self::Each(row) if !FULL => partial(simd, row),
-            _ => self.load::<S, FULL, V>(simd),
+            Self::Each(row) if FULL || V == 1 && row.len() == S::LANES => {
+                Self::Each(row).load::<S, true, V>(simd)
+            }
+            Self::Each(row) => partial(simd, row),
+            Self::Same(_) => self.load::<S, true, V>(simd),
         }
     }
 }

@@ -74,6 +74,9 @@ fn assert_same(
     }
 }
 
+/// Half of the last place of 1.
+const LITTLE: f32 = f32::EPSILON / 2.0;
+
 macro_rules! operations {
     ($($name:ident($simd:ident, $a:ident, $b:ident) = $vector:expr, $expected:expr;)*) => {$(
         #[test]
@@ -103,6 +106,13 @@ operations! {
     mul(simd, a, b) = simd.mul(a, b), |a, b| a * b;
     div(simd, a, b) = simd.div(a, b), |a, b| a / b;
     mul_add(simd, a, b) = simd.mul_add(a, b, a), |a, b| a.mul_add(b, a);
+    what_a_product_lost(simd, a, b) = {
+        let rounded = simd.mul(a, b);
+        simd.mul_add(a, b, simd.sub(simd.splat(0.0), rounded))
+    }, |a, b| a.mul_add(b, 0.0 - a * b);
+    mul_add_of_less_than_is_kept(simd, a, b) = {
+        simd.mul_add(a, b, simd.mul(b, simd.splat(LITTLE)))
+    }, |a, b| a.mul_add(b, b * LITTLE);
     abs(simd, a, _b) = simd.abs(a), |a, _| a.abs();
     gt_and_select(simd, a, b) = simd.select(simd.gt(a, b), a, b), |a, b| if a > b { a } else { b };
     ge_and_select(simd, a, b) = simd.select(simd.ge(a, b), a, b), |a, b| if a >= b { a } else { b };

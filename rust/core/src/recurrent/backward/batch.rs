@@ -5,11 +5,10 @@ use super::history::History;
 use crate::neuron::{Current, Neuron, membrane};
 use crate::parallel::{Scratch, progress};
 use crate::recurrent::OutputGradients;
-use crate::recurrent::batch::Batch;
+use crate::recurrent::batch::{Batch, Constants};
 use crate::registry::AnySurrogate;
 use crate::sequence::adjoint::{Spike, ToCurrent};
 use crate::sequence::checkpoint::Chunks;
-use crate::sequence::start::lanes;
 use crate::simd::{Columns, Kernel, Simd, TILE};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -24,8 +23,10 @@ pub(super) struct Job<'a, 'b, N> {
     pub(super) incoming: &'a OutputGradients<'a>,
     pub(super) current: Columns<'b, f32>,
     pub(super) initial: Vec<Option<Columns<'b, f32>>>,
-    /// Row by row: parameters, threshold, one-to-one weight.
+    /// Row by row: parameters, threshold.
     pub(super) learned: Option<Columns<'b, f32>>,
+    /// Of the weight of a one-to-one connection.
+    pub(super) one_to_one: Option<Columns<'b, f32>>,
     pub(super) neuron: PhantomData<N>,
 }
 
@@ -100,6 +101,9 @@ impl<N: Neuron> Job<'_, '_, N> {
                 self.batch.copy(&carried.learned, k, out.row(k));
             }
         }
+        if let Some(out) = &mut self.one_to_one {
+            self.batch.copy(&carried.one_to_one, 0, out.row(0));
+        }
     }
 
     /// Runs the steps of a chunk forward, from what enters its first.
@@ -151,16 +155,25 @@ impl<N: Neuron> Job<'_, '_, N> {
         for (i, t) in steps.enumerate().rev() {
             progress(2 * self.batch.plane());
             for row in 0..self.batch.samples.len() {
+                let shared = self.batch.shared::<S, N>(simd, row);
                 for first in (0..all).step_by(TILE) {
                     let vectors = first..(first + TILE).min(all);
-                    let slopes =
-                        self.slopes::<S, IMMEDIATE>(simd, history, i, row, vectors.clone());
+                    let batch = &self.batch;
+                    let slopes = self.slopes(
+                        simd,
+                        row,
+                        vectors.clone(),
+                        shared,
+                        #[inline(always)]
+                        |first| history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, first),
+                    );
                     for v in vectors {
                         self.step_back::<S, IMMEDIATE, LEARN>(
                             simd,
                             history,
                             (i, t),
                             (row, v),
+                            shared,
                             slopes[v - first],
                             carried,
                         );
@@ -175,43 +188,23 @@ impl<N: Neuron> Job<'_, '_, N> {
         }
     }
 
-    /// The surrogate's derivatives for at most [`TILE`] vectors of a row, at the states that the
-    /// `i`-th step of the present chunk compared with the threshold.
-    #[inline(always)]
-    fn slopes<S: Simd, const IMMEDIATE: bool>(
-        &self,
-        simd: S,
-        history: &History<'_>,
-        i: usize,
-        row: usize,
-        vectors: Range<usize>,
-    ) -> [S::F32; TILE] {
-        let batch = &self.batch;
-        self.slopes_at(
-            simd,
-            row,
-            vectors,
-            #[inline(always)]
-            |first| history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, first),
-        )
-    }
-
     /// The surrogate's derivatives at these states of at most [`TILE`] vectors of a row.
     #[inline(always)]
-    fn slopes_at<S: Simd>(
+    fn slopes<S: Simd>(
         &self,
         simd: S,
         row: usize,
         vectors: Range<usize>,
+        shared: Option<Constants<S, N>>,
         compared: impl Fn(usize) -> N::State<S>,
     ) -> [S::F32; TILE] {
         let batch = &self.batch;
         let mut above = [simd.splat(0.0); TILE];
         for v in vectors.clone() {
             let vector = batch.vector::<S>(row, v);
-            let [lanes] = lanes::<S, N, false, 1>(simd, &batch.layer.neurons, vector);
-            let level = N::level(simd, lanes.parameters, compared(vector.first));
-            above[v - vectors.start] = simd.sub(level, lanes.threshold);
+            let Constants { firing, .. } = batch.constants(simd, shared, vector);
+            let level = N::level(simd, firing.parameters, compared(vector.first));
+            above[v - vectors.start] = simd.sub(level, firing.threshold);
         }
         self.surrogate.derivative(simd, above, vectors.len())
     }
@@ -221,22 +214,24 @@ impl<N: Neuron> Job<'_, '_, N> {
     fn adapt<S: Simd, const LEARN: bool>(&self, simd: S, initial: &[f32], carried: &mut Carried) {
         let (batch, all) = (&self.batch, self.batch.vectors::<S>());
         for row in 0..batch.samples.len() {
+            let shared = batch.shared::<S, N>(simd, row);
             for start in (0..all).step_by(TILE) {
                 let vectors = start..(start + TILE).min(all);
-                let slopes = self.slopes_at(
+                let slopes = self.slopes(
                     simd,
                     row,
                     vectors.clone(),
+                    shared,
                     #[inline(always)]
                     |first| batch.states::<S, N>(simd, initial, row, first),
                 );
                 for v in vectors {
                     let vector = batch.vector::<S>(row, v);
-                    let [lanes] = lanes::<S, N, false, 1>(simd, &batch.layer.neurons, vector);
+                    let Constants { firing, .. } = batch.constants(simd, shared, vector);
                     let at = batch.at(0, row, vector.first);
                     let mut carry = carried.load::<S, N, LEARN>(simd, at);
                     let state = batch.states::<S, N>(simd, initial, row, vector.first);
-                    carry.adapt(simd, &lanes, state, slopes[v - start]);
+                    carry.adapt(simd, &firing, state, slopes[v - start]);
                     carried.store::<S, N, LEARN>(simd, at, &carry);
                 }
             }
@@ -256,13 +251,14 @@ impl<N: Neuron> Job<'_, '_, N> {
         history: &History<'_>,
         (i, t): (usize, usize),
         (row, v): (usize, usize),
+        shared: Option<Constants<S, N>>,
         slope: S::F32,
         carried: &mut Carried,
     ) {
         let (batch, zero) = (&self.batch, simd.splat(0.0));
         let vector = batch.vector::<S>(row, v);
         let (first, width) = (vector.first, vector.width);
-        let [lanes] = lanes::<S, N, false, 1>(simd, &batch.layer.neurons, vector);
+        let Constants { firing, weight } = batch.constants(simd, shared, vector);
         let entered = &history.entries[i * batch.state::<N>()..];
         let entered = batch.states::<S, N>(simd, entered, row, first);
         let compared = history.compared::<S, N, IMMEDIATE>(simd, batch, i, row, first);
@@ -270,7 +266,7 @@ impl<N: Neuron> Job<'_, '_, N> {
         let at = batch.at(0, row, first);
         let mut carry = carried.load::<S, N, LEARN>(simd, at);
         let incoming = &self.incoming.neurons;
-        for (k, view) in incoming.states.iter().enumerate() {
+        for (k, view) in incoming.states[..N::STATES.len()].iter().enumerate() {
             let [value] = view.load::<S, false, 1>(simd, t, vector);
             let state = &mut carry.state.as_mut()[k];
             *state = simd.add(*state, value);
@@ -284,24 +280,23 @@ impl<N: Neuron> Job<'_, '_, N> {
         // `Neuron::RECURRENT` promises that no adjoint depends on its values.
         let current = Current::recurrent(zero, zero);
         let ToCurrent { gradient, .. } =
-            carry.step_back::<IMMEDIATE, LEARN>(simd, &lanes, entered, current, compared, spike);
+            carry.step_back::<IMMEDIATE, LEARN>(simd, &firing, entered, current, compared, spike);
         carried.store::<S, N, LEARN>(simd, at, &carry);
 
         let place = row * batch.neurons() + first;
-        let weight = batch.feedback.one_to_one(simd, vector);
         if let Some(weight) = weight {
             simd.store(&mut carried.spikes[at..], simd.mul(gradient, weight));
         }
-        if LEARN && weight.is_some() && t + 1 < batch.layer.neurons.shape.steps {
-            let reset = lanes.delayed(simd, entered);
-            let level = N::level(simd, lanes.parameters, compared);
-            let fired = lanes.fires(simd, &reset, level);
+        if self.one_to_one.is_some() && t + 1 < batch.layer.neurons.shape.steps {
+            let reset = firing.delayed(simd, entered);
+            let level = N::level(simd, firing.parameters, compared);
+            let fired = firing.fires(simd, &reset, level);
             let next = &self.current.row(t + 1)[place..][..width];
             let next = match width == S::LANES {
                 true => simd.load(next),
                 false => simd.load_partial(next),
             };
-            carried.add_one_to_one::<S, N>(simd, at, simd.select(fired, next, zero));
+            carried.add_one_to_one(simd, at, simd.select(fired, next, zero));
         }
         let out = &mut self.current.row(t)[place..][..width];
         if width == S::LANES {

@@ -10,8 +10,10 @@ pub(super) struct Carried {
     plane: usize,
     /// Of the states.
     pub(super) states: Vec<f32>,
-    /// Of what is learned: parameters, threshold, one-to-one weight.
+    /// Of what is learned: parameters, threshold.
     pub(super) learned: Vec<f32>,
+    /// Of the weight of a one-to-one connection.
+    pub(super) one_to_one: Vec<f32>,
     /// Of the spikes, by way of what came back of them one step later.
     pub(super) spikes: Vec<f32>,
     /// Of the spikes, by way of what they adapted one step later; empty if nothing adapts.
@@ -24,7 +26,8 @@ impl Carried {
         Self {
             plane,
             states: vec![0.0; N::STATES.len() * plane],
-            learned: vec![0.0; (N::PARAMETERS.len() + 2) * plane],
+            learned: vec![0.0; (N::PARAMETERS.len() + 1) * plane],
+            one_to_one: vec![0.0; plane],
             spikes: vec![0.0; plane],
             adapted: vec![0.0; if N::ADAPTS { plane } else { 0 }],
         }
@@ -80,8 +83,8 @@ impl Carried {
 
     /// Adds to the gradient of a one-to-one weight.
     #[inline(always)]
-    pub(super) fn add_one_to_one<S: Simd, N: Neuron>(&mut self, simd: S, at: usize, share: S::F32) {
-        let sum = &mut self.learned[(N::PARAMETERS.len() + 1) * self.plane + at..];
+    pub(super) fn add_one_to_one<S: Simd>(&mut self, simd: S, at: usize, share: S::F32) {
+        let sum = &mut self.one_to_one[at..];
         simd.store(sum, simd.add(simd.load(sum), share));
     }
 }

@@ -77,11 +77,10 @@ impl Backward<'_, '_> {
             neurons: gradients,
             one_to_one,
         } = gradients;
-        // A row per parameter, threshold and one-to-one weight; summed below in a fixed order.
-        let parameters = N::PARAMETERS.len();
-        let wanted = gradients.learned.is_some() || one_to_one.is_some();
-        let rows = parameters + 1 + usize::from(one_to_one.is_some());
-        let mut learned = vec![0.0; if wanted { rows * row } else { 0 }];
+        // Rows are summed below in a fixed order: one for each parameter and the threshold.
+        let rows_if = |wanted: bool, rows: usize| wanted.then(|| vec![0.0; rows * row]);
+        let mut learned = rows_if(gradients.learned.is_some(), N::PARAMETERS.len() + 1);
+        let mut to_weight = rows_if(one_to_one.is_some(), 1);
         if row != 0 {
             // What comes back at a step is the gradient of the current one step later.
             let mut own = Vec::new();
@@ -99,7 +98,8 @@ impl Backward<'_, '_> {
             let mut current = split(Some(current));
             let initial = gradients.initial.into_iter();
             let mut initial: Vec<_> = initial.map(&split).collect();
-            let mut learned = split(wanted.then_some(&mut learned[..]));
+            let mut learned = split(learned.as_deref_mut());
+            let mut to_weight = split(to_weight.as_deref_mut());
             let jobs = batches
                 .iter()
                 .filter_map(|samples| {
@@ -113,6 +113,7 @@ impl Backward<'_, '_> {
                             .map(|columns| columns.next().flatten())
                             .collect(),
                         learned: learned.next().flatten(),
+                        one_to_one: to_weight.next().flatten(),
                         neuron: PhantomData::<N>,
                     })
                 })
@@ -120,11 +121,12 @@ impl Backward<'_, '_> {
             let work = layer.work().saturating_mul(2);
             parallel::for_each(jobs, work, |job: Job<'_, '_, N>| dispatch(isa, job));
         }
-        if let (Connection::OneToOne(weight), Some(out)) = (&layer.connection, one_to_one) {
-            let shares = &learned[(parameters + 1) * row..];
-            sum_repeats(weight, neurons, shares, out);
+        if let (Connection::OneToOne(weight), Some(out)) = (&layer.connection, one_to_one)
+            && let Some(shares) = to_weight
+        {
+            sum_repeats(weight, neurons, &shares, out);
         }
-        if let Some(mut gradients) = gradients.learned {
+        if let (Some(mut gradients), Some(learned)) = (gradients.learned, learned) {
             if let Some(out) = gradients.graded_factor.take() {
                 out.fill(0.0);
             }

@@ -61,6 +61,43 @@ fn lower_product(a: __m128i, b: __m128i) -> __m128i {
     }
 }
 
+/// `a·b + c` of numbers that were single precision, rounded so that rounding to single precision again
+/// gives what one rounding would: to the neighbour whose last bit is 1, unless it is exact (S. Boldo and
+/// G. Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd",
+/// 2008).
+#[inline(always)]
+fn sum_to_odd(a: __m128d, b: __m128d, c: __m128d) -> __m128d {
+    // SAFETY: every x86-64 has SSE2; these touch registers only.
+    unsafe {
+        let product = _mm_mul_pd(a, b);
+        let sum = _mm_add_pd(product, c);
+        let of_c = _mm_sub_pd(sum, product);
+        let of_product = _mm_sub_pd(sum, of_c);
+        let lost = _mm_add_pd(_mm_sub_pd(product, of_product), _mm_sub_pd(c, of_c));
+        // Away from zero or towards it; of an infinite or NaN sum, nothing is lost that compares.
+        let (direction, zero) = (_mm_mul_pd(lost, sum), _mm_setzero_pd());
+        let [away, towards] = [_mm_cmpgt_pd(direction, zero), _mm_cmplt_pd(direction, zero)]
+            .map(|mask| _mm_castpd_si128(mask));
+        let bits = _mm_castpd_si128(sum);
+        let one = _mm_set_epi32(0, 1, 0, 1);
+        let is_even = _mm_sub_epi64(_mm_and_si128(bits, one), one);
+        let by = _mm_and_si128(_mm_sub_epi64(towards, away), is_even);
+        _mm_castsi128_pd(_mm_add_epi64(bits, by))
+    }
+}
+
+/// `a·b + c` of half a vector, rounded once.
+#[inline(always)]
+fn fused(a: __m128, b: __m128, c: __m128) -> __m128 {
+    // SAFETY: every x86-64 has SSE2; these touch registers only.
+    unsafe {
+        let low = [a, b, c].map(|x| _mm_cvtps_pd(x));
+        let high = [a, b, c].map(|x| _mm_cvtps_pd(_mm_movehl_ps(x, x)));
+        let [low, high] = [low, high].map(|[a, b, c]| _mm_cvtpd_ps(sum_to_odd(a, b, c)));
+        _mm_movelh_ps(low, high)
+    }
+}
+
 impl Simd for Sse2 {
     const LANES: usize = 2 * HALF;
     // Few CPUs lack AVX2: their code is not doubled.
@@ -115,17 +152,10 @@ impl Simd for Sse2 {
         compress(&mut dst[..Self::LANES], bits, &lanes);
     }
 
-    // A call, because SSE2 has no such instruction.
+    // A call, because SSE2 has no such instruction: what stands in for it is not compiled everywhere.
     #[inline(never)]
     fn mul_add(self, a: Pair, b: Pair, c: Pair) -> Pair {
-        let [mut sums, mut b_lanes, mut c_lanes] = [[0.0; Self::LANES]; 3];
-        self.store(&mut sums, a);
-        self.store(&mut b_lanes, b);
-        self.store(&mut c_lanes, c);
-        for ((sum, b), c) in sums.iter_mut().zip(b_lanes).zip(c_lanes) {
-            *sum = sum.mul_add(b, c);
-        }
-        self.load(&sums)
+        [fused(a[0], b[0], c[0]), fused(a[1], b[1], c[1])]
     }
 
     #[inline(always)]
