@@ -98,8 +98,15 @@ impl<'a> Matrix<'a> {
         }
         if self.strides[1] == 1 {
             for (row, to) in rows.zip(tile.chunks_exact_mut(width)) {
-                let from = &self.data[self.offset(row, columns.start)..];
-                to[..columns.len()].copy_from_slice(&from[..columns.len()]);
+                let from = &self.data[self.offset(row, columns.start)..][..columns.len()];
+                let (vectors, rest) = from.split_at(from.len() / S::LANES * S::LANES);
+                let (to_vectors, to_rest) = to.split_at_mut(vectors.len());
+                // Rows are short, and a call of the C library for each takes longer.
+                let pairs = to_vectors.chunks_exact_mut(S::LANES);
+                for (to, from) in pairs.zip(vectors.chunks_exact(S::LANES)) {
+                    simd.store(to, simd.load(from));
+                }
+                to_rest[..rest.len()].copy_from_slice(rest);
             }
             return;
         }

@@ -6,6 +6,7 @@ use crate::matmul::{
     FilteredErrors, Listed, Matrix, add_weight_gradient, dense_product, dense_stride,
     gradient_prefers_dense, packed_input_gradient, product,
 };
+use crate::parallel::Scratch;
 use crate::sequence::{self, Errors, OutputGradients};
 use crate::simd::{Columns, Isa};
 use crate::spikes;
@@ -32,34 +33,36 @@ pub(super) struct Group<'a> {
 }
 
 /// What the layers of a block write, one after another: as long as the widest needs it.
-struct Room {
-    current: Vec<f32>,
+struct Room<'s> {
+    current: &'s mut [f32],
     /// Of the current.
-    gradient: Vec<f32>,
+    gradient: &'s mut [f32],
     active: Vec<u64>,
-    errors: Vec<f32>,
+    errors: &'s mut [f32],
 }
 
 /// The gradient of the spikes that entered a layer, which the layer in front of it reads.
-struct Sent {
-    data: Vec<f32>,
+struct Sent<'s> {
+    data: &'s mut [f32],
     /// The length of its rows.
     stride: usize,
 }
 
 impl Group<'_> {
     pub(super) fn run(mut self, isa: Isa) {
-        let (mut room, mut sent) = self.room(isa);
+        let mut scratch = Scratch::take();
+        let (mut room, mut sent) = self.room(isa, &mut scratch);
         for block in self.blocks {
             for i in (0..self.layers.len()).rev() {
                 self.reverse(isa, i, block.clone(), &mut room, &mut sent);
             }
             self.give(block, &sent);
         }
+        scratch.put_back();
     }
 
     /// Room for the largest block.
-    fn room(&self, isa: Isa) -> (Room, Sent) {
+    fn room<'s>(&self, isa: Isa, scratch: &'s mut Scratch) -> (Room<'s>, Sent<'s>) {
         let samples = self.blocks.iter().map(Range::len).max().unwrap_or(0);
         let rows = self.shape.steps * samples;
         let layers = self.layers.iter().map(|layer| layer.pass);
@@ -73,17 +76,19 @@ impl Group<'_> {
         } else {
             0
         };
+        let [current, gradient, errors, data] = scratch.slices([
+            rows * neurons,
+            rows * neurons,
+            listed * padded(neurons),
+            rows * strides.max().unwrap_or(0),
+        ]);
         let room = Room {
-            current: vec![0.0; rows * neurons],
-            gradient: vec![0.0; rows * neurons],
+            current,
+            gradient,
             active: vec![0; listed * words(neurons)],
-            errors: vec![0.0; listed * padded(neurons)],
+            errors,
         };
-        let sent = Sent {
-            data: vec![0.0; rows * strides.max().unwrap_or(0)],
-            stride: 0,
-        };
-        (room, sent)
+        (room, Sent { data, stride: 0 })
     }
 
     /// Sends the gradients of some samples back through a layer.
@@ -92,8 +97,8 @@ impl Group<'_> {
         isa: Isa,
         i: usize,
         samples: Range<usize>,
-        room: &mut Room,
-        sent: &mut Sent,
+        room: &mut Room<'_>,
+        sent: &mut Sent<'_>,
     ) {
         let prepared = &self.layers[i];
         let pass = prepared.pass;
@@ -116,7 +121,7 @@ impl Group<'_> {
         let upstream = if i + 1 == self.layers.len() {
             self.upstream.starting_at(samples.start)
         } else {
-            rows(&sent.data, shape, sent.stride)
+            rows(sent.data, shape, sent.stride)
         };
         let first = self.blocks[0].start;
         let own = (samples.start - first) * shape.neurons..(samples.end - first) * shape.neurons;
@@ -132,12 +137,12 @@ impl Group<'_> {
                 values: &room.errors[..part.rows() * padded(shape.neurons)],
                 decay,
             });
-            sent.stride = part.spikes(gradient, errors, &mut sent.data);
+            sent.stride = part.spikes(gradient, errors, sent.data);
         }
     }
 
     /// Writes the gradient of the spikes that entered the first layer, if it is wanted.
-    fn give(&mut self, samples: &Range<usize>, sent: &Sent) {
+    fn give(&mut self, samples: &Range<usize>, sent: &Sent<'_>) {
         let Some(out) = &mut self.input else {
             return;
         };
@@ -178,7 +183,7 @@ impl Part<'_> {
         &self,
         upstream: Strided<'_>,
         initial: Vec<Option<&mut [f32]>>,
-        room: &mut Room,
+        room: &mut Room<'_>,
     ) -> Option<f32> {
         let (isa, pass) = (self.isa, self.prepared.pass);
         let current = &mut room.current[..self.shape.work()];
