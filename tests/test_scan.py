@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import bitspike as snn
@@ -39,7 +39,9 @@ def assert_agrees(native, definition, *inputs, bits=True):
     found, found_gradients = gradients(native, *inputs)
     assert same_bits(found, wanted) if bits else error(found, wanted) < 1e-6
     for f, w in zip(found_gradients, wanted_gradients, strict=True):
-        assert error(f, w) < 1e-5
+        # Products of numbers around 1 are summed: what rounding leaves of a sum that cancels is in
+        # proportion to them, and not to the sum.
+        assert error(f, w, least=1.0) < 1e-5
 
 
 def assert_linear_agrees(x, decay, initial, rectified):
@@ -95,6 +97,7 @@ def test_backwards_in_time(shape, last):
 
 
 @given(sizes=st.tuples(*[st.integers(0, 6)] * 3), keys=st.integers(0, 200))
+@example(sizes=(1, 1, 1), keys=100)  # a gradient that all but cancels
 @settings(max_examples=40)
 def test_outer_products(sizes, keys):
     t, b, d = sizes

@@ -38,15 +38,15 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     return bool(torch.where(nan, b.isnan(), (a == b) & signs).all())
 
 
-def error(actual: Tensor, wanted: Tensor) -> float:
-    """The largest difference, relative to the largest magnitude."""
+def error(actual: Tensor, wanted: Tensor, *, least: float = 1e-30) -> float:
+    """The largest difference, relative to the largest magnitude, or to ``least`` if that is more."""
     if actual.shape != wanted.shape:
         return float("inf")
     if not wanted.numel():
         return 0.0
     actual, wanted = actual.detach().double(), wanted.detach().double()
     # NaN stays NaN here, and fails every comparison.
-    return ((actual - wanted).abs().max() / wanted.abs().max().clamp(min=1e-30)).item()
+    return ((actual - wanted).abs().max() / wanted.abs().max().clamp(min=least)).item()
 
 
 def step_by_step(neuron, x: Tensor, mem: Tensor) -> tuple[Tensor, Tensor]:
