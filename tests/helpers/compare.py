@@ -39,7 +39,7 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
 
 
 def error(actual: Tensor, wanted: Tensor, *, least: float = 1e-30) -> float:
-    """The largest difference, relative to the largest magnitude, or to ``least`` if that is more."""
+    """The largest difference, relative to the largest magnitude, but at least to ``least``."""
     if actual.shape != wanted.shape:
         return float("inf")
     if not wanted.numel():
