@@ -34,14 +34,12 @@ def gradients(function, *inputs):
     return y, torch.autograd.grad((y * weights).sum(), leaves, materialize_grads=True)
 
 
-def assert_agrees(native, definition, *inputs, bits=True):
+def assert_agrees(native, definition, *inputs, bits=True, least=1e-30):
     wanted, wanted_gradients = gradients(definition, *inputs)
     found, found_gradients = gradients(native, *inputs)
     assert same_bits(found, wanted) if bits else error(found, wanted) < 1e-6
     for f, w in zip(found_gradients, wanted_gradients, strict=True):
-        # Products of numbers around 1 are summed: what rounding leaves of a sum that cancels is in
-        # proportion to them, and not to the sum.
-        assert error(f, w, least=1.0) < 1e-5
+        assert error(f, w, least=least) < 1e-5
 
 
 def assert_linear_agrees(x, decay, initial, rectified):
@@ -102,7 +100,9 @@ def test_backwards_in_time(shape, last):
 def test_outer_products(sizes, keys):
     t, b, d = sizes
     inputs = torch.randn(t, b, d), torch.randn(t, b, keys), torch.rand(t, b, keys)
-    assert_agrees(outer_scan, lambda v, k, a: loop(v, a, k), *inputs)
+    # One gradient may sum products of numbers around 1 that cancel: what rounding leaves of it is
+    # in proportion to them, and not to the sum.
+    assert_agrees(outer_scan, lambda v, k, a: loop(v, a, k), *inputs, least=1.0)
 
 
 @pytest.mark.parametrize("needed", range(4))
